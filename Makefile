@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer, git and make; everything else goes into $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+TEST_WORKERS ?= 2
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format clean distclean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed-plots ## Train, evaluate and use a small model on the built-in corpus
+	$(BIN)/keras-attn demo
+
+test: lint ## Check the sources, then run the default tests
+	$(PYTEST)
+
+test-slow: $(VENV)/.installed-dev ## Run the tests that take minutes
+	$(PYTEST) -m slow
+
+lint: $(VENV)/.installed-dev ## Check style, types and the floors of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Rewrite the sources in the house's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove caches and build products
+	rm -rf build dist keras_attn.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find keras_attn tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the virtual environment as well
+	rm -rf .venv
+
+# A stamp a step: nothing is installed again until the list of requirements changes.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "keras_attn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks the venv module (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed-plots: $(VENV)/.made setup.py keras_attn/version.py
+	@echo "Installing keras_attn[plots] into $(VENV) (TensorFlow is large: minutes the first time)"
+	@$(INSTALL) ".[plots]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made setup.py keras_attn/version.py
+	@echo "Installing keras_attn[dev] into $(VENV) (TensorFlow is large: minutes the first time)"
+	@$(INSTALL) ".[dev]"
+	@touch $@

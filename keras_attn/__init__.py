@@ -1,0 +1,71 @@
+"""The Transformer of "Attention Is All You Need" (Vaswani et al., 2017) for TensorFlow and Keras 3.
+
+Attributes load on first use, so that `import keras_attn` and `keras-attn --help` do not wait for
+TensorFlow.
+
+Example:
+>>> import keras_attn
+>>> "transformer_base" in keras_attn.list_presets()
+True
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from keras_attn.version import __version__
+
+if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table
+    from keras_attn import data as data
+    from keras_attn import decoding as decoding
+    from keras_attn import evaluation as evaluation
+    from keras_attn import layers as layers
+    from keras_attn import models as models
+    from keras_attn import ops as ops
+    from keras_attn import serving as serving
+    from keras_attn import training as training
+    from keras_attn import visualization as visualization
+    from keras_attn.models import create_model as create_model
+    from keras_attn.models import list_presets as list_presets
+    from keras_attn.translator import Translation as Translation
+    from keras_attn.translator import Translator as Translator
+
+# Public name -> the module it is an attribute of; None: the name is itself a package of ours.
+_PUBLIC_NAMES: dict[str, str | None] = {
+    "Translation": "keras_attn.translator",
+    "Translator": "keras_attn.translator",
+    "create_model": "keras_attn.models",
+    "data": None,
+    "decoding": None,
+    "evaluation": None,
+    "layers": None,
+    "list_presets": "keras_attn.models",
+    "models": None,
+    "ops": None,
+    "serving": None,
+    "training": None,
+    "visualization": None,
+}
+
+__all__ = ["__version__", *_PUBLIC_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for (PEP 562)."""
+    if name not in _PUBLIC_NAMES:
+        nearest = difflib.get_close_matches(name, _PUBLIC_NAMES, n=3)
+        hint = f" Did you mean: {', '.join(nearest)}?" if nearest else ""
+        raise AttributeError(f"module `keras_attn` has no attribute `{name}`.{hint}")
+    home = _PUBLIC_NAMES[name]
+    if home is None:
+        return importlib.import_module(f"keras_attn.{name}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, loaded or not, beside what the module holds already."""
+    return sorted({*globals(), *__all__})

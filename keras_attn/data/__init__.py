@@ -1,0 +1,38 @@
+"""Corpora, tokenizers and batches: everything between a user's files and the model."""
+
+from keras_attn.data.batching import assign_buckets, choose_shapes, plan_batches
+from keras_attn.data.byte_tokenizer import ByteTokenizer
+from keras_attn.data.corpus import Corpus, group_references
+from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.filter_report import FilterReport
+from keras_attn.data.load_tfds import load_tfds
+from keras_attn.data.phrasebook import phrasebook
+from keras_attn.data.read_directory import read_directory
+from keras_attn.data.read_text_pair import read_text_pair
+from keras_attn.data.read_tsv import read_tsv
+from keras_attn.data.sentencepiece_tokenizer import SentencePieceTokenizer
+from keras_attn.data.token_sequences import TokenSequences
+from keras_attn.data.tokenizer import Tokenizer, load_tokenizer
+from keras_attn.data.training_pipeline import TrainingPipeline, training_pipeline
+
+__all__ = [
+    "ByteTokenizer",
+    "Corpus",
+    "CorpusError",
+    "FilterReport",
+    "SentencePieceTokenizer",
+    "TokenSequences",
+    "Tokenizer",
+    "TrainingPipeline",
+    "assign_buckets",
+    "choose_shapes",
+    "group_references",
+    "load_tfds",
+    "load_tokenizer",
+    "phrasebook",
+    "plan_batches",
+    "read_directory",
+    "read_text_pair",
+    "read_tsv",
+    "training_pipeline",
+]

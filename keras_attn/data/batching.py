@@ -1,0 +1,186 @@
+"""Batches of a few fixed shapes, chosen so that little of them is padding."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# More candidate lengths than this gain next to nothing, and the plan takes their square.
+_MAX_CANDIDATES = 256
+
+
+def choose_shapes(
+    lengths: ArrayLike,
+    batch_tokens: int,
+    num_buckets: int = 8,
+    rows_multiple: int = 8,
+    length_multiple: int = 4,
+) -> list[tuple[int, int]]:
+    r"""Chooses at most `num_buckets` shapes (rows, length) of batches for segments of these
+    lengths.
+
+    A program compiled for fixed shapes wants few of them; little padding wants many. Each segment
+    goes into the shortest shape that holds it, and a batch of a shape has `rows = batch_tokens //
+    length` rows, rounded down to a multiple of `rows_multiple`. A shape never has fewer than
+    `rows_multiple` rows, so batches of very long segments exceed `batch_tokens`.
+
+    The lengths, rounded up to a multiple of `length_multiple`, are the candidates e(1) < ... <
+    e(E), and C(j) counts the segments not longer than e(j). A bucket that reaches from above e(i)
+    up to e(j) takes
+
+        cost(i, j) = ceil((C(j) - C(i)) / rows(j)) * rows(j) * e(j)
+
+    positions, the padding of segments and the empty rows of its last batch included. The fewest
+    positions for the segments up to e(j) in k buckets are then, by dynamic programming,
+
+        best(0, 0) = 0,    best(k, j) = min over i < j of best(k - 1, i) + cost(i, j),
+
+    and the answer is the k <= `num_buckets` with the smallest best(k, E), the smaller k where two
+    are equal. The work depends on the number of candidates, not of segments.
+
+    Args:
+        lengths: integers (N,). The length of each segment in tokens, special tokens included.
+        batch_tokens: int. The positions of a batch: rows times length at most.
+        num_buckets: int. How many shapes at most.
+        rows_multiple: int. What the rows of every batch are a multiple of, such as the number of
+            accelerators.
+        length_multiple: int. What the lengths of all shapes are a multiple of.
+
+    Returns:
+        A list of (rows, length), by ascending length.
+
+    Raises:
+        ValueError: `lengths` is empty, or an option is not positive.
+
+    Example:
+
+    >>> choose_shapes([3, 4, 4, 3, 8, 7, 30, 31], batch_tokens=64, num_buckets=2, rows_multiple=2)
+    [(8, 8), (2, 32)]
+    """
+    lengths = np.maximum(np.asarray(lengths, dtype=np.int64).reshape(-1), 1)
+    if not lengths.size:
+        raise ValueError("`lengths` must hold at least one length. Received: none.")
+    for argument, value in (
+        ("batch_tokens", batch_tokens),
+        ("num_buckets", num_buckets),
+        ("rows_multiple", rows_multiple),
+        ("length_multiple", length_multiple),
+    ):
+        if value < 1:
+            raise ValueError(f"`{argument}` must be positive. Received: {value}.")
+    edges, counts = _candidates(lengths, length_multiple)
+    rows = np.maximum(batch_tokens // edges // rows_multiple, 1) * rows_multiple
+    chosen = _cheapest_edges(edges, counts, rows, num_buckets)
+    return [(int(rows[j]), int(edges[j])) for j in chosen]
+
+
+def plan_batches(
+    lengths: ArrayLike,
+    batch_tokens: int,
+    num_buckets: int = 8,
+    rows_multiple: int = 8,
+    length_multiple: int = 4,
+) -> tuple[list[tuple[int, int]], list[tuple[tuple[int, int], np.ndarray]]]:
+    """Sorts segments by length into batches of a few fixed shapes.
+
+    Args:
+        lengths: integers (N,). The length of each segment in tokens, special tokens included.
+        batch_tokens: int. The positions of a batch; see `choose_shapes`.
+        num_buckets: int. How many shapes at most.
+        rows_multiple: int. What the rows of every batch are a multiple of.
+        length_multiple: int. What the lengths of all shapes are a multiple of.
+
+    Returns:
+        `(shapes, batches)`: the shapes as `choose_shapes` gives them, and for each batch its shape
+            (rows, length) and
+        the numbers of its segments, at most `rows` of them, by ascending length. Every segment is
+        in exactly one batch.
+
+    Raises:
+        ValueError: as `choose_shapes`.
+
+    Example:
+
+    >>> lengths = [9, 2, 3, 8, 4]
+    >>> shapes, batches = plan_batches(lengths, batch_tokens=24, num_buckets=2, rows_multiple=1)
+    >>> for shape, members in batches:
+    ...     print(shape, members.tolist())
+    (6, 4) [1, 2, 4]
+    (2, 12) [3, 0]
+    """
+    lengths = np.asarray(lengths, dtype=np.int64).reshape(-1)
+    shapes = choose_shapes(lengths, batch_tokens, num_buckets, rows_multiple, length_multiple)
+    order = np.argsort(lengths, kind="stable")
+    ends = np.searchsorted(lengths[order], [length for _, length in shapes], side="right")
+    batches = []
+    start = 0
+    for (rows, length), end in zip(shapes, ends, strict=True):
+        for first in range(start, end, rows):
+            batches.append(((rows, length), order[first : min(first + rows, end)]))
+        start = end
+    return shapes, batches
+
+
+def assign_buckets(lengths: ArrayLike, shapes: Sequence[tuple[int, int]]) -> np.ndarray:
+    """The number of the shortest shape that holds each segment.
+
+    Args:
+        lengths: integers (N,). The lengths, none above the longest shape's.
+        shapes: sequence of (rows, length), by ascending length.
+
+    Returns:
+        Integers (N,), the position in `shapes`.
+
+    Raises:
+        ValueError: a segment fits no shape.
+
+    Example:
+
+    >>> assign_buckets([3, 4, 5], [(8, 4), (4, 8)]).tolist()
+    [0, 0, 1]
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    limits = np.array([length for _, length in shapes], dtype=np.int64)
+    if lengths.size and lengths.max() > limits[-1]:
+        raise ValueError(
+            f"`lengths` must be at most {limits[-1]}, as `shapes` are. Received: {lengths.max()}."
+        )
+    return np.searchsorted(limits, lengths, side="left")
+
+
+def _candidates(lengths: np.ndarray, length_multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lengths a shape may have, ascending, and how many segments each is the next for."""
+    histogram = np.bincount(-(-lengths // length_multiple))
+    units = np.flatnonzero(histogram)
+    if len(units) > _MAX_CANDIDATES:
+        # Keep candidates at equal steps through the sorted segments; the longest is always one of them.
+        cumulative = np.cumsum(histogram[units])
+        steps = np.linspace(0, cumulative[-1], _MAX_CANDIDATES + 1)[1:]
+        units = units[np.unique(np.searchsorted(cumulative, np.ceil(steps), side="left"))]
+    counts = np.diff(np.cumsum(histogram)[units], prepend=0)
+    return units * length_multiple, counts
+
+
+def _cheapest_edges(
+    edges: np.ndarray, counts: np.ndarray, rows: np.ndarray, num_buckets: int
+) -> list[int]:
+    """The positions in `edges` that the dynamic program of `choose_shapes` picks, ascending."""
+    num_edges = len(edges)
+    cumulative = np.concatenate([[0], np.cumsum(counts)])  # (E + 1,): C(0) = 0 ... C(E) = N
+    members = cumulative[None, 1:] - cumulative[:, None]  # (E + 1, E): segments of bucket (i, j]
+    cost = (-(-members // rows) * rows * edges).astype(np.float64)
+    cost[members <= 0] = np.inf
+    best = np.full(num_edges + 1, np.inf)
+    best[0] = 0.0
+    totals, choices = [], []
+    for _ in range(min(num_buckets, num_edges)):
+        through = best[:, None] + cost  # (E + 1, E)
+        choices.append(np.argmin(through, axis=0))
+        best = np.concatenate([[np.inf], np.min(through, axis=0)])
+        totals.append(best[-1])
+    chosen: list[int] = []
+    end = num_edges
+    for choice in reversed(choices[: int(np.argmin(totals)) + 1]):
+        chosen.append(end - 1)
+        end = int(choice[end - 1])
+    return chosen[::-1]

@@ -1,0 +1,128 @@
+"""A corpus: pairs of segments, source and target, in memory and aligned by position."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from keras_attn.data.corpus_error import CorpusError
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Pairs of segments of two languages, as the readers of this package return them.
+
+    Segment number i of `sources` is translated by segment number i of `targets`. The text is kept
+    as it was read: empty segments, and blanks at either end, are still there. `notes` says what a
+    reader noticed about them, and `training_pipeline` counts what it filters.
+
+    Args:
+        sources: sequence of str. The segments of the source language. Kept as a tuple.
+        targets: sequence of str. The segments of the target language, as many. Kept as a tuple.
+        name: str. What reports call this corpus.
+        source_language: str. A language code such as `"en"`; empty where nobody knows.
+        target_language: str. A language code such as `"de"`; empty where nobody knows.
+        notes: sequence of str. What a reader noticed, one sentence each. Kept as a tuple.
+
+    Raises:
+        CorpusError: the two sides are not as long as each other, or one of them is a single string.
+
+    Example:
+
+    >>> corpus = Corpus(["a dog", "a cat"], ["ein Hund", "eine Katze"], name="animals")
+    >>> len(corpus)
+    2
+    >>> for source, target in corpus.take(1):
+    ...     print(source, "->", target)
+    a dog -> ein Hund
+    """
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    name: str = "corpus"
+    source_language: str = ""
+    target_language: str = ""
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("sources", "targets", "notes"):
+            value = getattr(self, field)
+            if isinstance(value, (str, bytes)):
+                raise CorpusError(
+                    f"`{field}` must be a sequence of segments, not one string. Received: "
+                    f"{value[:40]!r}. Put it in a list."
+                )
+            object.__setattr__(self, field, tuple(value))
+        if len(self.sources) != len(self.targets):
+            raise CorpusError(
+                f"`sources` and `targets` of corpus {self.name!r} must pair up line by line: "
+                f"one of them is longer. Received: {len(self.sources)} sources and "
+                f"{len(self.targets)} targets."
+            )
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """The pairs `(source, target)` in order."""
+        return zip(self.sources, self.targets, strict=True)
+
+    def take(self, num_pairs: int) -> "Corpus":
+        """The first `num_pairs` pairs, or all where there are fewer.
+
+        The notes stay behind: they speak of the whole corpus.
+
+        Args:
+            num_pairs: int. How many pairs to take; zero or more.
+
+        Returns:
+            A `Corpus` of the same name and languages.
+
+        Raises:
+            ValueError: `num_pairs` is negative.
+
+        Example:
+
+        >>> len(Corpus(["a", "b", "c"], ["x", "y", "z"]).take(2))
+        2
+        """
+        if num_pairs < 0:
+            raise ValueError(f"`num_pairs` must be zero or more. Received: {num_pairs}.")
+        return dataclasses.replace(
+            self, sources=self.sources[:num_pairs], targets=self.targets[:num_pairs], notes=()
+        )
+
+
+def group_references(corpus: Corpus) -> tuple[list[str], list[list[str | None]]]:
+    """Gathers the translations of each distinct source, for scores with several references.
+
+    A test set may hold one source line several times, each time with another translation. Then
+    every distinct source is to be translated once, and compared with all its references.
+
+    Args:
+        corpus: `Corpus`. The pairs; the same source may occur in several.
+
+    Returns:
+        `(sources, references)`. `sources` holds each distinct source once, in the order of first
+        appearance. `references` is a list of reference streams, each as long as `sources`:
+        `references[r][i]` is translation number r of source i, or `None` where source i has no more
+        than r. This is what sacreBLEU takes. The same translation given twice counts once.
+
+    Example:
+
+    >>> corpus = Corpus(["hello", "bye", "hello"], ["hallo", "tschüss", "guten Tag"])
+    >>> sources, references = group_references(corpus)
+    >>> sources
+    ['hello', 'bye']
+    >>> references
+    [['hallo', 'tschüss'], ['guten Tag', None]]
+    """
+    translations: dict[str, dict[str, None]] = {}
+    for source, target in corpus:
+        translations.setdefault(source, {})[target] = None
+    num_streams = max((len(found) for found in translations.values()), default=0)
+    streams: list[list[str | None]] = [[] for _ in range(num_streams)]
+    for found in translations.values():
+        padded = [*found, *[None] * (num_streams - len(found))]
+        for stream, reference in zip(streams, padded, strict=True):
+            stream.append(reference)
+    return list(translations), streams

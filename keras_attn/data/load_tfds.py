@@ -1,0 +1,186 @@
+"""Loads a translation corpus from TensorFlow Datasets."""
+
+import os
+import re
+
+import tensorflow_datasets as tfds
+
+from keras_attn.data.corpus import Corpus
+from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.text_lines import describe_segments, nearest_names
+
+_READ_BATCH_ROWS = 4096
+
+
+def load_tfds(
+    name: str | tfds.core.DatasetBuilder,
+    split: str = "train",
+    source_language: str | None = None,
+    target_language: str | None = None,
+    data_dir: str | os.PathLike | None = None,
+    download: bool = True,
+) -> Corpus:
+    """Loads one split of a translation data set of TensorFlow Datasets.
+
+    It takes any data set whose features are texts keyed by language: `tfds.features.Translation`,
+    and what `tfds.folder_dataset.TranslateFolder` makes of a directory. The direction is, in this
+    order: the languages given here; the order in the configuration's name
+    (`"wmt14_translate/de-en"` translates from German); the builder's supervised keys.
+
+    Args:
+        name: str or builder. A TFDS name such as `"wmt14_translate/de-en"`, or a builder object.
+        split: str. A split in TFDS' notation, such as `"train"` or `"validation[:100]"`.
+        source_language: str. The source language's key. With `target_language` left out, the other
+            language is the target.
+        target_language: str. The target language's key. With `source_language` left out, the other
+            language is the source.
+        data_dir: path. Where TFDS keeps its data; its own default if None.
+        download: bool. Whether to download and prepare what is not there yet.
+
+    Returns:
+        A `Corpus` whose `notes` say what its segments look like.
+
+    Raises:
+        CorpusError: TFDS knows no such data set, configuration or split; it holds no translations;
+            the direction is unclear; it is not prepared and `download` is false; or the split is
+            empty.
+
+    Example:
+
+    >>> import tensorflow_datasets as tfds
+    >>> with tfds.testing.mock_data(num_examples=3):
+    ...     corpus = load_tfds("wmt14_translate/de-en", split="test")
+    >>> len(corpus), corpus.source_language, corpus.target_language
+    (3, 'de', 'en')
+    """
+    builder = _find_builder(name, data_dir) if isinstance(name, str) else name
+    source_language, target_language = _direction(builder, source_language, target_language)
+    dataset = _open_split(builder, split, download)
+    sources: list[str] = []
+    targets: list[str] = []
+    for batch in tfds.as_numpy(dataset.batch(_READ_BATCH_ROWS)):
+        sources.extend(text.decode("utf-8") for text in batch[source_language])
+        targets.extend(text.decode("utf-8") for text in batch[target_language])
+    title = f"{_title(builder)}:{split}"
+    if not sources:
+        raise CorpusError(
+            f"`split` must hold at least one pair. Received: {title}, which is empty."
+        )
+    return Corpus(
+        sources=sources,
+        targets=targets,
+        name=title,
+        source_language=source_language,
+        target_language=target_language,
+        notes=describe_segments(sources, targets),
+    )
+
+
+def _find_builder(name: str, data_dir: str | os.PathLike | None) -> tfds.core.DatasetBuilder:
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        nearest = nearest_names(name.partition("/")[0].partition(":")[0], tfds.list_builders())
+        raise CorpusError(
+            f"`name` must be a data set of TensorFlow Datasets. Received: {name}. Nearest names: {', '.join(nearest)}."
+        ) from error
+    except (ValueError, AttributeError) as error:
+        raise CorpusError(
+            f"`name` must be a data set, with a configuration it has. Received: {name}. "
+            f"{_configurations(name)}TFDS says: {_one_line(error)}"
+        ) from error
+
+
+def _configurations(name: str) -> str:
+    dataset, _, configuration = name.partition("/")
+    try:
+        names = list(tfds.builder_cls(dataset).builder_configs)
+    except (ValueError, AttributeError):
+        return ""
+    return (
+        f"Nearest configurations: {', '.join(nearest_names(configuration, names))}. "
+        if names
+        else ""
+    )
+
+
+def _direction(
+    builder: tfds.core.DatasetBuilder, source_language: str | None, target_language: str | None
+) -> tuple[str, str]:
+    """The keys of the source and the target texts."""
+    title, features = _title(builder), builder.info.features
+    languages = []
+    if isinstance(features, tfds.features.FeaturesDict):
+        languages = [
+            key for key, feature in features.items() if isinstance(feature, tfds.features.Text)
+        ]
+    if len(languages) < 2:
+        raise CorpusError(
+            f"`name` must be a data set of translations, with one text for each language. "
+            f"Received: {title}, with the features {_one_line(features)}."
+        )
+    for argument, language in (
+        ("source_language", source_language),
+        ("target_language", target_language),
+    ):
+        if language is not None and language not in languages:
+            raise CorpusError(
+                f"`{argument}` must be one of the languages of {title}: {', '.join(languages)}. Received: {language}."
+            )
+    if source_language is None and target_language is None:
+        return _default_direction(builder, languages)
+    others = [
+        language for language in languages if language not in (source_language, target_language)
+    ]
+    source, target = source_language or others[0], target_language or others[0]
+    if source == target or (None in (source_language, target_language) and len(others) != 1):
+        raise CorpusError(
+            f"`source_language` and `target_language` must be two different languages of {title}, and both be "
+            f"given where it has more than two. Received: {source_language} and {target_language}; "
+            f"it has {', '.join(languages)}."
+        )
+    return source, target
+
+
+def _default_direction(builder: tfds.core.DatasetBuilder, languages: list[str]) -> tuple[str, str]:
+    configuration = builder.builder_config.name if builder.builder_config else ""
+    named = [part for part in re.split(r"[-_/]|to(?=_)", configuration) if part in languages]
+    candidates = (named, list(builder.info.supervised_keys or ()))
+    for pair in candidates:
+        if len(pair) == 2 and pair[0] != pair[1] and set(pair) <= set(languages):
+            return pair[0], pair[1]
+    raise CorpusError(
+        f"`source_language` and `target_language` must be given, as {_title(builder)} does not say in which "
+        f"direction it translates. It has {', '.join(languages)}."
+    )
+
+
+def _open_split(builder: tfds.core.DatasetBuilder, split: str, download: bool):
+    if download:
+        try:
+            builder.download_and_prepare()
+        except NotImplementedError:
+            # A folder data set reads the user's files where they are: it has nothing to prepare.
+            pass
+    known = list(builder.info.splits)
+    base = re.split(r"[\[+]", split)[0]
+    if known and base != "all" and base not in known:
+        raise CorpusError(
+            f"`split` must be one of the splits of {_title(builder)}: {', '.join(known)}. Received: {split}."
+        )
+    try:
+        return builder.as_dataset(split=split, shuffle_files=False)
+    except (AssertionError, ValueError) as error:
+        advice = "" if download else " Pass download=True to prepare it."
+        raise CorpusError(
+            f"`split` {split} of {_title(builder)} cannot be read. TFDS says: {_one_line(error)}{advice}"
+        ) from error
+
+
+def _title(builder: tfds.core.DatasetBuilder) -> str:
+    configuration = builder.builder_config
+    return f"{builder.name}/{configuration.name}" if configuration else builder.name
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())[:300]

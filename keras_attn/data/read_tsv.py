@@ -1,0 +1,72 @@
+"""Reads a corpus of one text file whose columns are separated by tabs."""
+
+import os
+from pathlib import Path
+
+from keras_attn.data.corpus import Corpus
+from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.text_lines import describe_segments, read_lines
+
+
+def read_tsv(
+    path: str | os.PathLike,
+    source_column: int = 0,
+    target_column: int = 1,
+    name: str | None = None,
+    source_language: str = "",
+    target_language: str = "",
+) -> Corpus:
+    r"""Reads two columns of a UTF-8 file of tab-separated values, one pair a line.
+
+    Quotation marks are text, as in every corpus of sentences: there is no quoting and no header.
+    Further columns are ignored.
+
+    Args:
+        path: path. The file.
+        source_column: int. The column of the source segments, counted from 0.
+        target_column: int. The column of the target segments, counted from 0.
+        name: str. What reports call the corpus; by default the file's name without its last suffix.
+        source_language: str. A language code such as `"en"`, if known.
+        target_language: str. A language code such as `"de"`, if known.
+
+    Returns:
+        A `Corpus`.
+
+    Raises:
+        ValueError: a column is negative, or both are the same.
+        CorpusError: the file is missing, empty or not UTF-8, or a line has too few columns.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "animals.tsv")
+    >>> _ = path.write_text("1\ta dog\tein Hund\n2\ta cat\teine Katze\n", encoding="utf-8")
+    >>> list(read_tsv(path, source_column=1, target_column=2))
+    [('a dog', 'ein Hund'), ('a cat', 'eine Katze')]
+    """
+    if min(source_column, target_column) < 0 or source_column == target_column:
+        raise ValueError(
+            "`source_column` and `target_column` must be two different columns, counted from 0. "
+            f"Received: {source_column} and {target_column}."
+        )
+    rows = [line.split("\t") for line in read_lines(path)]
+    if not rows:
+        raise CorpusError(f"`path` must have at least one line. Received: {path}, which is empty.")
+    needed = max(source_column, target_column) + 1
+    short = [number for number, row in enumerate(rows, start=1) if len(row) < needed]
+    if short:
+        raise CorpusError(
+            f"`path` must have at least {needed} columns, separated by tabs, in every line. Received: {path}, whose "
+            f"line {short[0]:,} has {len(rows[short[0] - 1])} ({len(short):,} such lines in all). Mend the file, or "
+            f"choose other columns with `source_column` and `target_column`."
+        )
+    sources = [row[source_column] for row in rows]
+    targets = [row[target_column] for row in rows]
+    return Corpus(
+        sources=sources,
+        targets=targets,
+        name=name or Path(path).stem,
+        source_language=source_language,
+        target_language=target_language,
+        notes=describe_segments(sources, targets),
+    )

@@ -1,0 +1,282 @@
+"""What every tokenizer does: text to token ids and back, inside the graph."""
+
+import abc
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import tensorflow as tf
+
+from keras_attn.data.text_lines import nearest_names
+
+_CONFIG_NAME = "tokenizer.json"
+_FORMAT = 1
+
+
+class Tokenizer(tf.Module, abc.ABC):
+    """Turns text into token ids and token ids into text, with TensorFlow operations only.
+
+    Four ids are the same for every tokenizer: 0 padding, 1 unknown, 2 start, 3 end. `tokenize`
+    never writes start or end tokens: whoever feeds a model adds them. A tokenizer is a `tf.Module`,
+    so that a SavedModel whose functions use one carries it along.
+
+    A subclass sets `vocabulary_size` and gives `_tokenize_batch`, `_detokenize_batch`, `pieces`,
+    `_files` and `_from_files`. It is known to `load_tokenizer` by its class name as soon as it is
+    defined.
+
+    Example:
+
+    >>> from keras_attn.data import ByteTokenizer
+    >>> tokenizer = ByteTokenizer()
+    >>> token_ids = tokenizer.tokenize(["hi", ""])
+    >>> token_ids.to_list()
+    [[108, 109], []]
+    >>> tokenizer.detokenize(token_ids).numpy().tolist()
+    [b'hi', b'']
+    """
+
+    pad_token_id: ClassVar[int] = 0
+    unknown_token_id: ClassVar[int] = 1
+    start_token_id: ClassVar[int] = 2
+    end_token_id: ClassVar[int] = 3
+    vocabulary_size: int
+    _classes: ClassVar[dict[str, type["Tokenizer"]]] = {}
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        Tokenizer._classes[cls.__name__] = cls
+
+    def tokenize(self, texts: tf.Tensor | Sequence[str]) -> tf.RaggedTensor:
+        """The token ids of each text, pieces only: no start and no end token.
+
+        Args:
+            texts: string tensor (B,), or a sequence of str. UTF-8.
+
+        Returns:
+            A `tf.RaggedTensor` (B, None) of int32.
+
+        Raises:
+            ValueError: `texts` is no vector of strings.
+        """
+        return self._tokenize_batch(_text_batch(texts))
+
+    def detokenize(
+        self, token_ids: tf.Tensor | tf.RaggedTensor | Sequence[Sequence[int]]
+    ) -> tf.Tensor:
+        """The text of each row of token ids, up to its first end token.
+
+        Padding and start tokens are skipped. An id that is not in the vocabulary, such as one from
+        an output layer padded to a round size, counts as unknown. Bytes that make no UTF-8 become
+        U+FFFD, so the result is valid text whatever a model writes.
+
+        Args:
+            token_ids: integer tensor (B, T), or a `tf.RaggedTensor` (B, None).
+
+        Returns:
+            A string tensor (B,), UTF-8.
+
+        Raises:
+            ValueError: `token_ids` is no matrix of integers.
+        """
+        token_ids = _token_id_batch(token_ids, self.pad_token_id)  # (B, T)
+        known = (token_ids >= 0) & (token_ids < self.vocabulary_size)
+        unknown = tf.constant(self.unknown_token_id, token_ids.dtype)
+        token_ids = tf.cast(tf.where(known, token_ids, unknown), tf.int32)
+        is_end = tf.cast(token_ids == self.end_token_id, tf.int32)
+        before_end = tf.cumsum(is_end, axis=1) == 0
+        is_text = (token_ids != self.pad_token_id) & (token_ids != self.start_token_id)
+        pieces = tf.ragged.boolean_mask(token_ids, before_end & is_text)
+        return tf.strings.unicode_transcode(
+            self._detokenize_batch(pieces), "UTF-8", "UTF-8", errors="replace"
+        )
+
+    @abc.abstractmethod
+    def pieces(self, token_ids: Sequence[int]) -> list[str]:
+        """The token ids as people read them, one str each, special tokens included.
+
+        Args:
+            token_ids: sequence of int. The ids of one segment.
+
+        Returns:
+            A list of str, as long as `token_ids`.
+        """
+
+    def save(self, directory: str | os.PathLike) -> None:
+        """Writes the tokenizer to a directory, which is made if it is missing.
+
+        Every file is written beside its place and then moved there, `tokenizer.json` last: it holds
+        the checksums of the others, so that `load_tokenizer` notices a directory that was half
+        written.
+
+        Args:
+            directory: path. Where to write `tokenizer.json` and the files of the class.
+
+        Raises:
+            ValueError: `directory` is a file.
+        """
+        directory = Path(directory)
+        if directory.exists() and not directory.is_dir():
+            raise ValueError(
+                f"`directory` must be a directory. Received: {directory}, which is a file."
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        files = self._files()
+        for name, content in files.items():
+            _write_atomically(directory / name, content)
+        config = {
+            "class": type(self).__name__,
+            "format": _FORMAT,
+            "vocabulary_size": self.vocabulary_size,
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+        _write_atomically(directory / _CONFIG_NAME, (json.dumps(config, indent=2) + "\n").encode())
+
+    @abc.abstractmethod
+    def _tokenize_batch(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Token ids (B, None) int32 of a string tensor (B,)."""
+
+    @abc.abstractmethod
+    def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
+        """Strings (B,) of token ids (B, None) that hold pieces and unknown tokens only; maybe not
+        yet UTF-8."""
+
+    @abc.abstractmethod
+    def _files(self) -> dict[str, bytes]:
+        """The content of the files to save beside `tokenizer.json`, by name."""
+
+    @classmethod
+    @abc.abstractmethod
+    def _from_files(cls, files: dict[str, bytes]) -> "Tokenizer":
+        """The tokenizer that `_files` came from."""
+
+
+def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:
+    """Reads the tokenizer that `Tokenizer.save` wrote to a directory.
+
+    Args:
+        directory: path. The directory with `tokenizer.json`.
+
+    Returns:
+        A `Tokenizer` of the class that was saved.
+
+    Raises:
+        ValueError: a file is missing or damaged, or the class is not known.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_attn.data import ByteTokenizer
+    >>> directory = tempfile.mkdtemp()
+    >>> ByteTokenizer().save(directory)
+    >>> load_tokenizer(directory).vocabulary_size
+    260
+    """
+    directory = Path(directory)
+    config = _read_config(directory / _CONFIG_NAME)
+    class_name = config["class"]
+    if class_name not in Tokenizer._classes:
+        nearest = ", ".join(nearest_names(class_name, Tokenizer._classes))
+        raise ValueError(
+            f"`directory` must hold a tokenizer whose class is known here. Received: {directory}, with class "
+            f"{class_name!r}. Nearest classes: {nearest}. Import the module that defines yours first."
+        )
+    files = {
+        name: _read_checked(directory / name, checksum)
+        for name, checksum in config["files"].items()
+    }
+    return Tokenizer._classes[class_name]._from_files(files)
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(
+            f"`directory` must hold a saved tokenizer, and so a file {path.name}. Received: {path.parent} "
+            f"({error.strerror})."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"`directory` holds a damaged {path.name}: {path} is not JSON ({error})."
+        ) from error
+    complete = isinstance(config, dict) and isinstance(config.get("class"), str)
+    if not complete or not isinstance(config.get("files"), dict):
+        raise ValueError(
+            f"`directory` holds a damaged {path.name}: {path} must name a class and its files."
+        )
+    if config.get("format") != _FORMAT:
+        raise ValueError(
+            f"`directory` must hold a tokenizer of format {_FORMAT}. Received: format {config.get('format')!r} in "
+            f"{path}; another version of this package wrote it."
+        )
+    return config
+
+
+def _read_checked(path: Path, checksum: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"`directory` must hold the tokenizer's file {path.name}. Received: {path.parent} ({error.strerror})."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise ValueError(
+            f"`directory` holds a damaged tokenizer: {path} is not the file that {_CONFIG_NAME} was written for. "
+            f"Save the tokenizer again."
+        )
+    return content
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _text_batch(texts: tf.Tensor | Sequence[str]) -> tf.Tensor:
+    rule = "`texts` must be a vector of strings (B,): a string tensor of rank 1 or a list of str"
+    if isinstance(texts, (list, tuple)) and all(isinstance(text, (str, bytes)) for text in texts):
+        return tf.constant(list(texts), tf.string, shape=(len(texts),))
+    if isinstance(texts, (str, bytes)):
+        raise ValueError(f"{rule}. Received: one string, {texts[:40]!r}. Put it in a list.")
+    try:
+        batch = tf.convert_to_tensor(texts)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{rule}. Received: {type(texts).__name__}, which makes no such tensor."
+        ) from error
+    if batch.dtype != tf.string or batch.shape.rank not in (None, 1):
+        raise ValueError(
+            f"{rule}. Received: a tensor of dtype {batch.dtype.name} and shape {batch.shape}."
+        )
+    return batch
+
+
+def _token_id_batch(
+    token_ids: tf.Tensor | tf.RaggedTensor | Sequence[Sequence[int]], pad: int
+) -> tf.Tensor:
+    rule = "`token_ids` must be a matrix of integers (B, T): a tensor or ragged tensor of rank 2"
+    if isinstance(token_ids, tf.RaggedTensor):
+        rank_is_right, dtype = token_ids.shape.rank in (None, 2), token_ids.dtype
+        if rank_is_right and dtype.is_integer:
+            return token_ids.to_tensor(tf.constant(pad, dtype))
+        raise ValueError(
+            f"{rule}. Received: a ragged tensor of dtype {dtype.name} and shape {token_ids.shape}."
+        )
+    try:
+        batch = tf.convert_to_tensor(token_ids)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{rule}. Received: {type(token_ids).__name__} that makes no such tensor."
+        ) from error
+    if not batch.dtype.is_integer or batch.shape.rank not in (None, 2):
+        raise ValueError(
+            f"{rule}. Received: a tensor of dtype {batch.dtype.name} and shape {batch.shape}."
+        )
+    return batch

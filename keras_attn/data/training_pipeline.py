@@ -1,0 +1,361 @@
+"""From a corpus to shuffled batches of a few fixed shapes, for `model.fit` and for exact resuming
+(Sec. 5.1)."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_attn.data.batching import assign_buckets, choose_shapes
+from keras_attn.data.corpus import Corpus
+from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.filter_report import FilterReport
+from keras_attn.data.token_sequences import TokenSequences
+from keras_attn.data.tokenizer import Tokenizer
+
+_MAX_BUCKETS = 12
+_ENDLESS = np.iinfo(np.int64).max
+
+
+class TrainingPipeline:
+    """The batches of a corpus, in an order that depends on nothing but the seed and the number of
+    the epoch.
+
+    `training_pipeline` makes one. A batch is
+
+        ({"encoder_token_ids": (rows, length), "decoder_token_ids": (rows, length)}, labels (rows,
+        length),
+         sample_weight (rows, length))
+
+    where (rows, length) is one of `shapes`. Encoder inputs are the pieces of the source and the end
+    token; labels are the pieces of the target and the end token; decoder inputs are the start token
+    and the pieces of the target, so that they are the labels one step later. The weight is 1 at
+    labels that are real. What is not real is 0; where a bucket's last batch lacks rows, whole rows
+    are.
+
+    In epoch e each bucket's pairs are dealt to its batches in an order drawn from (seed, e), and
+    then the batches of all buckets are mixed. A shuffle of a whole epoch takes milliseconds, and a
+    batch is gathered from arrays in memory, so any step of the training can be reached at once. All
+    of it runs in `tf.data`, with no Python at run time.
+
+    Args:
+        sources: `TokenSequences`. The sources, end token included.
+        targets: `TokenSequences`. The targets, end token included, as many.
+        shapes: list of (rows, length), by ascending length.
+        report: `FilterReport`. What was filtered.
+        seed: int. The seed of the order.
+        shuffle: bool. Whether to shuffle; otherwise batches come by length, pairs in the order of
+            the corpus.
+        repeat: bool. Whether `dataset` is endless.
+
+    Attributes:
+        dataset: `tf.data.Dataset`. With `repeat`, the endless stream of all epochs. Otherwise one
+            epoch: the first iterator over it gives epoch 0, the next one epoch 1, and so on, so
+                `fit(dataset, epochs=10)` sees ten different orders.
+        shapes: list of (rows, length). The only shapes that batches have.
+        steps_per_epoch: int. The batches of an epoch.
+        target_tokens: int. The real labels of an epoch, end tokens included: the sum of all
+            weights.
+        padding_share: float. The share of an epoch's label positions that are padding.
+        report: `FilterReport`. How many pairs were kept, and why not the others.
+    """
+
+    def __init__(
+        self,
+        sources: TokenSequences,
+        targets: TokenSequences,
+        shapes: list[tuple[int, int]],
+        report: FilterReport,
+        seed: int = 0,
+        shuffle: bool = True,
+        repeat: bool = False,
+    ) -> None:
+        self.shapes = shapes
+        self.report = report
+        self._seed, self._shuffle = seed, shuffle
+        bucket = assign_buckets(np.maximum(sources.lengths, targets.lengths), shapes)
+        by_bucket = np.argsort(bucket, kind="stable")
+        rows, lengths = np.array(shapes, dtype=np.int64).T
+        pairs = np.bincount(bucket, minlength=len(shapes))
+        batches = -(-pairs // rows)
+        self._pairs_of_bucket = [int(count) for count in pairs]
+        self.steps_per_epoch = int(batches.sum())
+        self.target_tokens = int(targets.lengths.sum())
+        self.padding_share = 1.0 - self.target_tokens / float((batches * rows * lengths).sum())
+        # Captured by the functions of the data set: on the CPU, or they would fill an accelerator's memory.
+        with tf.device("/CPU:0"):
+            self._rows, self._lengths, self._pairs = map(tf.constant, (rows, lengths, pairs))
+            self._first_pair = tf.constant(np.cumsum(pairs) - pairs)
+            self._end_batch = tf.constant(np.cumsum(batches))
+            self._first_batch = tf.constant(np.cumsum(batches) - batches)
+            self._sources = _to_tensors(sources.select(by_bucket))
+            self._targets = _to_tensors(targets.select(by_bucket))
+            self._next_epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="next_epoch")
+        self.dataset = self.dataset_from(0) if repeat else self._one_epoch_after_another()
+
+    def dataset_from(
+        self, start_step: int, worker_index: int = 0, num_workers: int = 1
+    ) -> tf.data.Dataset:
+        """The endless stream of batches from a given global step on, without making the earlier
+        ones.
+
+        Step s is step `s % steps_per_epoch` of epoch `s // steps_per_epoch`. So training that
+        stopped after s steps goes on with `dataset_from(s)` as if it had never stopped.
+
+        Args:
+            start_step: int. The first step of the stream, counted from 0.
+            worker_index: int. Which worker's share of each batch to give, where several machines
+                train together.
+            num_workers: int. How many workers share each batch, in equal blocks of rows.
+
+        Returns:
+            A `tf.data.Dataset` without end.
+
+        Raises:
+            ValueError: `start_step` is negative, or the rows of a batch do not divide by
+                `num_workers`.
+        """
+        if start_step < 0:
+            raise ValueError(f"`start_step` must be zero or more. Received: {start_step}.")
+        if not 0 <= worker_index < num_workers:
+            raise ValueError(
+                f"`worker_index` must be at least 0 and below `num_workers`. "
+                f"Received: {worker_index} of {num_workers}."
+            )
+        if any(rows % num_workers for rows, _ in self.shapes):
+            raise ValueError(
+                f"`num_workers` must divide the rows of every batch. Received: {num_workers}, for the shapes "
+                f"{self.shapes}. Make `rows_multiple` a multiple of it."
+            )
+        first_epoch, first_step = divmod(start_step, self.steps_per_epoch)
+
+        def epoch_steps(epoch: tf.Tensor) -> tf.data.Dataset:
+            skipped = tf.where(
+                epoch == first_epoch, tf.constant(first_step, tf.int64), tf.constant(0, tf.int64)
+            )
+            return self._epoch(epoch, skipped, worker_index, num_workers)
+
+        dataset = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch_steps)
+        return _finish(dataset, tf.data.INFINITE_CARDINALITY)
+
+    def _one_epoch_after_another(self) -> tf.data.Dataset:
+        # The variable makes every iterator an epoch of its own; the order of the epochs is that of the iterators.
+        epochs = tf.data.Dataset.range(1).map(lambda _: self._next_epoch.assign_add(1) - 1)
+        dataset = epochs.flat_map(lambda epoch: self._epoch(epoch, tf.constant(0, tf.int64)))
+        return _finish(dataset, self.steps_per_epoch)
+
+    def _epoch(
+        self, epoch: tf.Tensor, first_step: tf.Tensor, worker_index: int = 0, num_workers: int = 1
+    ) -> tf.data.Dataset:
+        """The batches of one epoch from its step `first_step` on."""
+        pair_order, batch_order = self._orders(epoch)
+        steps = tf.data.Dataset.range(first_step, self.steps_per_epoch)
+        return steps.map(
+            lambda step: self._batch(
+                tf.gather(batch_order, step), pair_order, worker_index, num_workers
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def _orders(self, epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The pairs in the order of an epoch, bucket by bucket, and its batches in their order."""
+        spans = [tf.range(count, dtype=tf.int64) for count in self._pairs_of_bucket]
+        batch_order = tf.range(self.steps_per_epoch, dtype=tf.int64)
+        if self._shuffle:
+            draws = len(spans) + 1
+            seeds = [
+                tf.stack([tf.constant(self._seed, tf.int64), epoch * draws + i])
+                for i in range(draws)
+            ]
+            shuffle = tf.random.experimental.stateless_shuffle
+            spans = [shuffle(span, seed) for span, seed in zip(spans, seeds[1:], strict=True)]
+            batch_order = shuffle(batch_order, seeds[0])
+        first_pairs = tf.unstack(self._first_pair, num=len(spans))
+        pair_order = [span + first for span, first in zip(spans, first_pairs, strict=True)]
+        return tf.concat(pair_order, axis=0), batch_order
+
+    def _batch(
+        self, number: tf.Tensor, pair_order: tf.Tensor, worker_index: int, num_workers: int
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Batch `number` of an epoch whose pairs are in this order."""
+        bucket = tf.searchsorted(self._end_batch, number[None], side="right")[0]
+        rows, width = tf.gather(self._rows, bucket), tf.gather(self._lengths, bucket)
+        share = rows // num_workers
+        first = (number - tf.gather(self._first_batch, bucket)) * rows + worker_index * share
+        place = first + tf.range(
+            share
+        )  # (rows,): places in the bucket, beyond its end in the last batch
+        is_real = place < tf.gather(self._pairs, bucket)
+        pair = tf.gather(
+            pair_order, tf.where(is_real, place, 0) + tf.gather(self._first_pair, bucket)
+        )
+        encoder_token_ids, _ = _padded(self._sources, pair, is_real, width)
+        labels, is_label = _padded(self._targets, pair, is_real, width)
+        start = tf.fill([share, 1], tf.constant(Tokenizer.start_token_id, tf.int32))
+        shifted = tf.concat([start, labels[:, :-1]], axis=1)  # (rows, length)
+        decoder_token_ids = tf.where(is_label, shifted, Tokenizer.pad_token_id)
+        inputs = {"encoder_token_ids": encoder_token_ids, "decoder_token_ids": decoder_token_ids}
+        return inputs, labels, tf.cast(is_label, tf.float32)
+
+
+def training_pipeline(
+    corpus: Corpus,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer | None = None,
+    *,
+    global_batch_tokens: int = 4096,
+    max_source_tokens: int = 128,
+    max_target_tokens: int = 128,
+    num_buckets: int = 8,
+    rows_multiple: int = 8,
+    seed: int = 0,
+    shuffle: bool = True,
+    repeat: bool = False,
+) -> TrainingPipeline:
+    """Tokenizes a corpus once, leaves out what cannot be trained on, and batches the rest by
+    length.
+
+    Pairs of similar length share a batch. The length that counts is that of the longer side with
+    its special token. Every batch has about `global_batch_tokens` positions on each side, in one of
+    at most `num_buckets` shapes (see `choose_shapes`). The token ids stay in memory: 4 bytes a
+    token, and 16 bytes a segment.
+
+    Args:
+        corpus: `Corpus`. The pairs.
+        source_tokenizer: `Tokenizer`. For the sources.
+        target_tokenizer: `Tokenizer`. For the targets; the source tokenizer if None.
+        global_batch_tokens: int. Positions on each side of a batch, padding included, over all
+            accelerators together. A shape whose segments are longer than `global_batch_tokens /
+            rows_multiple` exceeds it.
+        max_source_tokens: int. Leave out pairs whose source has more tokens, its end token not
+            counted.
+        max_target_tokens: int. Leave out pairs whose target has more tokens, its end token not
+            counted.
+        num_buckets: int. How many shapes at most; 12 is the limit, as each is compiled separately.
+        rows_multiple: int. What the rows of every batch are a multiple of; make it a multiple of
+            the accelerators.
+        seed: int. The seed of all shuffling.
+        shuffle: bool. Whether to shuffle.
+        repeat: bool. Whether `dataset` is endless; then give `fit` the `steps_per_epoch`.
+
+    Returns:
+        A `TrainingPipeline`; `model.fit(pipeline.dataset)` trains on it.
+
+    Raises:
+        ValueError: an option is out of range.
+        CorpusError: no pair is left to train on.
+
+    Example:
+
+    >>> from keras_attn.data import ByteTokenizer
+    >>> corpus = Corpus(["a dog", "a cat", ""], ["ein Hund", "eine Katze", "nichts"])
+    >>> pipeline = training_pipeline(corpus, ByteTokenizer(), global_batch_tokens=64, rows_multiple=2)
+    >>> pipeline.shapes, pipeline.steps_per_epoch
+    ([(4, 12)], 1)
+    >>> print(pipeline.report)
+    3 pairs read, 2 kept (66.67%); left out: 1 empty source
+    >>> inputs, labels, sample_weight = next(iter(pipeline.dataset))
+    >>> inputs["decoder_token_ids"].shape, int(tf.reduce_sum(sample_weight))
+    (TensorShape([4, 12]), 20)
+    """
+    _check_options(
+        global_batch_tokens=global_batch_tokens,
+        max_source_tokens=max_source_tokens,
+        max_target_tokens=max_target_tokens,
+        num_buckets=num_buckets,
+        rows_multiple=rows_multiple,
+    )
+    sources = TokenSequences.encode(corpus.sources, source_tokenizer)
+    targets = TokenSequences.encode(corpus.targets, target_tokenizer or source_tokenizer)
+    kept, report = _filter(corpus, sources, targets, max_source_tokens, max_target_tokens)
+    if not report.kept:
+        raise CorpusError(
+            f"`corpus` {corpus.name!r} must hold a pair to train on, but none is left. Received: {report}. "
+            f"{_filter_advice(report)}"
+        )
+    sources, targets = sources.select(kept), targets.select(kept)
+    lengths = np.maximum(sources.lengths, targets.lengths)
+    shapes = choose_shapes(lengths, global_batch_tokens, num_buckets, rows_multiple)
+    return TrainingPipeline(sources, targets, shapes, report, seed, shuffle, repeat)
+
+
+def _check_options(**options: int) -> None:
+    for argument, value in options.items():
+        if value < 1:
+            raise ValueError(f"`{argument}` must be positive. Received: {value}.")
+    if options["num_buckets"] > _MAX_BUCKETS:
+        raise ValueError(
+            f"`num_buckets` must be at most {_MAX_BUCKETS}: each shape is compiled separately. "
+            f"Received: {options['num_buckets']}."
+        )
+
+
+def _filter(
+    corpus: Corpus,
+    sources: TokenSequences,
+    targets: TokenSequences,
+    max_source_tokens: int,
+    max_target_tokens: int,
+) -> tuple[np.ndarray, FilterReport]:
+    """The numbers of the pairs to keep, and the count of the others by the first reason that
+    applies."""
+    reasons = {
+        "empty_source": _is_empty(corpus.sources, sources),
+        "empty_target": _is_empty(corpus.targets, targets),
+        "source_too_long": sources.lengths - 1 > max_source_tokens,
+        "target_too_long": targets.lengths - 1 > max_target_tokens,
+    }
+    left = np.ones(len(corpus), dtype=bool)
+    counts = {}
+    for reason, applies in reasons.items():
+        counts[reason] = int(np.count_nonzero(left & applies))
+        left &= ~applies
+    report = FilterReport(
+        pairs_read=len(corpus),
+        kept=int(np.count_nonzero(left)),
+        max_source_tokens=max_source_tokens,
+        max_target_tokens=max_target_tokens,
+        **counts,
+    )
+    return np.flatnonzero(left), report
+
+
+def _is_empty(texts: tuple[str, ...], sequences: TokenSequences) -> np.ndarray:
+    # A text of blanks is empty even if its tokenizer has tokens for blanks; one of odd characters if it has none.
+    blank = np.fromiter(
+        (not text or text.isspace() for text in texts), dtype=bool, count=len(texts)
+    )
+    return blank | (sequences.lengths <= 1)
+
+
+def _filter_advice(report: FilterReport) -> str:
+    if report.source_too_long or report.target_too_long:
+        return "Raise `max_source_tokens` and `max_target_tokens`, or split the segments."
+    return "Check that the files hold text."
+
+
+def _to_tensors(sequences: TokenSequences) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return tuple(map(tf.constant, (sequences.flat_token_ids, sequences.starts, sequences.lengths)))
+
+
+def _padded(
+    sequences: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    pair: tf.Tensor,
+    is_real: tf.Tensor,
+    width: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Token ids (rows, width) of these pairs, 0 after their end and in rows that are not real; and
+    where they are real."""
+    flat_token_ids, starts, lengths = sequences
+    position = tf.range(width)[None, :]  # (1, width)
+    length = tf.where(is_real, tf.gather(lengths, pair), 0)[:, None]  # (rows, 1)
+    inside = position < length  # (rows, width)
+    index = tf.where(inside, tf.gather(starts, pair)[:, None] + position, 0)
+    return tf.where(inside, tf.gather(flat_token_ids, index), Tokenizer.pad_token_id), inside
+
+
+def _finish(dataset: tf.data.Dataset, cardinality: int) -> tf.data.Dataset:
+    options = tf.data.Options()
+    # Every worker has the whole corpus; what a batch gives to whom is `dataset_from`'s and the strategy's business.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
+    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,163 @@
+"""Beam search with a length penalty (Wu et al., 2016, Section 7)."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from keras_attn.decoding.argument_checks import check_number
+from keras_attn.decoding.hypotheses import Hypotheses
+from keras_attn.decoding.length_penalty import length_penalty as penalty_of_length
+from keras_attn.decoding.search_rules import SearchRules
+from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
+from keras_attn.decoding.token_log_probabilities import token_log_probabilities
+
+
+class BeamSearch(SearchStrategy):
+    """Extends the W best hypotheses of every sentence side by side; returns the N best that end.
+
+    The beam of a sentence has W places. At every step the best continuations, over all pairs of a
+    hypothesis that is alive and a token, are kept, ranked by log-probability: as many as there are
+    places not taken by finished hypotheses. A continuation that ends in the end token is finished:
+    it keeps its place, and the live beam is one narrower from then on (as in the decoders of
+    Bahdanau et al., 2015). Of equal continuations the one of the lower place, then of the lower
+    token id, comes first. So one beam is greedy search, whatever the penalty, and a beam as wide as
+    the number of possible sequences is exhaustive search.
+
+    Finished hypotheses are ranked by their score
+
+        score(Y) = log P(Y) / lp(Y),    lp(Y) = ((5 + |Y|) / 6) ^ length_penalty
+
+    with |Y| counting the end token. `length_penalty=0` ranks by log-probability.
+
+    A sentence is done when no hypothesis is alive, or when none that is alive can still enter the N
+    best. Proof that nothing is lost: every token adds a log-probability of at most 0, so a
+    hypothesis that is alive with log-probability p < 0 ends with log P(Y) <= p, and its score is at
+    most p / lp(Y). For `length_penalty >= 0`, lp grows with |Y| and p / lp(Y) is greatest at the
+    longest Y that is allowed, the sentence's limit; for `length_penalty < 0` it is greatest at the
+    shortest, one more token (the end token). If the N-th best finished score is at least that bound
+    for the best hypothesis alive, no continuation can have a higher score than the N already there.
+
+    Args:
+        num_beams: int. Hypotheses kept for each sentence, W. Defaults to `4`, as in the paper.
+        length_penalty: float. The exponent alpha. Defaults to `0.6`, as in the paper.
+        num_hypotheses: int. Hypotheses returned, N, at most `num_beams`. Defaults to `1`.
+        min_length: int. Tokens required before the end token. Defaults to `0`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+    >>> BeamSearch(num_beams=5, num_hypotheses=3)
+    BeamSearch(num_beams=5, length_penalty=0.6, num_hypotheses=3, min_length=0)
+
+    References:
+        - [Wu et al., 2016](https://arxiv.org/abs/1609.08144), Section 7.
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 6.1: beam 4, alpha 0.6.
+    """
+
+    def __init__(
+        self,
+        num_beams: int = 4,
+        length_penalty: float = 0.6,
+        num_hypotheses: int = 1,
+        min_length: int = 0,
+    ) -> None:
+        super().__init__(num_beams, num_hypotheses, min_length)
+        self.length_penalty = check_number("length_penalty", length_penalty)
+
+    def step(
+        self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
+    ) -> StrategyStep:
+        """Keeps the best continuations of the hypotheses that are alive.
+
+        Args:
+            logits: float, (B, W, V). The model's, for the next token of each place.
+            hypotheses: `Hypotheses` before the step.
+            rules: `SearchRules`: which tokens may be chosen.
+            step: int32 scalar. Number of tokens produced so far.
+
+        Returns:
+            `StrategyStep`.
+        """
+        log_probabilities = token_log_probabilities(logits)  # (B, W, V)
+        allowed = rules.allowed(tf.shape(logits)[-1], step, self.min_length)  # (B, 1, V)
+        sums, parents, token_ids = self._best_continuations(log_probabilities, allowed, hypotheses)
+
+        # The r-th best continuation goes to the r-th place that no finished hypothesis holds.
+        free = ~hypotheses.finished  # (B, W)
+        rank = tf.cumsum(tf.cast(free, tf.int32), axis=1, exclusive=True)  # (B, W)
+        sums = _take(sums, rank)
+        token_ids = _take(token_ids, rank)
+        parents = tf.where(free, _take(parents, rank), tf.range(self.num_beams))
+
+        moved = hypotheses._replace(token_ids=_take(hypotheses.token_ids, parents))  # (B, W, T)
+        moved = moved.extend(
+            token_ids,
+            sums,
+            extended=free & (sums > -float("inf")),
+            truncated=_take(rules.cut_short(log_probabilities, step), parents),
+            step=step,
+            end_token_id=rules.end_token_id,
+        )
+        undecided = ~self._is_decided(moved, rules, step)  # (B,)
+        moved = moved._replace(alive=moved.alive & undecided[:, tf.newaxis])
+        return StrategyStep(moved, token_ids, parents)
+
+    def scores(self, hypotheses: Hypotheses) -> tf.Tensor:
+        """Returns the log-probabilities divided by the length penalty.
+
+        Args:
+            hypotheses: `Hypotheses`.
+
+        Returns:
+            float32, (B, W). Of no meaning where a place is not finished.
+        """
+        return hypotheses.log_probabilities / self._penalty(hypotheses.num_tokens)
+
+    def _penalty(self, num_tokens: tf.Tensor) -> tf.Tensor:
+        return penalty_of_length(num_tokens, self.length_penalty)
+
+    def _best_continuations(
+        self, log_probabilities: tf.Tensor, allowed: tf.Tensor, hypotheses: Hypotheses
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns sums, parents and tokens of the W best pairs of hypothesis and token, best first.
+
+        Pairs that do not exist (an empty place, a token that is not allowed) have the sum minus
+        infinity.
+        """
+        vocabulary_size = tf.shape(log_probabilities)[2]
+        before = tf.where(hypotheses.alive, hypotheses.log_probabilities, -float("inf"))  # (B, W)
+        sums = before[:, :, tf.newaxis] + log_probabilities  # (B, W, V)
+        sums = tf.where(allowed, sums, -float("inf"))
+        batch_size = tf.shape(sums)[0]
+        sums = tf.reshape(sums, [batch_size, self.num_beams * vocabulary_size])  # (B, W * V)
+        best, pairs = tf.math.top_k(sums, k=self.num_beams)  # (B, W)
+        return best, pairs // vocabulary_size, pairs % vocabulary_size
+
+    def _is_decided(self, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor) -> tf.Tensor:
+        """Returns where no hypothesis alive can enter the N best (proof above). bool, (B,)."""
+        minus_infinity = -float("inf")
+        finished = tf.where(hypotheses.finished, self.scores(hypotheses), minus_infinity)  # (B, W)
+        nth_best = tf.math.top_k(finished, k=self.num_hypotheses).values[:, -1]  # (B,)
+        alive = tf.where(hypotheses.alive, hypotheses.log_probabilities, minus_infinity)
+        # `step + 1` tokens have been produced by now, so `step + 2` is the shortest length to come.
+        best_length = rules.length_limits if self.length_penalty >= 0 else step + 2
+        return nth_best >= tf.reduce_max(alive, axis=1) / self._penalty(best_length)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments.
+
+        Returns:
+            dict.
+        """
+        return {
+            "num_beams": self.num_beams,
+            "length_penalty": self.length_penalty,
+            "num_hypotheses": self.num_hypotheses,
+            "min_length": self.min_length,
+        }
+
+
+def _take(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Takes, sentence by sentence, the given places: (B, W, ...) and (B, W) -> (B, W, ...)."""
+    return tf.gather(values, places, axis=1, batch_dims=1)

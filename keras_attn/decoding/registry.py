@@ -1,0 +1,85 @@
+"""Strategies by name and by configuration."""
+
+import difflib
+from typing import Any
+
+from keras_attn.decoding.beam_search import BeamSearch
+from keras_attn.decoding.greedy_search import GreedySearch
+from keras_attn.decoding.random_sampling import RandomSampling
+from keras_attn.decoding.search_strategy import SearchStrategy
+
+STRATEGIES: dict[str, type[SearchStrategy]] = {
+    "beam": BeamSearch,
+    "greedy": GreedySearch,
+    "sampling": RandomSampling,
+    "BeamSearch": BeamSearch,
+    "GreedySearch": GreedySearch,
+    "RandomSampling": RandomSampling,
+}
+
+
+def get(identifier: str | dict[str, Any] | SearchStrategy) -> SearchStrategy:
+    """Returns a search strategy.
+
+    Args:
+        identifier: a strategy, which is returned as it is; or a name, `"beam"`, `"greedy"`,
+            `"sampling"` or the name of the class, for a strategy with its defaults; or what
+            `serialize` returned, `{"class_name": ..., "config": {...}}`.
+
+    Returns:
+        `SearchStrategy`.
+
+    Raises:
+        ValueError: if the name or an argument in the configuration is not known.
+
+    Example:
+    >>> get("greedy")
+    GreedySearch(min_length=0)
+    >>> get({"class_name": "BeamSearch", "config": {"num_beams": 2}}).num_beams
+    2
+    """
+    if isinstance(identifier, SearchStrategy):
+        return identifier
+    if isinstance(identifier, str):
+        return _find(identifier)()
+    if isinstance(identifier, dict) and isinstance(identifier.get("class_name"), str):
+        strategy_class = _find(identifier["class_name"])
+        config = identifier.get("config") or {}
+        unknown = sorted(set(config) - set(strategy_class().get_config()))
+        if unknown:
+            raise ValueError(
+                f"`config` must hold arguments of {strategy_class.__name__} "
+                f"({', '.join(strategy_class().get_config())}). Received: {', '.join(unknown)}."
+            )
+        return strategy_class.from_config(config)
+    raise ValueError(
+        "`identifier` must be a search strategy, a name or a dict with 'class_name' and 'config'. "
+        f"Received: {identifier!r}."
+    )
+
+
+def serialize(strategy: SearchStrategy) -> dict[str, Any]:
+    """Returns a description that JSON can hold and `get` turns into an equal strategy.
+
+    Args:
+        strategy: `SearchStrategy`.
+
+    Returns:
+        dict with `class_name` and `config`.
+
+    Example:
+    >>> serialize(get("greedy"))
+    {'class_name': 'GreedySearch', 'config': {'min_length': 0}}
+    """
+    return {"class_name": type(strategy).__name__, "config": strategy.get_config()}
+
+
+def _find(name: str) -> type[SearchStrategy]:
+    if name not in STRATEGIES:
+        nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.5)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"`identifier` must be one of {', '.join(map(repr, STRATEGIES))}. "
+            f"Received: {name!r}.{hint}"
+        )
+    return STRATEGIES[name]

@@ -1,0 +1,236 @@
+"""Corpus scores by sacreBLEU: BLEU, chrF and TER with their signatures (Section 6.1)."""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sacrebleu.metrics import BLEU, CHRF, TER
+
+from keras_attn.evaluation.reference_streams import (
+    ReferenceStream,
+    check_references,
+    check_texts,
+)
+
+_PRECISE_DIGITS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusScores:
+    """BLEU, chrF and TER of a corpus, with all that is needed to compare them with other work.
+
+    Attributes:
+        bleu: float. BLEU in 0..100, higher is better.
+        chrf: float. chrF2 in 0..100, higher is better.
+        ter: float. Translation edit rate in percent, lower is better; can exceed 100.
+        signatures: dict of str to str. sacreBLEU's signature of each score.
+        sentences: int. Number of sentences scored.
+        references: int. Largest number of references of one sentence.
+        empty_hypotheses: int. Sentences whose hypothesis is empty or blank. They are scored.
+        empty_references: int. Sentences whose every reference is empty or blank. They are scored.
+        bleu_precisions: tuple of float. The modified n-gram precisions in percent, n = 1..4.
+        brevity_penalty: float. BLEU's factor for hypotheses shorter than the references.
+        length_ratio: float. Tokens of the hypotheses divided by tokens of the references.
+        bleu_lowercase_tokenized: float or None. BLEU of lower-cased text; not comparable with
+            `bleu`.
+        confidence: dict or None. For each score `mean`, `half_width`, `low` and `high` of the 95%
+            interval by bootstrap resampling.
+
+    Example:
+
+    >>> scores = corpus_scores(["the cat sat on the mat"], ["the cat sat on the mat"])
+    >>> scores.lines()[1]
+    'chrF2 = 100.0  nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:...'
+    """
+
+    bleu: float
+    chrf: float
+    ter: float
+    signatures: dict[str, str]
+    sentences: int
+    references: int = 1
+    empty_hypotheses: int = 0
+    empty_references: int = 0
+    bleu_precisions: tuple[float, ...] = ()
+    brevity_penalty: float = 1.0
+    length_ratio: float = 1.0
+    bleu_lowercase_tokenized: float | None = None
+    confidence: dict[str, dict[str, float]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the scores, unrounded, as a dictionary that `json.dumps` takes.
+
+        Returns:
+            dict. One entry per attribute; tuples are lists.
+
+        Example:
+
+        >>> corpus_scores(["a b c d"], ["a b c d"]).to_dict()["sentences"]
+        1
+        """
+        values = dataclasses.asdict(self)
+        values["bleu_precisions"] = list(self.bleu_precisions)
+        return values
+
+    def lines(self) -> list[str]:
+        """Returns one readable line per score, rounded to one decimal as sacreBLEU prints it.
+
+        Returns:
+            List of str: name, value, details and signature, then what a reader should know.
+
+        Example:
+
+        >>> corpus_scores(["a b c d e"], ["a b c d e"]).lines()[2][:9]
+        'TER = 0.0'
+        """
+        precisions = "/".join(f"{precision:.1f}" for precision in self.bleu_precisions)
+        details = f" {precisions} (BP = {self.brevity_penalty:.3f} ratio = {self.length_ratio:.3f})"
+        lines = [
+            self._line("BLEU", "bleu", details),
+            self._line("chrF2", "chrf"),
+            self._line("TER", "ter"),
+        ]
+        if self.bleu_lowercase_tokenized is not None:
+            note = " (lower-cased; NOT comparable with the BLEU above)"
+            lines.append(self._line("BLEU lower-cased", "bleu_lowercase_tokenized", note))
+        plural = "1 reference" if self.references == 1 else f"up to {self.references} references"
+        lines.append(f"sentences: {self.sentences} with {plural} each")
+        if self.empty_hypotheses:
+            lines.append(f"empty hypotheses: {self.empty_hypotheses}")
+        if self.empty_references:
+            lines.append(f"sentences with empty references only: {self.empty_references}")
+        return lines
+
+    def _line(self, label: str, name: str, details: str = "") -> str:
+        value = f"{getattr(self, name):.1f}"
+        if self.confidence is not None and name in self.confidence:
+            interval = self.confidence[name]
+            value += f" (95%: {interval['mean']:.1f} ± {interval['half_width']:.1f})"
+        return f"{label} = {value}{details}  {self.signatures[name]}"
+
+
+def corpus_scores(
+    hypotheses: Sequence[str],
+    references: Sequence[ReferenceStream] | Sequence[str],
+    *,
+    lowercase_tokenized: bool = False,
+    confidence: bool = False,
+    num_bootstrap_samples: int = 1000,
+    bleu_tokenizer: str = "13a",
+) -> CorpusScores:
+    """Scores translations against one or several references by BLEU, chrF and TER.
+
+    All three are computed by sacreBLEU with its default settings on detokenized text, so they equal
+    what its command line prints for the same lines. The one departure: with several streams, an
+    empty line in one of them means that the sentence has fewer references, where the command line
+    would count an empty reference.
+
+    Args:
+        hypotheses: Sequence of str. One detokenized translation per sentence.
+        references: Sequence of reference streams, each as long as `hypotheses`; None or "" where a
+            sentence has fewer references. A flat sequence of str is taken as one stream. For one
+            list of references per sentence, call `streams_from_groups` first.
+        lowercase_tokenized: bool. Whether to compute BLEU of lower-cased text too, the kind that
+            papers on Multi30k report. It is tokenized by 13a here, by Moses there: close, not the
+            same.
+        confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling,
+            whose seed is 12345 unless the environment variable SACREBLEU_SEED says otherwise.
+        num_bootstrap_samples: int. Number of resampled corpora, at least 2.
+        bleu_tokenizer: str. sacreBLEU's tokenizer for BLEU: "13a" for most languages, "zh" for
+            Chinese, "ja-mecab", "ko-mecab", "intl", "char", "none", ...
+
+    Returns:
+        `CorpusScores`.
+
+    Raises:
+        ValueError: If there is no sentence, the numbers of hypotheses and references differ, an
+            entry is not a string, a sentence has no reference, or an option is not valid.
+
+    Example:
+
+    >>> scores = corpus_scores(
+    ...     ["the cat sat on the mat"],
+    ...     [["the cat sat on the mat"], ["a cat was sitting on the mat"]],
+    ... )
+    >>> round(scores.bleu, 6), scores.ter, scores.references
+    (100.0, 0.0, 2)
+    """
+    hypotheses = check_texts("hypotheses", hypotheses)
+    streams = check_references(references, len(hypotheses))
+    _check_options(num_bootstrap_samples, bleu_tokenizer)
+    metrics = {"bleu": _bleu(bleu_tokenizer, lowercase=False), "chrf": CHRF(), "ter": TER()}
+    if lowercase_tokenized:
+        metrics["bleu_lowercase_tokenized"] = _bleu(bleu_tokenizer, lowercase=True)
+    num_samples = num_bootstrap_samples if confidence else 1
+    # sacreBLEU takes None for a missing reference, but its annotation does not say so.
+    annotated = cast(list[list[str]], streams)
+    results = {
+        name: metric.corpus_score(hypotheses, annotated, n_bootstrap=num_samples)
+        for name, metric in metrics.items()
+    }
+    signatures = {name: str(metric.get_signature()) for name, metric in metrics.items()}
+    intervals = None
+    if confidence:
+        intervals = {name: _interval(results[name], signatures[name]) for name in results}
+    bleu = results["bleu"]
+    lowercase = results.get("bleu_lowercase_tokenized")
+    return CorpusScores(
+        bleu=float(bleu.score),
+        chrf=float(results["chrf"].score),
+        ter=float(results["ter"].score),
+        signatures=signatures,
+        sentences=len(hypotheses),
+        references=max(sum(text is not None for text in row) for row in zip(*streams, strict=True)),
+        empty_hypotheses=sum(not text.strip() for text in hypotheses),
+        empty_references=sum(
+            not any(text and text.strip() for text in row) for row in zip(*streams, strict=True)
+        ),
+        bleu_precisions=tuple(float(precision) for precision in bleu.precisions),
+        brevity_penalty=float(bleu.bp),
+        length_ratio=float(bleu.ratio),
+        bleu_lowercase_tokenized=None if lowercase is None else float(lowercase.score),
+        confidence=intervals,
+    )
+
+
+def _bleu(tokenizer: str, lowercase: bool) -> BLEU:
+    try:
+        # `force` only mutes the warning about tokenized text, which the mixed-case BLEU gives.
+        return BLEU(tokenize=tokenizer, lowercase=lowercase, force=lowercase)
+    except (ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"`bleu_tokenizer` must be one whose packages are installed. Received: {tokenizer!r} "
+            f"({reason})."
+        ) from error
+
+
+def _check_options(num_bootstrap_samples: int, bleu_tokenizer: str) -> None:
+    if num_bootstrap_samples < 2:
+        raise ValueError(
+            "`num_bootstrap_samples` must be at least 2; 1000 is usual. Received: "
+            f"{num_bootstrap_samples}."
+        )
+    valid = list(BLEU.TOKENIZERS)
+    if bleu_tokenizer not in valid:
+        nearest = difflib.get_close_matches(str(bleu_tokenizer), valid, n=3, cutoff=0.3) or valid
+        raise ValueError(
+            "`bleu_tokenizer` must be one of sacreBLEU's tokenizers. Received: "
+            f"{bleu_tokenizer!r}; nearest: {', '.join(nearest)}."
+        )
+
+
+def _interval(result: Any, signature: str) -> dict[str, float]:
+    """Reads mean and half width from sacreBLEU's JSON, the one public place where they stand."""
+    record = json.loads(result.format(width=_PRECISE_DIGITS, is_json=True, signature=signature))
+    # sacreBLEU leaves them out when the mean is 0; scores are never negative, so all were 0.
+    mean = float(record.get("confidence_mean", 0.0))
+    half_width = float(record.get("confidence_var", 0.0))
+    return {
+        "mean": mean,
+        "half_width": half_width,
+        "low": mean - half_width,
+        "high": mean + half_width,
+    }

@@ -1,0 +1,125 @@
+"""One layer of the decoder (Vaswani et al., 2017, Section 3.1 and Figure 1, right)."""
+
+import keras
+
+from keras_attn.layers.transformer_block import TransformerBlock
+from keras_attn.layers.transformer_block import as_tuple
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class DecoderBlock(TransformerBlock):
+    """Causal self-attention, attention to the encoder, a feed-forward network; each residual.
+
+        y      = norm(x + dropout(attention(x, x, x, causal)))
+        z      = norm(y + dropout(attention(y, encoder, encoder)))
+        output = norm(z + dropout(FFN(z)))                      (normalize_first=False, the paper)
+
+    Training, scoring and decoding step by step are this one `call`: with a `cache` the queries are
+    the new positions only.
+
+    Masking: `padding_mask` and `encoder_padding_mask` if given, else the Keras masks of the inputs.
+
+    Args:
+        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, activation,
+            normalize_first, position, feed_forward, normalization, max_sequence_length, **kwargs: as in `EncoderBlock`.
+        attention: slot of both attentions; a layer fills the first, a copy without its weights the
+            second. Defaults to `"multi_head"`.
+
+    Call arguments:
+        inputs: float, (B, T, D).
+        encoder_sequence: float, (B, S, D). May be None with a `cross_cache`.
+        padding_mask: bool, (B, T). encoder_padding_mask: bool, (B, S). True = real token.
+        attention_mask: bool, broadcastable to (B, T, T), beside the causal one.
+        cache: self-attention's, from `empty_cache`. The positions of this call are written into it.
+        cache_update_index: int scalar. Position of the first row of `inputs`.
+        cross_cache: keys and values of the encoder's output, from `project_encoder_sequence`. It
+            may have fewer rows than `inputs`: W adjacent rows then share one (the beams).
+        return_attention_scores: bool.
+        training: bool. Whether dropout acts.
+
+    Returns:
+        float, (B, T, D); with `return_attention_scores=True` then also the weights of
+        self-attention, (B, H, T, T), and of cross-attention, (B, H, T, S); with `cache` then also
+        the new cache. A tuple if more than one.
+
+    Raises:
+        ValueError: if `num_heads` does not divide `hidden_dim`, or a slot cannot be filled.
+
+    Example:
+    >>> block = keras_attn.layers.DecoderBlock(hidden_dim=8, intermediate_dim=16, num_heads=2)
+    >>> block(keras.ops.ones((3, 5, 8)), keras.ops.ones((3, 7, 8))).shape
+    TensorShape([3, 5, 8])
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.1.
+    """
+
+    def __init__(self, *args, attention="multi_head", **kwargs):
+        super().__init__(*args, attention=attention, **kwargs)
+        self.cross_attention = self._fill("attention", attention, "cross_attention", clone=True)
+        self.cross_attention_residual = self._residual("cross_attention")
+
+    def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
+        encoder_shape = encoder_sequence_shape or (None, None, self.hidden_dim)
+        self.cross_attention.build(inputs_shape, encoder_shape)
+        self.cross_attention_residual.build(inputs_shape)
+        super().build(inputs_shape)
+
+    def project_encoder_sequence(self, encoder_sequence):
+        """Projects the encoder's output, (B, S, D), once per sentence: a `cross_cache`."""
+        return self.cross_attention.project_key_value(encoder_sequence)
+
+    def empty_cache(self, batch_size, max_length):
+        """A `cache` of zeros for `batch_size` rows of `max_length` positions."""
+        return self.self_attention.empty_cache(batch_size, max_length)
+
+    def call(
+        self,
+        inputs,
+        encoder_sequence=None,
+        padding_mask=None,
+        encoder_padding_mask=None,
+        attention_mask=None,
+        cache=None,
+        cache_update_index=None,
+        cross_cache=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        hidden = inputs
+        if self.position is not None:
+            start_index = 0 if cache_update_index is None else cache_update_index
+            hidden = self.position(inputs, start_index=start_index)
+        query = self.self_attention_residual(hidden)
+        outputs, *self_results = as_tuple(
+            self.self_attention(
+                query,
+                query,
+                value_mask=padding_mask,
+                attention_mask=attention_mask,
+                use_causal_mask=True,
+                cache=cache,
+                cache_update_index=cache_update_index,
+                return_attention_scores=return_attention_scores,
+                training=training,
+            )
+        )
+        hidden = self.self_attention_residual(hidden, outputs, training=training)
+        outputs, *cross_results = as_tuple(
+            self.cross_attention(
+                self.cross_attention_residual(hidden),
+                encoder_sequence,
+                value_mask=encoder_padding_mask,
+                cache=cross_cache,
+                return_attention_scores=return_attention_scores,
+                training=training,
+            )
+        )
+        hidden = self.cross_attention_residual(hidden, outputs, training=training)
+        hidden = self.feed(hidden, training=training)
+        results = [hidden]
+        if return_attention_scores:
+            results += [self_results[0], cross_results[0]]
+        if cache is not None:
+            results.append(self_results[-1])
+        return tuple(results) if len(results) > 1 else hidden

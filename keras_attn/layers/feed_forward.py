@@ -1,0 +1,101 @@
+"""Position-wise feed-forward network (Vaswani et al., 2017, Section 3.3, Equation 2)."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class FeedForward(keras.layers.Layer):
+    """Two dense layers with an activation between them, the same at every position.
+
+        FFN(x) = activation(x W_1 + b_1) W_2 + b_2                       (Eq. 2)
+
+    Masking: the Keras mask of the input passes through.
+
+    Args:
+        intermediate_dim: int. Width of the inner layer, F (`d_ff`). Defaults to the paper's 2048.
+        activation: activation. Defaults to `"relu"`, the paper.
+        dropout: float in [0, 1). Rate between the activation and `W_2`. Defaults to `0.0`, the
+            paper; Tensor2Tensor used 0.1.
+        use_bias: bool. Defaults to `True`, the paper.
+        kernel_initializer: initializer. Defaults to `"glorot_uniform"`.
+        bias_initializer: initializer. Defaults to `"zeros"`.
+        seed: int. Seed of the dropout.
+        **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float, (B, T, D).
+        training: bool. Whether dropout acts.
+
+    Returns:
+        float, (B, T, D).
+
+    Example:
+    >>> layer = keras_attn.layers.FeedForward(intermediate_dim=8)
+    >>> layer(keras.ops.ones((2, 3, 4))).shape
+    TensorShape([2, 3, 4])
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.3.
+    """
+
+    def __init__(
+        self,
+        intermediate_dim=2048,
+        activation="relu",
+        dropout=0.0,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.intermediate_dim = intermediate_dim
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.seed = seed
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.intermediate_dense = self._dense(self.intermediate_dim, "intermediate")
+        self.intermediate_dense.build(input_shape)
+        self.dropout_layer = keras.layers.Dropout(
+            self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
+        )
+        self.output_dense = self._dense(input_shape[-1], "output")
+        self.output_dense.build((*input_shape[:-1], self.intermediate_dim))
+        self.built = True
+
+    def _dense(self, units, name):
+        # Initializers are cloned: one instance would draw the same numbers for both kernels.
+        return keras.layers.Dense(
+            units,
+            use_bias=self.use_bias,
+            kernel_initializer=self.kernel_initializer.clone(),
+            bias_initializer=self.bias_initializer.clone(),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def call(self, inputs, training=None):
+        hidden = self.activation(self.intermediate_dense(inputs))  # (B, T, F)
+        hidden = self.dropout_layer(hidden, training=training)
+        return self.output_dense(hidden)  # (B, T, D)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "intermediate_dim": self.intermediate_dim,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "seed": self.seed,
+        }

@@ -1,0 +1,107 @@
+"""Residual connection with normalization (Vaswani et al., 2017, Section 3.1 and 5.4)."""
+
+import keras
+
+from keras_attn.layers.slots import fill_slot
+from keras_attn.layers.slots import serialize_slot
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class Residual(keras.layers.Layer):
+    """A residual connection around a sublayer, with dropout and normalization.
+
+        normalize_first=False:   norm(x + dropout(sublayer(x)))          the paper (post-norm)
+        normalize_first=True:    x + dropout(sublayer(norm(x)))          pre-norm
+
+    The one place that knows the two orders. It is called before the sublayer, with what goes in,
+    and after it, with what came out:
+
+        y = sublayer(residual(x))
+        x = residual(x, y)
+
+    so the sublayer may be anything, with as many other inputs and outputs as it likes.
+
+    Masking: the Keras mask of the input passes through.
+
+    Args:
+        dropout: float in [0, 1). Rate applied to the sublayer's output. Defaults to the base
+            model's `0.1`.
+        normalize_first: bool. Defaults to `False`, the paper.
+        normalization: name (`"layer_norm"`, `"rms_norm"`), class, layer, config, or None for
+            none. Defaults to `"layer_norm"`.
+        epsilon: float. Added to the variance. Defaults to `1e-6`, as Tensor2Tensor.
+        seed: int. Seed of the dropout.
+        **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float, (B, T, D). The residual stream, x.
+        sublayer_outputs: float, (B, T, D). What the sublayer made of it; None before the sublayer.
+        training: bool. Whether dropout acts.
+
+    Returns:
+        float, (B, T, D). What the sublayer is to be given, or the new residual stream.
+
+    Example:
+    >>> dense, residual = keras.layers.Dense(4), keras_attn.layers.Residual()
+    >>> x = keras.ops.ones((2, 3, 4))
+    >>> residual(x, dense(residual(x))).shape
+    TensorShape([2, 3, 4])
+
+    References:
+        - [He et al., 2016](https://arxiv.org/abs/1512.03385).
+        - [Xiong et al., 2020](https://arxiv.org/abs/2002.04745), on the two orders.
+    """
+
+    def __init__(
+        self,
+        dropout=0.1,
+        normalize_first=False,
+        normalization="layer_norm",
+        epsilon=1e-6,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.dropout = dropout
+        self.normalize_first = normalize_first
+        self.epsilon = epsilon
+        self.seed = seed
+        self.normalization = fill_slot(
+            "normalization",
+            normalization,
+            name="normalization",
+            clone=True,
+            epsilon=epsilon,
+            dtype=self.dtype_policy,
+        )
+        self.dropout_layer = keras.layers.Dropout(
+            dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
+        )
+        self.supports_masking = True
+
+    def build(self, inputs_shape, sublayer_outputs_shape=None):
+        if self.normalization is not None:
+            self.normalization.build(inputs_shape)
+        self.built = True
+
+    def call(self, inputs, sublayer_outputs=None, training=None):
+        if sublayer_outputs is None:
+            return self._normalize(inputs) if self.normalize_first else inputs
+        outputs = inputs + self.dropout_layer(sublayer_outputs, training=training)
+        return outputs if self.normalize_first else self._normalize(outputs)
+
+    def _normalize(self, inputs):
+        return inputs if self.normalization is None else self.normalization(inputs)
+
+    def compute_output_shape(self, inputs_shape, sublayer_outputs_shape=None):
+        return tuple(inputs_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "dropout": self.dropout,
+            "normalize_first": self.normalize_first,
+            "normalization": serialize_slot(self.normalization),
+            "epsilon": self.epsilon,
+            "seed": self.seed,
+        }

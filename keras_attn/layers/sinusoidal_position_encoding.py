@@ -1,0 +1,59 @@
+"""Sinusoidal position encoding as a layer (Vaswani et al., 2017, Section 3.5)."""
+
+import keras
+from keras import ops
+
+from keras_attn.ops import sinusoidal_encoding
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class SinusoidalPositionEncoding(keras.layers.Layer):
+    """Adds sines and cosines of the position to its input.
+
+        PE(pos, 2i)     = sin(pos / max_wavelength^(2i / D))
+        PE(pos, 2i + 1) = cos(pos / max_wavelength^(2i / D))
+
+    The encoding is computed in float32 under every dtype policy: in half precision, neighbouring
+    positions beyond a few hundred would become the same number. It has no weights and no limit of
+    length.
+
+    Masking: the Keras mask of the input passes through.
+
+    Args:
+        max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
+        **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float, (B, T, D).
+        start_index: int or int scalar tensor. Position of the first row, for decoding step by step.
+
+    Returns:
+        float, (B, T, D).
+
+    Example:
+    >>> layer = keras_attn.layers.SinusoidalPositionEncoding()
+    >>> layer(keras.ops.zeros((1, 2, 4))).numpy().round(2).tolist()
+    [[[0.0, 1.0, 0.0, 1.0], [0.8399999737739563, 0.5400000214576721, 0.009999999776482582, 1.0]]]
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.5.
+    """
+
+    def __init__(self, max_wavelength=10_000.0, **kwargs):
+        super().__init__(**kwargs)
+        self.max_wavelength = max_wavelength
+        self.supports_masking = True
+
+    def build(self, input_shape=None):
+        self.built = True
+
+    def call(self, inputs, start_index=0):
+        length = ops.shape(inputs)[1]
+        encoding = sinusoidal_encoding(length, inputs.shape[-1], start_index, self.max_wavelength)
+        return inputs + ops.cast(encoding, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "max_wavelength": self.max_wavelength}

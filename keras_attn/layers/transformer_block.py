@@ -1,0 +1,114 @@
+"""What encoder and decoder blocks have in common: sizes, slots and configuration."""
+
+import keras
+
+from keras_attn.layers.residual import Residual
+from keras_attn.layers.slots import fill_slot
+from keras_attn.layers.slots import serialize_slot
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention and a feed-forward network with slots; the base of both kinds of block."""
+
+    def __init__(
+        self,
+        hidden_dim=512,
+        intermediate_dim=2048,
+        num_heads=8,
+        dropout=0.1,
+        attention_dropout=0.0,
+        activation="relu",
+        normalize_first=False,
+        attention="multi_head",
+        position=None,
+        feed_forward="feed_forward",
+        normalization="layer_norm",
+        max_sequence_length=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_sizes(hidden_dim, num_heads)
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.activation = keras.activations.get(activation)
+        self.normalize_first = normalize_first
+        self.normalization = serialize_slot(normalization)
+        self.max_sequence_length = max_sequence_length
+        self.supports_masking = True
+        self.position = self._fill("position", position)
+        self.self_attention = self._fill("attention", attention, "self_attention")
+        self.self_attention_residual = self._residual("self_attention")
+        self.feed_forward = self._fill("feed_forward", feed_forward)
+        self.feed_forward_residual = self._residual("feed_forward")
+
+    def _fill(self, slot, filling, name=None, clone=False):
+        """The layer of a slot, made with the sizes of this block."""
+        sizes = {
+            "num_heads": self.num_heads,
+            "key_dim": self.hidden_dim // self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "dropout": self.attention_dropout if slot == "attention" else 0.0,
+            "max_sequence_length": self.max_sequence_length,
+            "dtype": self.dtype_policy,
+        }
+        return fill_slot(slot, filling, name=name or slot, clone=clone, **sizes)
+
+    def _residual(self, name):
+        return Residual(
+            dropout=self.dropout,
+            normalize_first=self.normalize_first,
+            normalization=self.normalization,
+            dtype=self.dtype_policy,
+            name=f"{name}_residual",
+        )
+
+    def build(self, inputs_shape, **shapes):
+        for layer in (self.position, self.self_attention, self.feed_forward):
+            if layer is not None and not layer.built:
+                layer.build(inputs_shape)
+        self.self_attention_residual.build(inputs_shape)
+        self.feed_forward_residual.build(inputs_shape)
+        self.built = True
+
+    def feed(self, hidden, training=None):
+        """The feed-forward network in its residual connection: (B, T, D) -> (B, T, D)."""
+        outputs = self.feed_forward(self.feed_forward_residual(hidden), training=training)
+        return self.feed_forward_residual(hidden, outputs, training=training)
+
+    def compute_output_shape(self, inputs_shape, **shapes):
+        return tuple(inputs_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "normalize_first": self.normalize_first,
+            "attention": serialize_slot(self.self_attention),
+            "position": serialize_slot(self.position),
+            "feed_forward": serialize_slot(self.feed_forward),
+            "normalization": self.normalization,
+            "max_sequence_length": self.max_sequence_length,
+        }
+
+
+def check_sizes(hidden_dim, num_heads):
+    """Raises ValueError unless the heads share the width evenly."""
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "`num_heads` must divide `hidden_dim`. "
+            f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}."
+        )
+
+
+def as_tuple(outputs):
+    """A layer's outputs as a tuple, also if there is one only."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -1,0 +1,128 @@
+"""The decoder stack (Vaswani et al., 2017, Section 3.1 and Figure 1, right)."""
+
+import keras
+
+from keras_attn.layers import DecoderBlock
+from keras_attn.models.transformer_stack import TransformerStack
+from keras_attn.models.transformer_stack import stack_scores
+from keras_attn.ops import padding_mask as mask_padding
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class Decoder(TransformerStack):
+    """Target ids and the encoder's output to logits: embedding, positions, N blocks, projection.
+
+    Training, scoring, cached decoding and the exported graph are this one `call`: with `caches`,
+    `token_ids` are the new positions only.
+
+    Masking: causal, so padding after a target needs no mask; `encoder_padding_mask` for the source.
+
+    Args:
+        vocabulary_size, hidden_dim, intermediate_dim, num_heads, num_layers, dropout,
+            attention_dropout, activation, normalize_first, attention, position, feed_forward,
+            normalization, max_sequence_length, embedding, **kwargs: as in `Encoder`.
+        tie_output: bool. Use the token embedding as the projection to logits (Section 3.4).
+            Defaults to `True`.
+
+    Call arguments:
+        token_ids: int, (B, T).
+        encoder_sequence: float, (B, S, D). May be None with `cross_caches`.
+        encoder_padding_mask: bool, (B, S). True = real token.
+        caches: list of one cache a block, from `empty_caches`.
+        start_index: int scalar. Position of the first of `token_ids`, where `caches` are written.
+        cross_caches: list of one a block, from `project_encoder_sequence`.
+        return_attention_scores: bool.
+        training: bool. Whether dropout acts.
+
+    Returns:
+        Logits, (B, T, V); with `return_attention_scores=True` then also the weights of
+        self-attention, (B, L, H, T, T), and cross-attention, (B, L, H, T, S); with `caches` then
+        also the new caches. A tuple if more than one.
+
+    Example:
+    >>> decoder = keras_attn.models.Decoder(
+    ...     vocabulary_size=11, hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=3)
+    >>> decoder(keras.ops.array([[2, 4, 5]]), keras.ops.ones((1, 7, 8))).shape
+    TensorShape([1, 3, 11])
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.1 and 3.4.
+    """
+
+    block_class = DecoderBlock
+
+    def __init__(self, *args, tie_output=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.tie_output = tie_output
+        self.output_projection = None
+        if not tie_output:
+            self.output_projection = keras.layers.Dense(
+                self.vocabulary_size,
+                use_bias=False,
+                dtype=self.dtype_policy,
+                name="output_projection",
+            )
+
+    def build(self, token_ids_shape=None, **shapes):
+        if self.output_projection is not None:
+            self.output_projection.build((None, None, self.hidden_dim))
+        super().build(token_ids_shape)
+
+    def empty_caches(self, batch_size, max_length):
+        """Caches of zeros, one a block, for `batch_size` rows of `max_length` positions."""
+        return [block.empty_cache(batch_size, max_length) for block in self.blocks]
+
+    def project_encoder_sequence(self, encoder_sequence):
+        """Projects the encoder's output once per sentence: `cross_caches`, one a block."""
+        return [block.project_encoder_sequence(encoder_sequence) for block in self.blocks]
+
+    def call(
+        self,
+        token_ids,
+        encoder_sequence=None,
+        encoder_padding_mask=None,
+        caches=None,
+        start_index=0,
+        cross_caches=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        hidden = self.embed(token_ids, start_index=start_index, training=training)
+        # Without a cache, padding can only follow a target: the causal mask hides it from every
+        # real position, so a padding mask would cost time and change nothing.
+        new_caches, self_scores, cross_scores = [], [], []
+        for i, block in enumerate(self.blocks):
+            hidden = block(
+                hidden,
+                encoder_sequence,
+                encoder_padding_mask=encoder_padding_mask,
+                cache=None if caches is None else caches[i],
+                cache_update_index=None if caches is None else start_index,
+                cross_cache=None if cross_caches is None else cross_caches[i],
+                return_attention_scores=return_attention_scores,
+                training=training,
+            )
+            if isinstance(hidden, tuple):
+                hidden, *others = hidden
+                if return_attention_scores:
+                    self_scores.append(others[0])
+                    cross_scores.append(others[1])
+                if caches is not None:
+                    new_caches.append(others[-1])
+        results = [self._logits(self.normalize(hidden))]
+        if return_attention_scores:
+            results += [stack_scores(self_scores), stack_scores(cross_scores)]
+        if caches is not None:
+            results.append(new_caches)
+        return tuple(results) if len(results) > 1 else results[0]
+
+    def _logits(self, hidden):
+        if self.output_projection is None:
+            return self.embedding(hidden, reverse=True)
+        return self.output_projection(hidden)
+
+    def compute_mask(self, token_ids, previous_mask=None):
+        return mask_padding(token_ids)
+
+    def get_config(self):
+        return {**super().get_config(), "tie_output": self.tie_output}

@@ -1,0 +1,189 @@
+"""The Transformer (Vaswani et al., 2017): encoder, decoder, shared embedding."""
+
+import keras
+from keras import ops
+
+from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.slots import serialize_slot
+from keras_attn.models.decoder import Decoder
+from keras_attn.models.encoder import Encoder
+from keras_attn.models.seq2seq_model import Seq2SeqModel
+from keras_attn.ops import padding_mask
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class Transformer(Seq2SeqModel):
+    """Encoder-decoder Transformer; the defaults are the paper's base model.
+
+    Args:
+        source_vocabulary_size: int. Defaults to the paper's 37,000.
+        target_vocabulary_size: int. None means one vocabulary for both languages, and then one
+            embedding matrix. Defaults to `None`, the paper.
+        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, activation,
+            normalize_first, attention, position, feed_forward, normalization,
+            max_sequence_length: as in `Encoder`, for both stacks.
+        num_layers: int. Number of blocks of each stack, L. Defaults to 6.
+        num_decoder_layers: int. Number of blocks of the decoder, if not `num_layers`.
+        tie_output: bool. Use the target embedding as the projection to logits. Defaults to `True`.
+        **kwargs: `name`, `dtype`, as in `keras.Model`.
+
+    Call arguments:
+        inputs: dict of `"encoder_token_ids"`, int (B, S), and `"decoder_token_ids"`, int (B, T);
+            0 is padding.
+        training: bool. Whether dropout acts.
+
+    Returns:
+        Logits, (B, T, V).
+
+    Raises:
+        ValueError: if the ids are not integers of rank 2, or an argument is out of range.
+
+    Example:
+    >>> model = keras_attn.models.Transformer(
+    ...     source_vocabulary_size=20, hidden_dim=8, intermediate_dim=16, num_heads=2, num_layers=1)
+    >>> model({"encoder_token_ids": keras.ops.array([[4, 5, 3]]),
+    ...        "decoder_token_ids": keras.ops.array([[2, 6]])}).shape
+    TensorShape([1, 2, 20])
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762).
+    """
+
+    def __init__(
+        self,
+        source_vocabulary_size=37_000,
+        target_vocabulary_size=None,
+        hidden_dim=512,
+        intermediate_dim=2048,
+        num_heads=8,
+        num_layers=6,
+        num_decoder_layers=None,
+        dropout=0.1,
+        attention_dropout=0.0,
+        activation="relu",
+        normalize_first=False,
+        attention="multi_head",
+        position="sinusoidal",
+        feed_forward="feed_forward",
+        normalization="layer_norm",
+        max_sequence_length=1024,
+        tie_output=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._config = {
+            "source_vocabulary_size": source_vocabulary_size,
+            "target_vocabulary_size": target_vocabulary_size,
+            "num_layers": num_layers,
+            "num_decoder_layers": num_decoder_layers,
+            "tie_output": tie_output,
+        }
+        stack_config = {
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": intermediate_dim,
+            "num_heads": num_heads,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "normalize_first": normalize_first,
+            "attention": serialize_slot(attention),
+            "position": serialize_slot(position),
+            "feed_forward": serialize_slot(feed_forward),
+            "normalization": serialize_slot(normalization),
+            "max_sequence_length": max_sequence_length,
+        }
+        self._config.update(stack_config)
+        self.source_vocabulary_size = source_vocabulary_size
+        self.target_vocabulary_size = target_vocabulary_size or source_vocabulary_size
+        self.shared_embedding = None
+        if target_vocabulary_size is None:
+            self.shared_embedding = TokenEmbedding(
+                source_vocabulary_size,
+                hidden_dim,
+                mask_zero=False,
+                dtype=self.dtype_policy,
+                name="shared_embedding",
+            )
+        self.encoder = Encoder(
+            self.source_vocabulary_size,
+            num_layers=num_layers,
+            embedding=self.shared_embedding,
+            dtype=self.dtype_policy,
+            name="encoder",
+            **stack_config,
+        )
+        self.decoder = Decoder(
+            self.target_vocabulary_size,
+            num_layers=num_decoder_layers or num_layers,
+            embedding=self.shared_embedding,
+            tie_output=tie_output,
+            dtype=self.dtype_policy,
+            name="decoder",
+            **stack_config,
+        )
+
+        # Only learned positions end somewhere.
+        self.max_sequence_length = getattr(self.encoder.position, "max_sequence_length", None)
+
+    def build(self, input_shape=None):
+        if self.shared_embedding is not None:
+            self.shared_embedding.build()
+        self.encoder.build()
+        self.decoder.build()
+        self.built = True
+
+    def call(self, inputs, training=None):
+        encoder_token_ids = inputs["encoder_token_ids"]
+        encoder_sequence = self.encoder(encoder_token_ids, training=training)  # (B, S, D)
+        return self.decoder(
+            inputs["decoder_token_ids"],
+            encoder_sequence,
+            encoder_padding_mask=padding_mask(encoder_token_ids),
+            training=training,
+        )  # (B, T, V)
+
+    def start(self, encoder_token_ids, max_length):
+        encoder_sequence = self.encoder(encoder_token_ids, training=False)
+        return {
+            "source": {
+                "padding_mask": padding_mask(encoder_token_ids),
+                "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
+            },
+            "cache": self.decoder.empty_caches(ops.shape(encoder_token_ids)[0], max_length),
+            "position": ops.convert_to_tensor(0, dtype="int32"),
+        }
+
+    def decode_step(self, token_ids, state):
+        logits, caches = self.decoder(
+            token_ids,
+            encoder_padding_mask=state["source"]["padding_mask"],
+            caches=state["cache"],
+            start_index=state["position"],
+            cross_caches=state["source"]["cross_caches"],
+            training=False,
+        )
+        return logits[:, 0], {**state, "cache": caches, "position": state["position"] + 1}
+
+    def attention_scores(self, inputs):
+        encoder_token_ids = inputs["encoder_token_ids"]
+        encoder_sequence, encoder_scores = self.encoder(
+            encoder_token_ids, return_attention_scores=True, training=False
+        )
+        _, decoder_scores, cross_scores = self.decoder(
+            inputs["decoder_token_ids"],
+            encoder_sequence,
+            encoder_padding_mask=padding_mask(encoder_token_ids),
+            return_attention_scores=True,
+            training=False,
+        )
+        return {"encoder": encoder_scores, "decoder": decoder_scores, "cross": cross_scores}
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
+
+    def get_config(self):
+        return {**super().get_config(), **self._config}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,140 @@
+"""What encoder and decoder stacks have in common: embedding, positions, blocks, final norm."""
+
+import keras
+from keras import ops
+
+from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.slots import fill_slot
+from keras_attn.layers.slots import serialize_slot
+
+
+class TransformerStack(keras.layers.Layer):
+    """Embeds tokens, adds positions, and holds `num_layers` blocks; the base of both stacks."""
+
+    block_class: type[keras.layers.Layer]
+
+    def __init__(
+        self,
+        vocabulary_size=37_000,
+        hidden_dim=512,
+        intermediate_dim=2048,
+        num_heads=8,
+        num_layers=6,
+        dropout=0.1,
+        attention_dropout=0.0,
+        activation="relu",
+        normalize_first=False,
+        attention="multi_head",
+        position="sinusoidal",
+        feed_forward="feed_forward",
+        normalization="layer_norm",
+        max_sequence_length=1024,
+        embedding=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.dropout = dropout
+        # What the blocks share, in the form that a config stores.
+        self._block_config = {
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": intermediate_dim,
+            "num_heads": num_heads,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "normalize_first": normalize_first,
+            "attention": serialize_slot(attention),
+            "feed_forward": serialize_slot(feed_forward),
+            "normalization": serialize_slot(normalization),
+            "max_sequence_length": max_sequence_length,
+        }
+        self._owns_embedding = embedding is None
+        # Masks are handed on explicitly inside the stack, so the embedding need not attach one.
+        self.embedding = embedding or TokenEmbedding(
+            vocabulary_size,
+            hidden_dim,
+            mask_zero=False,
+            dtype=self.dtype_policy,
+            name="token_embedding",
+        )
+        self.position = fill_slot(
+            "position",
+            position,
+            name="position",
+            clone=True,
+            max_sequence_length=max_sequence_length,
+            dtype=self.dtype_policy,
+        )
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.blocks = [
+            self.block_class(**self._block_config, dtype=self.dtype_policy, name=f"block_{i}")
+            for i in range(num_layers)
+        ]
+        # Pre-norm blocks hand on an unnormalized sum, which wants one last normalization.
+        self.final_normalization = None
+        if normalize_first:
+            self.final_normalization = fill_slot(
+                "normalization",
+                normalization,
+                name="final_normalization",
+                clone=True,
+                epsilon=1e-6,
+                dtype=self.dtype_policy,
+            )
+
+    def build(self, token_ids_shape=None, **shapes):
+        hidden_shape = (None, None, self.hidden_dim)
+        if not self.embedding.built:
+            self.embedding.build()
+        for layer in (self.position, *self.blocks, self.final_normalization):
+            if layer is not None:
+                layer.build(hidden_shape)
+        self.built = True
+
+    def embed(self, token_ids, start_index=0, training=None):
+        """Token embeddings with positions: int (B, T) -> float (B, T, D)."""
+        check_token_ids(self.name, token_ids)
+        hidden = self.embedding(token_ids)
+        if self.position is not None:
+            hidden = self.position(hidden, start_index=start_index)
+        return self.dropout_layer(hidden, training=training)
+
+    def normalize(self, hidden):
+        """The last normalization of a pre-norm stack; a post-norm stack needs none."""
+        return hidden if self.final_normalization is None else self.final_normalization(hidden)
+
+    def get_config(self):
+        config = {
+            "vocabulary_size": self.vocabulary_size,
+            **self._block_config,
+            "num_layers": self.num_layers,
+            "position": serialize_slot(self.position),
+        }
+        if not self._owns_embedding:
+            config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config):
+        if config.get("embedding") is not None:
+            embedding = keras.saving.deserialize_keras_object(config["embedding"])
+            config = {**config, "embedding": embedding}
+        return cls(**config)
+
+
+def check_token_ids(name, token_ids):
+    """Raises ValueError unless the ids are integers of rank 2."""
+    dtype = keras.backend.standardize_dtype(token_ids.dtype)
+    if "int" not in dtype or len(token_ids.shape) != 2:
+        raise ValueError(
+            f"Token ids of `{name}` must be integers of shape (batch, length). "
+            f"Received: dtype={dtype}, shape={tuple(token_ids.shape)}."
+        )
+
+
+def stack_scores(scores):
+    """A list of (B, H, T, S), one a layer, as (B, L, H, T, S)."""
+    return ops.stack(scores, axis=1)

@@ -1,0 +1,47 @@
+"""Sinusoidal position encoding (Vaswani et al., 2017, Section 3.5)."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+
+def sinusoidal_encoding(
+    length: Tensor, hidden_dim: int, start_index: Tensor = 0, max_wavelength: float = 10_000.0
+) -> Tensor:
+    """Encodes positions `start_index`, `start_index + 1`, ... as sines and cosines.
+
+        PE(pos, 2i)     = sin(pos / max_wavelength^(2i / D))
+        PE(pos, 2i + 1) = cos(pos / max_wavelength^(2i / D))
+
+    Python integers are computed once in float64 and rounded; tensors are computed in float32
+    (their error grows with the position: about 1e-5 at position 200).
+
+    Args:
+        length: int or int scalar tensor. Number of positions, T.
+        hidden_dim: int. Width of the encoding, D.
+        start_index: int or int scalar tensor. The first position. Defaults to `0`.
+        max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
+
+    Returns:
+        float32, (T, D).
+
+    Example:
+    >>> sinusoidal_encoding(2, 4).numpy().round(4).tolist()
+    [[0.0, 1.0, 0.0, 1.0], [0.8414999842643738, 0.5403000116348267, 0.009999999776482582, 1.0]]
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.5.
+    """
+    pairs = np.arange(hidden_dim) // 2
+    frequencies = max_wavelength ** (-2.0 * pairs / hidden_dim)  # (D,) float64
+    is_cosine = np.arange(hidden_dim) % 2 == 1
+    if isinstance(length, int) and isinstance(start_index, int):
+        angles = np.arange(start_index, start_index + length)[:, None] * frequencies
+        encoding = np.where(is_cosine, np.cos(angles), np.sin(angles))
+        return ops.convert_to_tensor(encoding.astype("float32"))
+    positions = ops.arange(length, dtype="int32") + ops.cast(start_index, "int32")
+    angles = ops.cast(positions, "float32")[:, None] * frequencies.astype("float32")  # (T, D)
+    return ops.where(is_cosine, ops.cos(angles), ops.sin(angles))

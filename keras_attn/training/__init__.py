@@ -1,0 +1,30 @@
+"""Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
+
+from keras_attn.training.average_checkpoints import average_checkpoints
+from keras_attn.training.finish_run import rewrite_translator
+from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.perplexity import Perplexity
+from keras_attn.training.recipe import Recipe
+from keras_attn.training.recipe_info import RecipeInfo, list_recipes
+from keras_attn.training.strategies import get_strategy
+from keras_attn.training.token_accuracy import TokenAccuracy
+from keras_attn.training.trainer import train
+from keras_attn.training.training_result import TrainingResult
+from keras_attn.training.transformer_schedule import TransformerSchedule
+
+__all__ = [
+    "LabelSmoothedCrossEntropy",
+    "NonFiniteLossError",
+    "Perplexity",
+    "Recipe",
+    "RecipeInfo",
+    "TokenAccuracy",
+    "TrainingResult",
+    "TransformerSchedule",
+    "average_checkpoints",
+    "get_strategy",
+    "list_recipes",
+    "rewrite_translator",
+    "train",
+]

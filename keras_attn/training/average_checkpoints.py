@@ -1,0 +1,159 @@
+"""The mean of the weights of several checkpoints (Section 6.1)."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from keras_attn.training.checkpoint_index import CheckpointIndex
+
+_OPTIMIZER = "optimizer"
+
+
+def average_checkpoints(
+    run_or_paths: str | os.PathLike | Sequence[str | os.PathLike],
+    last: int = 5,
+    output: str | os.PathLike | None = None,
+) -> Path:
+    """Writes the element-wise mean of the weights of several checkpoints.
+
+    The paper takes its models from the mean of the last 5 (base) or 20 (big) checkpoints. Sums are
+    in float64. The optimizer's state is left out; whole numbers (counters, seeds) are taken from
+    the last file. A tied weight is stored once and stays tied.
+
+    Args:
+        run_or_paths: path or sequence of paths. The directory of a run, or `.weights.h5` files.
+        last: int. How many of the last checkpoints of the run, or of the paths, to take.
+        output: path or None. The `.weights.h5` file to write; by default
+            `checkpoints/average.weights.h5` of the run, or `average.weights.h5` beside the last
+            path.
+
+    Returns:
+        Path. The file written; `model.load_weights` reads it.
+
+    Raises:
+        ValueError: if there are not that many checkpoints, a file cannot be read, or the files'
+            weights differ in name or shape.
+
+    Example:
+
+    >>> import tempfile, keras
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> for value in (1.0, 3.0):
+    ...     model.set_weights([np.full((1, 1), value), np.zeros(1)])
+    ...     model.save_weights(folder / f"{value}.weights.h5")
+    >>> mean = average_checkpoints(sorted(folder.glob("*.weights.h5")), last=2)
+    >>> model.load_weights(mean)
+    >>> float(model.get_weights()[0][0, 0])
+    2.0
+    """
+    if last < 1:
+        raise ValueError(f"`last` must be at least 1. Received: last={last}")
+    paths, home = _find_paths(run_or_paths)
+    if len(paths) < last:
+        raise ValueError(
+            f"`last` must be at most the number of checkpoints there are. Received: last={last}, "
+            f"checkpoints={len(paths)} in {str(run_or_paths)!r}"
+        )
+    paths = paths[-last:]
+    output = Path(output) if output is not None else home / "average.weights.h5"
+    if not output.name.endswith(".weights.h5"):
+        raise ValueError(f"`output` must end in .weights.h5. Received: {str(output)!r}")
+    means = _means(paths)
+    temporary = output.with_name(f".partial.{output.name}")
+    try:
+        _write_like(paths[-1], means, temporary)
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return output
+
+
+def _find_paths(
+    run_or_paths: str | os.PathLike | Sequence[str | os.PathLike],
+) -> tuple[list[Path], Path]:
+    """The weights files in order, and the directory where the mean goes by default."""
+    if isinstance(run_or_paths, str | os.PathLike):
+        run = Path(run_or_paths)
+        if run.is_file():
+            return [run], run.parent
+        directory = run / "checkpoints" if (run / "checkpoints").is_dir() else run
+        checkpoints = CheckpointIndex(directory).checkpoints
+        if not checkpoints:
+            raise ValueError(
+                "`run` must be a directory that training wrote, with checkpoints in it. "
+                f"Received: {str(run)!r}"
+            )
+        return [checkpoint.path for checkpoint in checkpoints], directory
+    paths = [Path(path) for path in run_or_paths]
+    if not paths:
+        raise ValueError("`paths` must name at least one checkpoint. Received: none")
+    return paths, paths[-1].parent
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every weight of a file by its place in it, the optimizer's state left out."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and name.split("/")[0] != _OPTIMIZER:
+            arrays[name] = item[()]
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(keep)
+    except OSError as error:
+        raise ValueError(
+            f"`paths` must be .weights.h5 files. Received: {str(path)!r} ({error})"
+        ) from error
+    return arrays
+
+
+def _means(paths: list[Path]) -> dict[str, np.ndarray]:
+    """The mean of every floating-point weight over the files, in the files' own precision."""
+    sums: dict[str, np.ndarray] = {}
+    latest: dict[str, np.ndarray] = {}
+    for path in paths:
+        arrays = _read_arrays(path)
+        if latest:
+            _check_alike(latest, arrays, paths[0], path)
+        for name, array in arrays.items():
+            if array.dtype.kind == "V":
+                raise ValueError(
+                    "`paths` must hold float32 weights (a mixed policy keeps them so). "
+                    f"Received: {name!r} of {str(path)!r} in bfloat16"
+                )
+            if array.dtype.kind == "f":
+                sums[name] = sums.get(name, 0.0) + array.astype("float64")
+        latest = arrays
+    return {name: (sums[name] / len(paths)).astype(latest[name].dtype) for name in sums}
+
+
+def _check_alike(
+    first: dict[str, np.ndarray], other: dict[str, np.ndarray], first_path: Path, path: Path
+) -> None:
+    """Refuses files of different models."""
+    for name in sorted(first.keys() | other.keys()):
+        shapes = [
+            str(arrays[name].shape) if name in arrays else "missing" for arrays in (first, other)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "`paths` must be checkpoints of one model. Received: "
+                f"{name!r} is {shapes[0]} in {first_path.name} and {shapes[1]} in {path.name}"
+            )
+
+
+def _write_like(model_file: Path, arrays: dict[str, np.ndarray], output: Path) -> None:
+    """Copies a weights file without its optimizer, then puts the given arrays in their places."""
+    with h5py.File(model_file, "r") as source, h5py.File(output, "w") as target:
+        for key, value in source.attrs.items():
+            target.attrs[key] = value
+        for key in source:
+            if key != _OPTIMIZER:
+                source.copy(key, target)
+        for name, array in arrays.items():
+            target[name][...] = array

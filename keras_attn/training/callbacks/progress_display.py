@@ -1,0 +1,136 @@
+"""Shows where a training is: a live bar on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from keras_attn.training.callbacks.step_counter import StepCounter
+from keras_attn.training.callbacks.throughput import Throughput
+
+_METRIC_WORDS = {
+    "loss": "loss",
+    "val_loss": "validation loss",
+    "val_perplexity": "perplexity",
+    "val_token_accuracy": "accuracy",
+    "val_bleu": "BLEU",
+}
+
+
+class ProgressDisplay(keras.callbacks.Callback):
+    """Shows step, loss, learning rate, target tokens per second and time left.
+
+    Where the console is not a terminal (a file, a job's log) it prints a line every
+    `line_seconds` instead of drawing a bar. Each validation is a line in both.
+
+    Args:
+        console: rich Console. Where to show it.
+        steps: StepCounter. Where the run is.
+        throughput: Throughput. How fast it is.
+        max_steps: int or None. The last update.
+        max_seconds: float or None. The time limit of this session.
+        line_seconds: float. Seconds between two plain lines.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        steps: StepCounter,
+        throughput: Throughput,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
+        line_seconds: float = 15.0,
+    ) -> None:
+        super().__init__()
+        self._console = console
+        self._steps = steps
+        self._throughput = throughput
+        self._max_steps = max_steps
+        self._max_seconds = max_seconds
+        self._line_seconds = line_seconds
+        self._progress: Progress | None = None
+        self._started = self._last_shown = 0.0
+        self._first_step = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock and, on a terminal, the bar."""
+        self._started = self._last_shown = time.monotonic()
+        self._first_step = self._steps.step
+        if self._console.is_terminal:
+            self._progress = Progress(
+                TextColumn("training"), BarColumn(), TextColumn("{task.description}"),
+                console=self._console, transient=True,
+            )
+            self._progress.add_task("compiling the first step", total=1.0)
+            self._progress.start()
+        else:
+            self._show("training: compiling the first step")
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Refreshes the bar, or prints a line when it is time for one."""
+        now = time.monotonic()
+        interval = 0.2 if self._progress is not None else self._line_seconds
+        if now - self._last_shown < interval:
+            return
+        self._last_shown = now
+        text = self._describe(logs or {})
+        if self._progress is not None:
+            self._progress.update(
+                self._progress.task_ids[0], completed=self._share_done(), description=text
+            )
+        else:
+            self._show(text)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Prints what the validation gave."""
+        values = [
+            f"{words} {logs[name]:.4g}"
+            for name, words in _METRIC_WORDS.items()
+            if logs and name in logs
+        ]
+        self._show(f"step {self._steps.step:,}: {', '.join(values)}")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Takes the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away; Keras does not say when a training ends by an exception."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def seconds_left(self) -> float | None:
+        """An estimate of the seconds to go, from the pace so far; None before there is one."""
+        done = self._share_done()
+        elapsed = time.monotonic() - self._started
+        return elapsed * (1.0 - done) / done if done > 0.0 else None
+
+    def _share_done(self) -> float:
+        """How much of this session is done, 0 to 1, by the limit that comes first."""
+        shares = [0.0]
+        if self._max_steps is not None:
+            to_do = max(1, self._max_steps - self._first_step)
+            shares.append((self._steps.step - self._first_step) / to_do)
+        if self._max_seconds is not None:
+            shares.append((time.monotonic() - self._started) / self._max_seconds)
+        return min(1.0, max(shares))
+
+    def _describe(self, logs: dict[str, Any]) -> str:
+        of_steps = f"/{self._max_steps:,}" if self._max_steps is not None else ""
+        parts = [f"step {self._steps.step:,}{of_steps}"]
+        if "loss" in logs:
+            parts.append(f"loss {logs['loss']:.3f}")
+        parts.append(f"rate {float(self.model.optimizer.learning_rate):.2e}")
+        parts.append(f"{self._throughput.recent_tokens_per_second:,.0f} target tokens/s")
+        seconds = self.seconds_left()
+        if seconds is not None:
+            minutes, seconds = divmod(int(seconds), 60)
+            hours, minutes = divmod(minutes, 60)
+            parts.append(f"{hours}:{minutes:02d}:{seconds:02d} left")
+        return "  ".join(parts)
+
+    def _show(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)

@@ -1,0 +1,57 @@
+"""Shows how a few sentences are translated as the training goes on."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attn.training.callbacks.step_counter import StepCounter
+
+
+class SampleTranslations(keras.callbacks.Callback):
+    """Translates the same few sentences after every validation, shows them and keeps them.
+
+    Args:
+        translate: callable. Texts to translations, as `Translator.translate` of the model.
+        sources: sequence of str. The sentences.
+        references: sequence of str. Their references.
+        path: path. The file to which one JSON object a sentence and validation is appended.
+        steps: StepCounter. Where the run is.
+        show: callable. Takes a line of text to show; by default nothing is shown.
+    """
+
+    def __init__(
+        self,
+        translate: Callable[[list[str]], list[str]],
+        sources: Sequence[str],
+        references: Sequence[str],
+        path: str | os.PathLike,
+        steps: StepCounter,
+        show: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        super().__init__()
+        self._translate = translate
+        self._sources = list(sources)
+        self._references = list(references)
+        self._path = Path(path)
+        self._steps = steps
+        self._show = show
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Translates, shows and appends."""
+        translations = self._translate(self._sources)
+        with self._path.open("a", encoding="utf-8") as file:
+            for source, reference, translation in zip(
+                self._sources, self._references, translations, strict=True
+            ):
+                line = {
+                    "step": self._steps.step,
+                    "source": source,
+                    "reference": reference,
+                    "translation": translation,
+                }
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._show(f"  {source}  ->  {translation}")

@@ -1,0 +1,44 @@
+"""BLEU of the validation sentences, translated by the model in training."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_attn.evaluation import corpus_scores
+
+
+class ValidationBleu(keras.callbacks.Callback):
+    """Adds `val_bleu` and `val_chrf` to the logs of every validation; callbacks after it see them.
+
+    Args:
+        translate: callable. Texts to translations, as `Translator.translate` of the model.
+        sources: sequence of str. The validation sentences.
+        references: sequence of reference streams, each as long as `sources`.
+
+    Attributes:
+        signature: str. sacreBLEU's signature of the last BLEU; "" before the first.
+        translations: list of str. The last translations.
+    """
+
+    def __init__(
+        self,
+        translate: Callable[[list[str]], list[str]],
+        sources: Sequence[str],
+        references: Sequence[Sequence[str | None]],
+    ) -> None:
+        super().__init__()
+        self._translate = translate
+        self._sources = list(sources)
+        self._references = references
+        self.signature = ""
+        self.translations: list[str] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Translates and scores."""
+        self.translations = list(self._translate(self._sources))
+        scores = corpus_scores(self.translations, self._references)
+        self.signature = scores.signatures["bleu"]
+        if logs is not None:
+            logs["val_bleu"] = scores.bleu
+            logs["val_chrf"] = scores.chrf

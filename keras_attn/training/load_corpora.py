@@ -1,0 +1,84 @@
+"""Reads the corpora that a recipe names."""
+
+import dataclasses
+from pathlib import Path
+
+from keras_attn.data import (
+    Corpus,
+    load_tfds,
+    phrasebook,
+    read_directory,
+    read_text_pair,
+    read_tsv,
+)
+from keras_attn.training.data_recipe import DataRecipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpora:
+    """The corpora of one training run.
+
+    Args:
+        train: Corpus. To learn from.
+        validation: Corpus. To choose the best checkpoint by.
+        test: Corpus or None. To score once at the end.
+    """
+
+    train: Corpus
+    validation: Corpus
+    test: Corpus | None = None
+
+
+def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
+    """Reads the training, validation and test pairs of a recipe.
+
+    Args:
+        recipe: DataRecipe. Where they are.
+        seed: int. The seed of a corpus that is made rather than read (the phrasebook).
+
+    Returns:
+        Corpora.
+
+    Raises:
+        ValueError: if something is not there or not as it must be, or a split has no pairs.
+
+    Example:
+
+    >>> len(load_corpora(DataRecipe(num_pairs=100)).train)
+    100
+    """
+    if recipe.kind in ("text_directory", "text_pair", "tsv") and recipe.directory is not None:
+        if not Path(recipe.directory).is_dir():
+            raise ValueError(
+                "`data.directory` must be a directory that exists; a relative one is looked up "
+                f"from the working directory {str(Path.cwd())!r}. Received: "
+                f"{recipe.directory!r}. Give the right one by `--set data.directory=DIR`."
+            )
+    train = _load_split(recipe, recipe.train, seed, recipe.num_pairs)
+    validation = _load_split(recipe, recipe.validation, seed)
+    test = None if recipe.test is None else _load_split(recipe, recipe.test, seed)
+    for split, corpus in (("train", train), ("validation", validation), ("test", test)):
+        if corpus is not None and len(corpus) == 0:
+            raise ValueError(
+                f"`data.{split}` must hold at least one pair. Received: none in {corpus.name!r}"
+            )
+    return Corpora(train, validation, test)
+
+
+def _load_split(
+    recipe: DataRecipe, split: str | list[str], seed: int, num_pairs: int | None = None
+) -> Corpus:
+    """Reads one split, cut to its first pairs if asked."""
+    languages = (recipe.source_language, recipe.target_language)
+    home = Path(recipe.directory) if recipe.directory is not None else Path()
+    if recipe.kind == "phrasebook":
+        return phrasebook(split, num_pairs=num_pairs, seed=seed)
+    if recipe.kind == "tfds":
+        corpus = load_tfds(recipe.tfds_name, split, *languages, data_dir=recipe.directory)
+    elif recipe.kind == "text_directory":
+        corpus = read_directory(home, str(split), *languages)
+    elif recipe.kind == "tsv":
+        corpus = read_tsv(home / str(split), recipe.source_column, recipe.target_column)
+    else:
+        corpus = read_text_pair(home / split[0], home / split[1])
+    return corpus if num_pairs is None else corpus.take(num_pairs)

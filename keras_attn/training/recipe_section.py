@@ -1,0 +1,187 @@
+"""The common ground of a recipe's sections: fields with a type, a range and a description."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+
+def described(
+    default: Any,
+    description: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Makes a dataclass field that says what it means and what it may be.
+
+    Args:
+        default: the default value; a dict is copied for every instance.
+        description: str. One sentence, with the unit.
+        choices: the values allowed, or None.
+        minimum: the lowest value allowed, or None.
+        maximum: the highest value allowed, or None.
+
+    Returns:
+        A dataclass field.
+    """
+    metadata = {
+        "description": description,
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def nearest_names(name: str, valid_names: Iterable[str]) -> str:
+    """Words the hint of an error about an unknown name.
+
+    Args:
+        name: str. What was given.
+        valid_names: the names there are.
+
+    Returns:
+        " Did you mean 'a' or 'b'?", or, with nothing near, " Valid: ...".
+
+    Example:
+
+    >>> nearest_names("max_step", ["max_steps", "seed"])
+    " Did you mean 'max_steps'?"
+    """
+    valid_names = list(valid_names)
+    nearest = difflib.get_close_matches(name, valid_names, n=3)
+    if nearest:
+        return f" Did you mean {' or '.join(map(repr, nearest))}?"
+    return f" Valid: {', '.join(valid_names)}."
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeSection:
+    """A section of a recipe: checks its own fields when it is made.
+
+    Raises:
+        ValueError: if a field is of another type than its annotation or out of its range.
+    """
+
+    section_name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        annotations = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = _checked(
+                f"{self.section_name}.{field.name}",
+                getattr(self, field.name),
+                annotations[field.name],
+                field.metadata,
+            )
+            object.__setattr__(self, field.name, value)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """Makes the section from a TOML table.
+
+        Args:
+            table: mapping of field name to value; fields left out take their defaults.
+
+        Returns:
+            The section.
+
+        Raises:
+            ValueError: if a key is unknown (the nearest is named), or a value wrong.
+        """
+        if not isinstance(table, Mapping):
+            raise ValueError(
+                f"`{cls.section_name}` must be a table ([{cls.section_name}]). Received: {table!r}"
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        for key in table:
+            if key not in names:
+                raise ValueError(
+                    f"`{cls.section_name}.{key}` is not a field of a recipe."
+                    f"{nearest_names(key, names)}"
+                )
+        return cls(**table)
+
+    def to_table(self) -> dict[str, Any]:
+        """Gives the fields as a TOML table; a field that is None is left out."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def accepts(cls, field_name: str, value: Any) -> bool:
+        """Whether `value` is of the type of the field."""
+        return _is_of_type(value, typing.get_type_hints(cls)[field_name])
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or the annotation alone."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _is_of_type(value: Any, annotation: Any) -> bool:
+    """Whether a value fits: an int fits a float, a bool fits nothing but a bool."""
+    for option in _options(annotation):
+        origin = typing.get_origin(option) or option
+        if origin is bool or isinstance(value, bool):
+            if origin is bool and isinstance(value, bool):
+                return True
+        elif origin is float:
+            if isinstance(value, int | float):
+                return True
+        elif origin is list:
+            (item,) = typing.get_args(option)
+            if isinstance(value, list | tuple) and all(_is_of_type(one, item) for one in value):
+                return True
+        elif isinstance(value, origin):
+            return True
+    return False
+
+
+def _described_type(annotation: Any) -> str:
+    """The type in words: `int | None` -> "a whole number or none"."""
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "a string",
+        bool: "true or false",
+        type(None): "none",
+        dict: "a table",
+        list: "a list of strings",
+    }
+    return " or ".join(
+        words.get(typing.get_origin(option) or option, str(option))
+        for option in _options(annotation)
+    )
+
+
+def _checked(name: str, value: Any, annotation: Any, metadata: Mapping[str, Any]) -> Any:
+    """Checks one field's value; an int for a float field becomes a float."""
+    if not _is_of_type(value, annotation):
+        raise ValueError(
+            f"`{name}` must be {_described_type(annotation)} ({metadata['description']}). "
+            f"Received: {value!r}"
+        )
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and int not in _options(annotation):
+        value = float(value)
+    choices = metadata["choices"]
+    if choices and value not in choices:
+        hint = nearest_names(str(value), [str(choice) for choice in choices])
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(str, choices))}. Received: {value!r}.{hint}"
+        )
+    minimum, maximum = metadata["minimum"], metadata["maximum"]
+    if minimum is not None and value < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}. Received: {value!r}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}. Received: {value!r}")
+    return value

@@ -1,0 +1,87 @@
+"""The source and the target tokenizer of a training run: made, saved and read together."""
+
+import dataclasses
+from pathlib import Path
+from typing import Self
+
+from keras_attn.data import (
+    ByteTokenizer,
+    Corpus,
+    SentencePieceTokenizer,
+    Tokenizer,
+    load_tokenizer,
+)
+from keras_attn.training.tokenizer_recipe import TokenizerRecipe
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerPair:
+    """A tokenizer for each side; one and the same object where the vocabulary is shared.
+
+    Args:
+        source: Tokenizer. Of the source text.
+        target: Tokenizer. Of the target text.
+
+    Example:
+
+    >>> tokenizer = ByteTokenizer()
+    >>> TokenizerPair(tokenizer, tokenizer).is_shared
+    True
+    """
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether both sides have one vocabulary."""
+        return self.source is self.target
+
+    @classmethod
+    def train(cls, recipe: TokenizerRecipe, corpus: Corpus) -> Self:
+        """Trains the tokenizers of a recipe on the training pairs.
+
+        Args:
+            recipe: TokenizerRecipe. What to train.
+            corpus: Corpus. What to train it on.
+
+        Returns:
+            The pair.
+
+        Raises:
+            ValueError: if the texts do not allow such a vocabulary.
+        """
+        if recipe.kind == "byte":
+            tokenizer = ByteTokenizer()
+            return cls(tokenizer, tokenizer)
+        if recipe.shared:
+            tokenizer = _trained(recipe, [*corpus.sources, *corpus.targets])
+            return cls(tokenizer, tokenizer)
+        return cls(_trained(recipe, corpus.sources), _trained(recipe, corpus.targets))
+
+    def save(self, directory: Path) -> None:
+        """Writes a shared tokenizer to `directory`, else `directory/source` and `/target`."""
+        if self.is_shared:
+            self.source.save(directory)
+        else:
+            self.source.save(directory / "source")
+            self.target.save(directory / "target")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Reads what `save` wrote."""
+        if (directory / "source").is_dir():
+            return cls(load_tokenizer(directory / "source"), load_tokenizer(directory / "target"))
+        tokenizer = load_tokenizer(directory)
+        return cls(tokenizer, tokenizer)
+
+
+def _trained(recipe: TokenizerRecipe, texts: list[str] | tuple[str, ...]) -> Tokenizer:
+    return SentencePieceTokenizer.train(
+        texts,
+        recipe.vocabulary_size,
+        model_type=recipe.model_type,
+        normalization=recipe.normalization,
+        character_coverage=recipe.character_coverage,
+        byte_fallback=recipe.byte_fallback,
+    )

@@ -1,0 +1,72 @@
+"""What a translator says about one line, and about all lines of a call."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Translation:
+    """One translation of one line.
+
+    Args:
+        source: str. The line as it was given.
+        text: str. Its translation; empty for an empty line.
+        tokens: tuple of str. The pieces of the translation, without the end token.
+        log_probability: float. Natural logarithm of the probability that the model gives to these
+            tokens and the end token after them.
+        score: float. What the search ranked by: the log-probability after the length penalty.
+        truncated: bool. True if the source was cut to the longest the translator reads, or the
+            search had to end the translation at the longest it writes.
+        alternatives: tuple of Translation. The rest of the n-best, best first.
+        source_tokens: tuple of str. The pieces of the source that were read, and the end token.
+        attention: array, (L, H, T, S), or None. Cross-attention of every layer and head, from each
+            of `tokens` and the end token to each of `source_tokens`.
+
+    Example:
+    >>> keras_attn.Translation("Hello!", "Hallo!", ("Hallo", "!"), -0.5, -0.4).text
+    'Hallo!'
+    """
+
+    source: str
+    text: str
+    tokens: tuple[str, ...] = ()
+    log_probability: float = 0.0
+    score: float = 0.0
+    truncated: bool = False
+    alternatives: tuple[Translation, ...] = ()
+    source_tokens: tuple[str, ...] = ()
+    attention: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslationReport:
+    """Counts over the lines of one call: nothing is dropped or cut silently.
+
+    Args:
+        lines: int. Lines given, and lines returned.
+        empty: int. Lines without a single token; their translation is empty.
+        truncated_sources: int. Lines cut to the longest source that the translator reads.
+        truncated_targets: int. Translations ended at the longest that the translator writes.
+
+    Example:
+    >>> print(TranslationReport(lines=3, empty=1))
+    3 lines, 1 empty
+    """
+
+    lines: int = 0
+    empty: int = 0
+    truncated_sources: int = 0
+    truncated_targets: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{self.lines:,} lines"]
+        if self.empty:
+            parts.append(f"{self.empty:,} empty")
+        if self.truncated_sources:
+            parts.append(f"{self.truncated_sources:,} too long and cut")
+        if self.truncated_targets:
+            parts.append(f"{self.truncated_targets:,} translations ended at the length limit")
+        return ", ".join(parts)

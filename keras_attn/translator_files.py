@@ -1,0 +1,116 @@
+"""The directory of a saved translator: settings, model, tokenizers."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attn.data import Tokenizer, load_tokenizer
+from keras_attn.models import Seq2SeqModel
+from keras_attn.version import __version__
+
+FORMAT_VERSION = 1
+SETTINGS_FILE = "translator.json"
+
+
+def write_translator(
+    directory: Path,
+    model: Seq2SeqModel,
+    source_tokenizer: Tokenizer,
+    target_tokenizer: Tokenizer,
+    settings: dict[str, Any],
+) -> None:
+    """Writes a translator beside its place and then moves it there.
+
+    Args:
+        directory: Path. Its place.
+        model: `Seq2SeqModel`.
+        source_tokenizer, target_tokenizer: `Tokenizer`; one file if they are the same object.
+        settings: JSON object. The other arguments of the `Translator`.
+
+    Raises:
+        ValueError: if the directory exists and is no translator.
+    """
+    if directory.exists() and not (directory / SETTINGS_FILE).exists() and any(directory.iterdir()):
+        raise ValueError(
+            f"`directory` must be new, empty or a translator's. Received: {directory}, which holds "
+            "something else. Choose another directory."
+        )
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        model.save(temporary / "model.keras")
+        source_tokenizer.save(temporary / "source_tokenizer")
+        is_shared = target_tokenizer is source_tokenizer
+        if not is_shared:
+            target_tokenizer.save(temporary / "target_tokenizer")
+        header = {
+            "format_version": FORMAT_VERSION,
+            "keras_attn_version": __version__,
+            "shared_tokenizer": is_shared,
+        }
+        text = json.dumps({**header, **settings}, indent=2) + "\n"
+        (temporary / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        _swap(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(temporary: Path, directory: Path) -> None:
+    """Puts the new directory in place of the old, which is deleted last."""
+    old = directory.with_name(f".{directory.name}-old-{os.getpid()}")
+    if directory.exists():
+        directory.rename(old)
+    temporary.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_translator(directory: Path) -> dict[str, Any]:
+    """Reads the arguments that make the `Translator` again.
+
+    Args:
+        directory: Path. Where `write_translator` wrote.
+
+    Returns:
+        dict of the arguments of `Translator`.
+
+    Raises:
+        ValueError: if the directory is missing, incomplete or of another version.
+    """
+    settings_path = directory / SETTINGS_FILE
+    if not settings_path.is_file():
+        raise ValueError(
+            f"`directory` must hold a saved translator. Received: {directory}, without "
+            f"{SETTINGS_FILE}."
+        )
+    try:
+        settings = json.loads(settings_path.read_text(encoding="utf-8"))
+        version = settings.pop("format_version")
+        written_by = settings.pop("keras_attn_version")
+        is_shared = settings.pop("shared_tokenizer")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ValueError(f"{settings_path} is damaged: {error!r}. Save it again.") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{directory} has format version {version}, written by keras_attn {written_by}; "
+            f"keras_attn {__version__} reads version {FORMAT_VERSION}. Use the version that "
+            "wrote it."
+        )
+    model_path = directory / "model.keras"
+    if not model_path.is_file():
+        raise ValueError(f"{directory} is incomplete: model.keras is missing. Save it again.")
+    source_tokenizer = load_tokenizer(directory / "source_tokenizer")
+    target_tokenizer = source_tokenizer
+    if not is_shared:
+        target_tokenizer = load_tokenizer(directory / "target_tokenizer")
+    return {
+        "model": keras.saving.load_model(model_path, compile=False),
+        "source_tokenizer": source_tokenizer,
+        "target_tokenizer": target_tokenizer,
+        **settings,
+    }

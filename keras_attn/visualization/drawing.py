@@ -1,0 +1,185 @@
+"""What every picture shares: the guarded import of matplotlib, the style, the writing of a file."""
+
+import contextlib
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import matplotlib
+    from matplotlib import font_manager
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise ImportError(
+        'Pictures need matplotlib; install it with: pip install "keras_attn[plots]"'
+    ) from error
+
+ENDINGS = ("png", "svg", "pdf")
+
+# The palette of Okabe and Ito (2008), which people with any color vision can tell apart.
+BLUE, ORANGE, GREEN, PURPLE, SKY, GRAY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#595959",
+)
+LINE_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, GRAY)
+
+# DejaVu Sans comes with matplotlib and covers Latin, Greek and Cyrillic; the others are used for
+# the scripts that it lacks, where they are installed.
+_FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans",
+    "Noto Sans Devanagari",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+)
+_LARGEST_PIXELS = 8000
+_LARGEST_LABEL = 24
+
+
+@contextlib.contextmanager
+def drawing_style() -> Iterator[None]:
+    """Draws with matplotlib's defaults and our fonts, then gives the user's settings back."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        installed = {font.name for font in font_manager.fontManager.ttflist}
+        matplotlib.rcParams["font.family"] = [font for font in _FONTS if font in installed]
+        # Equal data give equal files: without it, SVG identifiers are random.
+        matplotlib.rcParams["svg.hashsalt"] = "keras_attn"
+        yield
+
+
+def check_output(output: str | os.PathLike[str]) -> Path:
+    """Returns `output` as a path after checking that a picture can be written there.
+
+    Args:
+        output: str or path. The file to write; its ending chooses the format.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        ValueError: If the ending is not png, svg or pdf, or a directory stands there.
+
+    Example:
+
+    >>> check_output("map.png").name
+    'map.png'
+    """
+    path = Path(output)
+    if path.suffix.lower().lstrip(".") not in ENDINGS:
+        raise ValueError(
+            "`output` must end in .png, .svg or .pdf. "
+            f"Received: {os.fspath(output)!r}; name it, for example, {path.stem or 'picture'}.png."
+        )
+    if path.is_dir():
+        raise ValueError(f"`output` must be a file. Received: the directory {os.fspath(output)!r}.")
+    return path
+
+
+def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) -> Path:
+    """Writes a figure to a file, whole or not at all.
+
+    The figure goes to a temporary file beside `output`, which then takes its name; directories that
+    are missing are made. No window is opened and the program's own matplotlib backend stays as it
+    is.
+
+    Args:
+        figure: `matplotlib.figure.Figure`.
+        output: str or path ending in .png, .svg or .pdf.
+        dpi: int. Pixels per inch of a PNG; fewer if a side would exceed 8000 pixels.
+
+    Returns:
+        `pathlib.Path` of the file.
+
+    Raises:
+        ValueError: If `output` is not valid or cannot be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     save_figure(Figure(figsize=(2, 1)), f"{directory}/pictures/empty.png").name
+    'empty.png'
+    """
+    path = check_output(output)
+    ending = path.suffix.lower().lstrip(".")
+    dpi = min(dpi, int(_LARGEST_PIXELS / max(figure.get_size_inches())))
+    dates: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with drawing_style():
+            figure.savefig(
+                temporary,
+                format=ending,
+                dpi=dpi,
+                bbox_inches="tight",
+                pad_inches=0.12,
+                metadata=dates.get(ending),
+            )
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ValueError(
+            "`output` must be a place where a file can be written. Received: "
+            f"{os.fspath(output)!r} ({error.strerror})."
+        ) from error
+    finally:
+        # After success the name is free already; after a failure no half-written file stays. A
+        # parent that is a file makes even this fail, and has been reported above.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return path
+
+
+def token_label(token: str) -> str:
+    """Returns a token as it is drawn: word-start mark, blanks and control characters legible.
+
+    SentencePiece's mark U+2581 becomes an open box, which fonts draw alike and which is no
+    character of ordinary text; very long tokens are cut with an ellipsis.
+
+    Args:
+        token: str.
+
+    Returns:
+        str.
+
+    Example:
+
+    >>> token_label("\u2581Haus"), token_label("\\n")
+    ('␣Haus', '\\\\n')
+    """
+    text = token.replace("\u2581", "␣").replace(" ", "␣")
+    text = "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+    return text if len(text) <= _LARGEST_LABEL else text[: _LARGEST_LABEL - 1] + "…"
+
+
+def label_inches(labels: list[str], font_size: float) -> float:
+    """Returns about how long the longest label is, in inches, when drawn in `font_size` points.
+
+    Args:
+        labels: List of str, at least one.
+        font_size: float. Points.
+
+    Returns:
+        float.
+
+    Example:
+
+    >>> label_inches(["Haus"], 9.0) < label_inches(["Haustür"], 9.0) < 1.0
+    True
+    """
+    widths = [
+        sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.62 for letter in label)
+        for label in labels
+    ]
+    return max(widths) * font_size / 72

@@ -1,0 +1,75 @@
+"""Packaging of keras_attn: what it needs, what it offers, and the `keras-attn` command."""
+
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+README = ROOT / "README.md"
+# version.py is run on its own: importing the package here would need what is about to be installed.
+VERSION = runpy.run_path(str(ROOT / "keras_attn" / "version.py"))["__version__"]
+
+# TensorFlow, its text ops and its serving protocol are built for one another, minor version by
+# minor version; the layers and the train step rely on Keras as it is in one minor version.
+REQUIREMENTS = [
+    "tensorflow>=2.21,<2.22",
+    "keras>=3.15,<3.16",
+    "tensorflow-text>=2.21,<2.22",
+    "tensorflow-datasets>=4.9.9,<5",
+    "h5py>=3.11",
+    "numpy>=1.26",
+    "rich>=14,<16",
+    "sacrebleu>=2.6,<3",
+    "sentencepiece>=0.2.1,<0.3",
+    "tomli-w>=1.1,<2",
+]
+
+PLOTS = ["matplotlib>=3.10,<4"]
+SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
+TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
+# The formatter's style changes with minor versions, so ruff is held to one.
+DEVELOPMENT = [
+    "import-linter>=2.16,<3",
+    "mypy>=2.4,<3",
+    "pytest>=9,<10",
+    "pytest-xdist>=3.8,<4",
+    "ruff>=0.17.6,<0.18",
+]
+
+setup(
+    name="keras-attn",
+    version=VERSION,
+    description='The Transformer of "Attention Is All You Need", as Keras 3 layers and as a whole: '
+    "train, evaluate, export, serve",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    keywords="transformer attention machine-translation tensorflow keras",
+    packages=find_packages(include=["keras_attn", "keras_attn.*"]),
+    package_data={"": ["py.typed", "*.toml", "*.txt"], "keras_attn": ["recipes/*.toml"]},
+    include_package_data=False,
+    zip_safe=False,
+    python_requires=">=3.11",  # as Keras 3.15
+    install_requires=REQUIREMENTS,
+    extras_require={
+        "plots": PLOTS,
+        "serving": SERVING,
+        "tensorboard": TENSORBOARD,
+        "dev": DEVELOPMENT + PLOTS,
+    },
+    entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)

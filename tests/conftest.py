@@ -1,0 +1,45 @@
+"""What every test has: a quiet CPU-only TensorFlow, a seed, float32; and the real corpora."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# TensorFlow and Keras read these when first imported, so they come first. A value set by hand wins.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # share the cores instead of fighting for them
+    _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads))
+
+import keras
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed_and_float32() -> Iterator[None]:
+    """Starts every test from one seed, and gives back the dtype policy that it may have changed."""
+    policy = keras.config.dtype_policy()
+    keras.utils.set_random_seed(20170612)
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def corpora_directory() -> Path:
+    """The directory of the real corpora, `multi30k/` and `tatoeba_en_de/`; skips without it."""
+    named = os.environ.get("KERAS_ATTN_DATA")
+    directory = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not directory.is_dir():
+        pytest.skip(f"no corpora in {directory}; set KERAS_ATTN_DATA to where they are")
+    return directory

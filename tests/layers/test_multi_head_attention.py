@@ -1,0 +1,247 @@
+"""MultiHeadAttention: equal to Keras' layer with copied weights, and without its defects."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attn.layers import MultiHeadAttention
+from tests.support.layer_checks import check_layer
+
+B, T, S, D, H, K = 2, 5, 7, 12, 3, 4
+
+
+def draw(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+def twins(query, value, key=None, **arguments):
+    """Keras' layer and ours with the same weights."""
+    theirs = keras.layers.MultiHeadAttention(H, K, **arguments)
+    ours = MultiHeadAttention(H, K, **arguments)
+    for layer in (theirs, ours):
+        layer.build(*(x.shape for x in (query, value, key) if x is not None))
+    ours.set_weights(theirs.get_weights())
+    assert [w.path.split("/")[-2:] for w in ours.weights] == [
+        w.path.split("/")[-2:] for w in theirs.weights
+    ]
+    return theirs, ours
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("arguments", [{}, {"value_dim": 6, "use_bias": False}, {"output_shape": 8}])
+def test_it_equals_keras_with_copied_weights(causal, masked, arguments):
+    query, value = draw(B, T, D), draw(B, S, 9)
+    theirs, ours = twins(query, value, **arguments)
+    mask = np.random.default_rng(1).random((B, T, S)) > 0.5
+    mask[:, :, 0] = True  # Keras has no one answer for rows without any key
+    call = {
+        "attention_mask": mask if masked else None,
+        "use_causal_mask": causal,
+        "return_attention_scores": True,
+    }
+    for mine, keras_output in zip(
+        ours(query, value, **call), theirs(query, value, **call), strict=True
+    ):
+        np.testing.assert_allclose(mine, keras_output, atol=2e-6)
+
+
+def test_it_equals_keras_with_a_key_of_its_own_a_gate_and_a_window():
+    query, value, key = draw(B, T, D), draw(B, S, 9), draw(B, S, 11)
+    theirs, ours = twins(query, value, key, use_gate=True, sliding_window=3)
+    np.testing.assert_allclose(ours(query, value, key), theirs(query, value, key), atol=2e-6)
+
+
+@pytest.mark.parametrize("axes", [(1,), (2,), (1, 2), -2])
+def test_it_equals_keras_over_other_axes(axes):
+    query, value = draw(B, 3, T, D), draw(B, 3, T, D)
+    theirs, ours = twins(query, value, attention_axes=axes)
+    mine = ours(query, value, return_attention_scores=True)
+    keras_outputs = theirs(query, value, return_attention_scores=True)
+    for left, right in zip(mine, keras_outputs, strict=True):
+        np.testing.assert_allclose(left, right, atol=2e-6)
+
+
+def test_it_equals_keras_with_implicit_masks():
+    embedding = keras.layers.Embedding(9, D, mask_zero=True)
+    query, value = embedding(np.array([[1, 2, 0]])), embedding(np.array([[3, 4, 5, 0, 0]]))
+    theirs, ours = twins(query, value)
+    np.testing.assert_allclose(ours(query, value)[:, :2], theirs(query, value)[:, :2], atol=2e-6)
+
+
+@pytest.mark.parametrize("num_key_value_heads", [1, 2])
+def test_grouped_heads_equal_full_heads_with_repeated_weights(num_key_value_heads):
+    query, value = draw(B, T, D), draw(B, S, 9)
+    grouped = MultiHeadAttention(4, K, num_key_value_heads=num_key_value_heads)
+    full = MultiHeadAttention(4, K)
+    for layer in (grouped, full):
+        layer.build(query.shape, value.shape)
+    full.set_weights(
+        [
+            np.repeat(w, 4 // num_key_value_heads, axis=-2)
+            if path.split("/")[-2] in ("key", "value")
+            else w
+            for path, w in zip(
+                [w.path for w in grouped.weights], grouped.get_weights(), strict=True
+            )
+        ]
+    )
+    np.testing.assert_allclose(grouped(query, value), full(query, value), atol=2e-6)
+
+
+def test_it_does_what_every_layer_must():
+    check_layer(lambda: MultiHeadAttention(H, K), draw(B, T, D), draw(B, S, 9))
+    check_layer(lambda: MultiHeadAttention(H, K, num_key_value_heads=1), draw(B, T, D))
+
+
+# Keras' defects that it must not have
+
+
+def test_symbolic_scores_have_the_real_shape():
+    query, value = keras.Input((T, D)), keras.Input((S, D))
+    _, scores = MultiHeadAttention(H, K)(query, value, return_attention_scores=True)
+    assert scores.shape == (None, H, T, S)
+
+
+def test_a_given_query_mask_is_honored():
+    query, value = draw(B, T, D), draw(B, S, D)
+    layer = MultiHeadAttention(H, K)
+    mask = np.ones((B, T), bool)
+    mask[0, 2] = False
+    _, scores = layer(query, value, query_mask=mask, return_attention_scores=True)
+    assert np.all(scores[0, :, 2] == 0) and np.all(np.sum(scores[1], -1) > 0.99)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("scores_asked", [False, True])
+def test_rows_without_any_key_are_zero_whatever_the_options(dropout, scores_asked):
+    query, value = draw(B, T, D), draw(B, S, D)
+    layer = MultiHeadAttention(H, K, dropout=dropout)
+    mask = np.ones((B, T, S), bool)
+    mask[1, 3] = False
+    output = layer(query, value, attention_mask=mask, return_attention_scores=scores_asked)
+    output = output[0] if scores_asked else output
+    bias = np.asarray(layer.output_dense.bias)
+    np.testing.assert_allclose(output[1, 3], bias, atol=1e-7)
+    assert np.abs(output[1, 2] - bias).max() > 1e-3
+
+
+def test_options_that_must_not_matter_do_not():
+    query, value = draw(B, T, D), draw(B, S, D)
+    layer, with_dropout = MultiHeadAttention(H, K), MultiHeadAttention(H, K, dropout=0.3)
+    expected = layer(query, value, use_causal_mask=True)
+    with_dropout.build(query.shape, value.shape)
+    with_dropout.set_weights(layer.get_weights())
+    np.testing.assert_allclose(with_dropout(query, value, use_causal_mask=True), expected)
+    scores_asked = layer(query, value, use_causal_mask=True, return_attention_scores=True)[0]
+    np.testing.assert_allclose(scores_asked, expected)
+
+
+def test_flash_attention_round_trips_and_true_is_refused():
+    config = MultiHeadAttention(H, K, flash_attention=False).get_config()
+    assert config["flash_attention"] is False
+    with pytest.raises(ValueError, match="`flash_attention` must be None or False"):
+        MultiHeadAttention(H, K, flash_attention=True)
+
+
+# Caches
+
+
+def test_a_cache_filled_step_by_step_equals_the_full_causal_pass():
+    inputs = draw(B, T, D)
+    layer = MultiHeadAttention(H, K, num_key_value_heads=1)
+    expected, expected_scores = layer(inputs, use_causal_mask=True, return_attention_scores=True)
+    cache = layer.empty_cache(B, T + 2)
+    for t in range(T):
+        output, scores, cache = layer(
+            inputs[:, t : t + 1],
+            cache=cache,
+            cache_update_index=t,
+            return_attention_scores=True,
+        )
+        np.testing.assert_allclose(output[:, 0], expected[:, t], atol=2e-6)
+        np.testing.assert_allclose(scores[:, :, 0, :T], expected_scores[:, :, t], atol=2e-6)
+
+
+def test_a_cache_filled_in_chunks_equals_the_full_causal_pass():
+    inputs = draw(B, T, D)
+    layer = MultiHeadAttention(H, K)
+    expected = layer(inputs, use_causal_mask=True)
+    cache = layer.empty_cache(B, T)
+    first, cache = layer(inputs[:, :3], cache=cache, cache_update_index=0)
+    second, cache = layer(inputs[:, 3:], cache=cache, cache_update_index=tf.constant(3))
+    np.testing.assert_allclose(np.concatenate([first, second], 1), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_beams_share_the_projected_keys_of_their_sentence(num_beams):
+    query, value = draw(B * num_beams, T, D), draw(B, S, 9)
+    layer = MultiHeadAttention(H, K)
+    layer.build(query.shape, value.shape)
+    mask = np.array([[True] * S, [True] * 4 + [False] * 3])
+    expected, expected_scores = layer(
+        query,
+        np.repeat(value, num_beams, 0),
+        value_mask=np.repeat(mask, num_beams, 0),
+        return_attention_scores=True,
+    )
+    output, scores, _ = layer(
+        query,
+        value_mask=mask,
+        cache=layer.project_key_value(value),
+        return_attention_scores=True,
+    )
+    np.testing.assert_allclose(output, expected, atol=2e-6)
+    np.testing.assert_allclose(scores, expected_scores, atol=2e-6)
+
+
+# Errors and subclasses
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"num_heads": 0, "key_dim": 4}, "`num_heads` must be a positive integer. Received"),
+        ({"num_heads": 4, "key_dim": 2.5}, "`key_dim` must be a positive integer"),
+        ({"num_heads": 4, "key_dim": 4, "num_key_value_heads": 3}, "must divide `num_heads`"),
+        ({"num_heads": 4, "key_dim": 4, "dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"num_heads": 4, "key_dim": 4, "sliding_window": -1}, "`sliding_window` must be"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MultiHeadAttention(**arguments)
+
+
+def test_value_and_key_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="`value` and `key` must agree"):
+        MultiHeadAttention(H, K)(draw(B, T, D), draw(B, S, D), draw(B, S + 1, D))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class SigmoidAttention(MultiHeadAttention):
+    """The documented hook: another attention in a few lines."""
+
+    def attend(self, query, key, value, attention_mask=None, training=None):
+        weights = tf.sigmoid(tf.einsum("bhtk,bhsk->bhts", query, key))
+        if attention_mask is not None:
+            weights = tf.where(attention_mask, weights, 0.0)
+        return tf.einsum("bhts,bhsv->bhtv", weights, value), weights
+
+
+def test_a_subclass_overrides_one_hook_and_keeps_masks_caches_and_saving(tmp_path):
+    inputs = keras.Input((T, D))
+    model = keras.Model(inputs, SigmoidAttention(H, K)(inputs, inputs, use_causal_mask=True))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    data = draw(B, T, D)
+    expected = model(data)
+    np.testing.assert_allclose(again(data), expected)
+    changed = data.copy()
+    changed[:, -1] += 1
+    np.testing.assert_allclose(model(changed)[:, :-1], expected[:, :-1])
+    layer, cache = model.layers[1], model.layers[1].empty_cache(B, T)
+    for t in range(T):
+        output, cache = layer(data[:, t : t + 1], cache=cache, cache_update_index=t)
+        np.testing.assert_allclose(output[:, 0], expected[:, t], atol=1e-6)
