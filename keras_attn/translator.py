@@ -86,7 +86,10 @@ class Translator(tf.Module):
         )
 
     def _check(self) -> None:
-        for side, tokenizer in (("source", self.source_tokenizer), ("target", self.target_tokenizer)):
+        for side, tokenizer in (
+            ("source", self.source_tokenizer),
+            ("target", self.target_tokenizer),
+        ):
             size = getattr(self.model, f"{side}_vocabulary_size")
             if tokenizer.vocabulary_size > size:
                 raise ValueError(
@@ -167,9 +170,7 @@ class Translator(tf.Module):
         self, encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor
     ) -> tf.Tensor:
         """Log-probability of each whole target: (B, S), (B, T) with end tokens -> (B,)."""
-        start = tf.fill(
-            [tf.shape(target_token_ids)[0], 1], self.target_tokenizer.start_token_id
-        )
+        start = tf.fill([tf.shape(target_token_ids)[0], 1], self.target_tokenizer.start_token_id)
         inputs = {
             "encoder_token_ids": encoder_token_ids,
             "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
@@ -219,7 +220,9 @@ class Translator(tf.Module):
             run = self._search_compiled if compiled else self._search_plain
             result = SearchResult(*(part.numpy()[: len(members)] for part in run(token_ids)))
             ended += int(result.truncated[:, 0].sum())
-            for row, (i, hypotheses) in enumerate(zip(members, self._hypotheses(result))):
+            for row, (i, hypotheses) in enumerate(
+                zip(members, self._hypotheses(result), strict=True)
+            ):
                 translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
                 if attention:
                     weights = self._attention(sources[i], result.token_ids[row, 0])
@@ -261,7 +264,10 @@ class Translator(tf.Module):
                 f"{self._most_positions(longest)} only. Split it."
             )
         scores = [0.0 if len(ids) == 1 else float("-inf") for ids in target_ids]
-        lengths = [max(len(s), len(t)) if len(s) > 1 else 0 for s, t in zip(source_ids, target_ids)]
+        lengths = [
+            max(len(source), len(target)) if len(source) > 1 else 0
+            for source, target in zip(source_ids, target_ids, strict=True)
+        ]
         for members, _, _ in self._batches(lengths):
             log_probabilities = self._score_tokens(
                 _padded([source_ids[i] for i in members]),
@@ -284,7 +290,8 @@ class Translator(tf.Module):
         buckets: dict[int, list[int]] = {}
         for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
             if lengths[i]:
-                buckets.setdefault(_bucket_length(lengths[i] + 1), []).append(i)
+                length = self._most_positions(_bucket_length(lengths[i] + 1))
+                buckets.setdefault(length, []).append(i)
         for length, members in buckets.items():
             rows = max(1, min(MOST_ROWS, self.batch_tokens // length))
             for first in range(0, len(members), rows):

@@ -16,8 +16,7 @@ def choose_shapes(
     rows_multiple: int = 8,
     length_multiple: int = 4,
 ) -> list[tuple[int, int]]:
-    r"""Chooses at most `num_buckets` shapes (rows, length) of batches for segments of these
-    lengths.
+    r"""Chooses a few shapes (rows, length) of batches for segments of these lengths.
 
     A program compiled for fixed shapes wants few of them; little padding wants many. Each segment
     goes into the shortest shape that holds it, and a batch of a shape has `rows = batch_tokens //
@@ -92,9 +91,8 @@ def plan_batches(
 
     Returns:
         `(shapes, batches)`: the shapes as `choose_shapes` gives them, and for each batch its shape
-            (rows, length) and
-        the numbers of its segments, at most `rows` of them, by ascending length. Every segment is
-        in exactly one batch.
+        (rows, length) and the numbers of its segments, at most `rows` of them, by ascending length.
+        Every segment is in exactly one batch.
 
     Raises:
         ValueError: as `choose_shapes`.
@@ -153,7 +151,7 @@ def _candidates(lengths: np.ndarray, length_multiple: int) -> tuple[np.ndarray, 
     histogram = np.bincount(-(-lengths // length_multiple))
     units = np.flatnonzero(histogram)
     if len(units) > _MAX_CANDIDATES:
-        # Keep candidates at equal steps through the sorted segments; the longest is always one of them.
+        # Candidates at equal steps through the sorted segments; the longest is always one.
         cumulative = np.cumsum(histogram[units])
         steps = np.linspace(0, cumulative[-1], _MAX_CANDIDATES + 1)[1:]
         units = units[np.unique(np.searchsorted(cumulative, np.ceil(steps), side="left"))]

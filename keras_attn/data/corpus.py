@@ -1,7 +1,7 @@
 """A corpus: pairs of segments, source and target, in memory and aligned by position."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from keras_attn.data.corpus_error import CorpusError
 
@@ -35,12 +35,12 @@ class Corpus:
     a dog -> ein Hund
     """
 
-    sources: Sequence[str]
-    targets: Sequence[str]
+    sources: tuple[str, ...] | list[str]
+    targets: tuple[str, ...] | list[str]
     name: str = "corpus"
     source_language: str = ""
     target_language: str = ""
-    notes: Sequence[str] = ()
+    notes: tuple[str, ...] | list[str] = ()
 
     def __post_init__(self) -> None:
         for field in ("sources", "targets", "notes"):

@@ -2,8 +2,7 @@
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be read as it is: a missing file, sides of different length, bytes that
-    are no text.
+    """A corpus that cannot be read: a file is missing, its bytes are no text, its sides differ.
 
     It is a `ValueError`, so code that catches those needs to know nothing of this package. Its
     message is one line that names the file, the line where there is one, and what to do about it.

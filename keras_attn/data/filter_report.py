@@ -22,7 +22,9 @@ class FilterReport:
 
     Example:
 
-    >>> print(FilterReport(pairs_read=1200, kept=1190, empty_source=1, target_too_long=9, max_target_tokens=64))
+    >>> report = FilterReport(pairs_read=1200, kept=1190, empty_source=1, target_too_long=9,
+    ...                       max_target_tokens=64)
+    >>> print(report)
     1,200 pairs read, 1,190 kept (99.17%); left out: 1 empty source, 9 target over 64 tokens
     """
 

@@ -82,7 +82,12 @@ def _find_builder(name: str, data_dir: str | os.PathLike | None) -> tfds.core.Da
     except tfds.core.DatasetNotFoundError as error:
         nearest = nearest_names(name.partition("/")[0].partition(":")[0], tfds.list_builders())
         raise CorpusError(
-            f"`name` must be a data set of TensorFlow Datasets. Received: {name}. Nearest names: {', '.join(nearest)}."
+            f"`name` must be a data set of TensorFlow Datasets. Received: {name}. Nearest names: "
+            f"{', '.join(nearest)}."
+        ) from error
+    except ImportError as error:
+        raise CorpusError(
+            f"`name` {name} needs a package that is not installed. TFDS says: {_one_line(error)}"
         ) from error
     except (ValueError, AttributeError) as error:
         raise CorpusError(
@@ -125,7 +130,8 @@ def _direction(
     ):
         if language is not None and language not in languages:
             raise CorpusError(
-                f"`{argument}` must be one of the languages of {title}: {', '.join(languages)}. Received: {language}."
+                f"`{argument}` must be one of the languages of {title}: {', '.join(languages)}. "
+                f"Received: {language}."
             )
     if source_language is None and target_language is None:
         return _default_direction(builder, languages)
@@ -135,9 +141,9 @@ def _direction(
     source, target = source_language or others[0], target_language or others[0]
     if source == target or (None in (source_language, target_language) and len(others) != 1):
         raise CorpusError(
-            f"`source_language` and `target_language` must be two different languages of {title}, and both be "
-            f"given where it has more than two. Received: {source_language} and {target_language}; "
-            f"it has {', '.join(languages)}."
+            f"`source_language` and `target_language` must be two different languages of {title}, "
+            f"and both be given where it has more than two. Received: {source_language} and "
+            f"{target_language}; it has {', '.join(languages)}."
         )
     return source, target
 
@@ -150,8 +156,8 @@ def _default_direction(builder: tfds.core.DatasetBuilder, languages: list[str]) 
         if len(pair) == 2 and pair[0] != pair[1] and set(pair) <= set(languages):
             return pair[0], pair[1]
     raise CorpusError(
-        f"`source_language` and `target_language` must be given, as {_title(builder)} does not say in which "
-        f"direction it translates. It has {', '.join(languages)}."
+        f"`source_language` and `target_language` must be given, as {_title(builder)} does not say "
+        f"in which direction it translates. It has {', '.join(languages)}."
     )
 
 
@@ -162,18 +168,25 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: str, download: bool):
         except NotImplementedError:
             # A folder data set reads the user's files where they are: it has nothing to prepare.
             pass
+        except ModuleNotFoundError as error:
+            raise CorpusError(
+                f"`name` {_title(builder)} needs a package that is not installed. "
+                f"Received: {error}. Run: pip install {error.name}."
+            ) from error
     known = list(builder.info.splits)
     base = re.split(r"[\[+]", split)[0]
     if known and base != "all" and base not in known:
         raise CorpusError(
-            f"`split` must be one of the splits of {_title(builder)}: {', '.join(known)}. Received: {split}."
+            f"`split` must be one of the splits of {_title(builder)}: {', '.join(known)}. "
+            f"Received: {split}."
         )
     try:
         return builder.as_dataset(split=split, shuffle_files=False)
     except (AssertionError, ValueError) as error:
         advice = "" if download else " Pass download=True to prepare it."
         raise CorpusError(
-            f"`split` {split} of {_title(builder)} cannot be read. TFDS says: {_one_line(error)}{advice}"
+            f"`split` {split} of {_title(builder)} cannot be read. TFDS says: "
+            f"{_one_line(error)}{advice}"
         ) from error
 
 

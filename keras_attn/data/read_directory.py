@@ -52,7 +52,8 @@ def read_directory(
                 f"Received: {name}. {listing}{rest}"
             )
     return read_text_pair(
-        *(directory / name for name in wanted),
+        directory / wanted[0],
+        directory / wanted[1],
         name=f"{directory.resolve().name}/{split}",
         source_language=source_language,
         target_language=target_language,

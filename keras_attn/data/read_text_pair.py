@@ -15,8 +15,7 @@ def read_text_pair(
     source_language: str = "",
     target_language: str = "",
 ) -> Corpus:
-    """Reads two UTF-8 text files whose lines translate each other: line n of one is line n of the
-    other.
+    """Reads two UTF-8 text files whose lines translate each other, line by line.
 
     Nothing is dropped or trimmed. `Corpus.notes` counts the pairs with an empty side and those with
     blanks at the ends.
@@ -49,9 +48,10 @@ def read_text_pair(
     targets = read_lines(target_path, "target_path")
     if len(sources) != len(targets):
         raise CorpusError(
-            f"`source_path` and `target_path` must have the same number of lines. Received: {len(sources):,} lines in "
-            f"{source_path} and {len(targets):,} in {target_path}. Check for a missing last line, or for a line that "
-            f"one tool broke in two; pairs after it would be shifted."
+            "`source_path` and `target_path` must have the same number of lines. Received: "
+            f"{len(sources):,} lines in {source_path} and {len(targets):,} in {target_path}. Check "
+            "for a missing last line, or for a line that one tool broke in two; pairs after it "
+            "would be shifted."
         )
     if not sources:
         raise CorpusError(

@@ -56,9 +56,10 @@ def read_tsv(
     short = [number for number, row in enumerate(rows, start=1) if len(row) < needed]
     if short:
         raise CorpusError(
-            f"`path` must have at least {needed} columns, separated by tabs, in every line. Received: {path}, whose "
-            f"line {short[0]:,} has {len(rows[short[0] - 1])} ({len(short):,} such lines in all). Mend the file, or "
-            f"choose other columns with `source_column` and `target_column`."
+            f"`path` must have at least {needed} columns, separated by tabs, in every line. "
+            f"Received: {path}, whose line {short[0]:,} has {len(rows[short[0] - 1])} "
+            f"({len(short):,} such lines in all). Mend the file, or choose other columns with "
+            "`source_column` and `target_column`."
         )
     sources = [row[source_column] for row in rows]
     targets = [row[target_column] for row in rows]

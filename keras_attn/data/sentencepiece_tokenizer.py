@@ -1,5 +1,4 @@
-"""A tokenizer of trained subwords: SentencePiece, run in the graph by TensorFlow Text (Sec.
-5.1)."""
+"""A tokenizer of trained subwords: SentencePiece, run by TensorFlow Text (Sec. 5.1)."""
 
 import io
 import random
@@ -10,6 +9,7 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text
 
+from keras_attn.data.shared_sentencepiece_model import SharedSentencePieceModel
 from keras_attn.data.text_lines import nearest_names
 from keras_attn.data.tokenizer import Tokenizer
 
@@ -18,7 +18,7 @@ _MODEL_TYPES = ("bpe", "unigram")
 _NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 # The trainer skips a whole text that holds one of these; in training alone they count as blanks.
 _RESERVED_IN_TRAINING = str.maketrans({"\u2585": " ", "\0": " "})
-_UNLIMITED_BYTES = 2**31 - 1
+_UNLIMITED_BYTES = 2**30  # the most that SentencePiece takes
 # The result of unigram training depends on the number of threads, so it is not the machine's.
 _NUM_THREADS = 4
 
@@ -63,6 +63,7 @@ class SentencePieceTokenizer(Tokenizer):
         self._graph_tokenizer = tensorflow_text.SentencepieceTokenizer(
             self.model, out_type=tf.int32
         )
+        self._graph_tokenizer._model_resource = SharedSentencePieceModel(self.model)
 
     @classmethod
     def train(
@@ -176,14 +177,21 @@ def _training_texts(texts: Iterable[str], max_texts: int | None, seed: int) -> I
         texts = list(texts)
         if len(texts) > max_texts:
             texts = random.Random(seed).sample(texts, max_texts)
-    return (text.translate(_RESERVED_IN_TRAINING) for text in texts if text)
+    return (_checked_text(text).translate(_RESERVED_IN_TRAINING) for text in texts if text != "")
+
+
+def _checked_text(text: str) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"`texts` must hold str. Received: {type(text).__name__} {text!r:.40}.")
+    return text
 
 
 def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         nearest = nearest_names(str(value), choices, limit=1)[0]
         raise ValueError(
-            f"`{argument}` must be one of {', '.join(choices)}. Received: {value!r}. Did you mean {nearest!r}?"
+            f"`{argument}` must be one of {', '.join(choices)}. Received: {value!r}. Did you mean "
+            f"{nearest!r}?"
         )
 
 
@@ -192,19 +200,22 @@ def _explain_training_error(message: str, vocabulary_size: int) -> str:
     too_high = re.search(r"Vocabulary size too high.*value <= (\d+)", message)
     if too_high:
         return (
-            f"`vocabulary_size` must be at most {too_high.group(1)} for these texts: they have no more pieces to "
-            f"learn. Received: {vocabulary_size}. Lower it, or give more text."
+            f"`vocabulary_size` must be at most {too_high.group(1)} for these texts: they have no "
+            f"more pieces to learn. Received: {vocabulary_size}. Lower it, or give more text."
         )
     too_low = re.search(r"smaller than required_chars.*?(\d+) vs (\d+)", message)
     if too_low:
         return (
-            f"`vocabulary_size` must be at least {too_low.group(2)} for these texts: their characters, the special "
-            f"tokens and the byte pieces need as many. Received: {vocabulary_size}. Raise it, or lower "
-            f"`character_coverage`."
+            f"`vocabulary_size` must be at least {too_low.group(2)} for these texts: their "
+            "characters, the special tokens and the byte pieces need as many. Received: "
+            f"{vocabulary_size}. Raise it, or lower `character_coverage`."
         )
-    if "sentences_.empty()" in message:
-        return "`texts` must hold some text to learn from. Received: none that is not empty."
-    return f"`texts` cannot be learned from with `vocabulary_size` {vocabulary_size}. SentencePiece says: {message}"
+    if "sentences_.empty()" in message or "all_chars_count" in message:
+        return "`texts` must hold some text to learn from. Received: none that is more than blanks."
+    return (
+        f"`texts` cannot be learned from with these options. Received: `vocabulary_size` "
+        f"{vocabulary_size}. SentencePiece says: {message}"
+    )
 
 
 def _load_processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
@@ -217,12 +228,14 @@ def _load_processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     except RuntimeError as error:
         raise ValueError(
-            f"`model` must be a SentencePiece model. Received: {len(model)} bytes that are not ({error})."
+            f"`model` must be a SentencePiece model. Received: {len(model)} bytes that are not "
+            f"({error})."
         ) from error
     ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
     if ids != (0, 1, 2, 3):
         raise ValueError(
-            f"`model` must have the special ids padding 0, unknown 1, start 2, end 3. Received: {ids}. Train it with "
-            f"SentencePieceTokenizer.train, or with pad_id=0, unk_id=1, bos_id=2, eos_id=3."
+            "`model` must have the special ids padding 0, unknown 1, start 2, end 3. Received: "
+            f"{ids}. Train it with SentencePieceTokenizer.train, or with pad_id=0, unk_id=1, "
+            "bos_id=2, eos_id=3."
         )
     return processor

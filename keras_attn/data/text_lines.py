@@ -54,8 +54,8 @@ def read_lines(path: str | os.PathLike, argument: str = "path") -> list[str]:
             if content.startswith(signature):
                 hint = guess
         raise CorpusError(
-            f"`{argument}` must be UTF-8 text: {path} is not, at line {line_number}, byte offset {offset}. "
-            f"Received: byte 0x{content[offset]:02x}. {hint}."
+            f"`{argument}` must be UTF-8 text: {path} is not, at line {line_number}, byte offset "
+            f"{offset}. Received: byte 0x{content[offset]:02x}. {hint}."
         ) from error
     lines = text.split("\n")
     if lines[-1] == "":

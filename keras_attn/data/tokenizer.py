@@ -140,8 +140,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
-        """Strings (B,) of token ids (B, None) that hold pieces and unknown tokens only; maybe not
-        yet UTF-8."""
+        """Strings (B,), maybe not yet UTF-8, of pieces and unknown tokens (B, None)."""
 
     @abc.abstractmethod
     def _files(self) -> dict[str, bytes]:
@@ -180,8 +179,9 @@ def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:
     if class_name not in Tokenizer._classes:
         nearest = ", ".join(nearest_names(class_name, Tokenizer._classes))
         raise ValueError(
-            f"`directory` must hold a tokenizer whose class is known here. Received: {directory}, with class "
-            f"{class_name!r}. Nearest classes: {nearest}. Import the module that defines yours first."
+            f"`directory` must hold a tokenizer whose class is known here. Received: {directory}, "
+            f"with class {class_name!r}. Nearest classes: {nearest}. Import the module that "
+            "defines yours first."
         )
     files = {
         name: _read_checked(directory / name, checksum)
@@ -195,22 +195,24 @@ def _read_config(path: Path) -> dict:
         config = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(
-            f"`directory` must hold a saved tokenizer, and so a file {path.name}. Received: {path.parent} "
-            f"({error.strerror})."
+            f"`directory` must hold a saved tokenizer, and so a file {path.name}. Received: "
+            f"{path.parent} ({error.strerror})."
         ) from error
     except ValueError as error:
         raise ValueError(
             f"`directory` holds a damaged {path.name}: {path} is not JSON ({error})."
         ) from error
     complete = isinstance(config, dict) and isinstance(config.get("class"), str)
-    if not complete or not isinstance(config.get("files"), dict):
+    files = config.get("files") if complete else None
+    # A name that leads out of the directory would make us read a file that is not the tokenizer's.
+    if not isinstance(files, dict) or any(Path(name).name != name for name in files):
         raise ValueError(
             f"`directory` holds a damaged {path.name}: {path} must name a class and its files."
         )
     if config.get("format") != _FORMAT:
         raise ValueError(
-            f"`directory` must hold a tokenizer of format {_FORMAT}. Received: format {config.get('format')!r} in "
-            f"{path}; another version of this package wrote it."
+            f"`directory` must hold a tokenizer of format {_FORMAT}. Received: format "
+            f"{config.get('format')!r} in {path}; another version of this package wrote it."
         )
     return config
 
@@ -220,12 +222,13 @@ def _read_checked(path: Path, checksum: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(
-            f"`directory` must hold the tokenizer's file {path.name}. Received: {path.parent} ({error.strerror})."
+            f"`directory` must hold the tokenizer's file {path.name}. Received: {path.parent} "
+            f"({error.strerror})."
         ) from error
     if hashlib.sha256(content).hexdigest() != checksum:
         raise ValueError(
-            f"`directory` holds a damaged tokenizer: {path} is not the file that {_CONFIG_NAME} was written for. "
-            f"Save the tokenizer again."
+            f"`directory` holds a damaged tokenizer: {path} is not the file that {_CONFIG_NAME} "
+            "was written for. Save the tokenizer again."
         )
     return content
 
@@ -255,22 +258,20 @@ def _text_batch(texts: tf.Tensor | Sequence[str]) -> tf.Tensor:
         raise ValueError(
             f"{rule}. Received: a tensor of dtype {batch.dtype.name} and shape {batch.shape}."
         )
-    return batch
+    return tf.ensure_shape(batch, [None])
 
 
 def _token_id_batch(
     token_ids: tf.Tensor | tf.RaggedTensor | Sequence[Sequence[int]], pad: int
 ) -> tf.Tensor:
     rule = "`token_ids` must be a matrix of integers (B, T): a tensor or ragged tensor of rank 2"
-    if isinstance(token_ids, tf.RaggedTensor):
-        rank_is_right, dtype = token_ids.shape.rank in (None, 2), token_ids.dtype
-        if rank_is_right and dtype.is_integer:
-            return token_ids.to_tensor(tf.constant(pad, dtype))
-        raise ValueError(
-            f"{rule}. Received: a ragged tensor of dtype {dtype.name} and shape {token_ids.shape}."
-        )
     try:
-        batch = tf.convert_to_tensor(token_ids)
+        if isinstance(token_ids, (list, tuple)):  # the rows need not be equally long
+            token_ids = tf.ragged.constant(token_ids, tf.int64, ragged_rank=1)
+        if isinstance(token_ids, tf.RaggedTensor):
+            batch = token_ids.to_tensor(tf.cast(pad, token_ids.dtype))
+        else:
+            batch = tf.convert_to_tensor(token_ids)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{rule}. Received: {type(token_ids).__name__} that makes no such tensor."
@@ -279,4 +280,4 @@ def _token_id_batch(
         raise ValueError(
             f"{rule}. Received: a tensor of dtype {batch.dtype.name} and shape {batch.shape}."
         )
-    return batch
+    return tf.ensure_shape(batch, [None, None])

@@ -1,12 +1,11 @@
-"""From a corpus to shuffled batches of a few fixed shapes, for `model.fit` and for exact resuming
-(Sec. 5.1)."""
+"""From a corpus to shuffled batches of a few fixed shapes, for `model.fit` (Sec. 5.1)."""
 
 import numpy as np
 import tensorflow as tf
 
 from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.filter_pairs import filter_pairs
 from keras_attn.data.filter_report import FilterReport
 from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.data.tokenizer import Tokenizer
@@ -16,14 +15,12 @@ _ENDLESS = np.iinfo(np.int64).max
 
 
 class TrainingPipeline:
-    """The batches of a corpus, in an order that depends on nothing but the seed and the number of
-    the epoch.
+    """The batches of a corpus, in an order that depends on the seed and the epoch alone.
 
     `training_pipeline` makes one. A batch is
 
-        ({"encoder_token_ids": (rows, length), "decoder_token_ids": (rows, length)}, labels (rows,
-        length),
-         sample_weight (rows, length))
+        ({"encoder_token_ids": (rows, length), "decoder_token_ids": (rows, length)},
+         labels (rows, length), sample_weight (rows, length))
 
     where (rows, length) is one of `shapes`. Encoder inputs are the pieces of the source and the end
     token; labels are the pieces of the target and the end token; decoder inputs are the start token
@@ -49,7 +46,7 @@ class TrainingPipeline:
     Attributes:
         dataset: `tf.data.Dataset`. With `repeat`, the endless stream of all epochs. Otherwise one
             epoch: the first iterator over it gives epoch 0, the next one epoch 1, and so on, so
-                `fit(dataset, epochs=10)` sees ten different orders.
+            `fit(dataset, epochs=10)` sees ten different orders.
         shapes: list of (rows, length). The only shapes that batches have.
         steps_per_epoch: int. The batches of an epoch.
         target_tokens: int. The real labels of an epoch, end tokens included: the sum of all
@@ -80,7 +77,7 @@ class TrainingPipeline:
         self.steps_per_epoch = int(batches.sum())
         self.target_tokens = int(targets.lengths.sum())
         self.padding_share = 1.0 - self.target_tokens / float((batches * rows * lengths).sum())
-        # Captured by the functions of the data set: on the CPU, or they would fill an accelerator's memory.
+        # The data set's functions hold these: on the CPU, or they would fill an accelerator.
         with tf.device("/CPU:0"):
             self._rows, self._lengths, self._pairs = map(tf.constant, (rows, lengths, pairs))
             self._first_pair = tf.constant(np.cumsum(pairs) - pairs)
@@ -94,8 +91,7 @@ class TrainingPipeline:
     def dataset_from(
         self, start_step: int, worker_index: int = 0, num_workers: int = 1
     ) -> tf.data.Dataset:
-        """The endless stream of batches from a given global step on, without making the earlier
-        ones.
+        """The endless stream of batches from a global step on, without making the earlier ones.
 
         Step s is step `s % steps_per_epoch` of epoch `s // steps_per_epoch`. So training that
         stopped after s steps goes on with `dataset_from(s)` as if it had never stopped.
@@ -122,8 +118,8 @@ class TrainingPipeline:
             )
         if any(rows % num_workers for rows, _ in self.shapes):
             raise ValueError(
-                f"`num_workers` must divide the rows of every batch. Received: {num_workers}, for the shapes "
-                f"{self.shapes}. Make `rows_multiple` a multiple of it."
+                f"`num_workers` must divide the rows of every batch. Received: {num_workers}, for "
+                f"the shapes {self.shapes}. Make `rows_multiple` a multiple of it."
             )
         first_epoch, first_step = divmod(start_step, self.steps_per_epoch)
 
@@ -137,7 +133,7 @@ class TrainingPipeline:
         return _finish(dataset, tf.data.INFINITE_CARDINALITY)
 
     def _one_epoch_after_another(self) -> tf.data.Dataset:
-        # The variable makes every iterator an epoch of its own; the order of the epochs is that of the iterators.
+        # The variable gives every iterator the epoch after that of the iterator before.
         epochs = tf.data.Dataset.range(1).map(lambda _: self._next_epoch.assign_add(1) - 1)
         dataset = epochs.flat_map(lambda epoch: self._epoch(epoch, tf.constant(0, tf.int64)))
         return _finish(dataset, self.steps_per_epoch)
@@ -181,9 +177,8 @@ class TrainingPipeline:
         rows, width = tf.gather(self._rows, bucket), tf.gather(self._lengths, bucket)
         share = rows // num_workers
         first = (number - tf.gather(self._first_batch, bucket)) * rows + worker_index * share
-        place = first + tf.range(
-            share
-        )  # (rows,): places in the bucket, beyond its end in the last batch
+        # Places in the bucket, (rows,): those of its last batch may lie beyond its end.
+        place = first + tf.range(share)
         is_real = place < tf.gather(self._pairs, bucket)
         pair = tf.gather(
             pair_order, tf.where(is_real, place, 0) + tf.gather(self._first_pair, bucket)
@@ -211,8 +206,7 @@ def training_pipeline(
     shuffle: bool = True,
     repeat: bool = False,
 ) -> TrainingPipeline:
-    """Tokenizes a corpus once, leaves out what cannot be trained on, and batches the rest by
-    length.
+    """Tokenizes a corpus once, leaves out what cannot be trained on, and batches the rest.
 
     Pairs of similar length share a batch. The length that counts is that of the longer side with
     its special token. Every batch has about `global_batch_tokens` positions on each side, in one of
@@ -248,7 +242,9 @@ def training_pipeline(
 
     >>> from keras_attn.data import ByteTokenizer
     >>> corpus = Corpus(["a dog", "a cat", ""], ["ein Hund", "eine Katze", "nichts"])
-    >>> pipeline = training_pipeline(corpus, ByteTokenizer(), global_batch_tokens=64, rows_multiple=2)
+    >>> pipeline = training_pipeline(
+    ...     corpus, ByteTokenizer(), global_batch_tokens=64, rows_multiple=2
+    ... )
     >>> pipeline.shapes, pipeline.steps_per_epoch
     ([(4, 12)], 1)
     >>> print(pipeline.report)
@@ -266,12 +262,7 @@ def training_pipeline(
     )
     sources = TokenSequences.encode(corpus.sources, source_tokenizer)
     targets = TokenSequences.encode(corpus.targets, target_tokenizer or source_tokenizer)
-    kept, report = _filter(corpus, sources, targets, max_source_tokens, max_target_tokens)
-    if not report.kept:
-        raise CorpusError(
-            f"`corpus` {corpus.name!r} must hold a pair to train on, but none is left. Received: {report}. "
-            f"{_filter_advice(report)}"
-        )
+    kept, report = filter_pairs(corpus, sources, targets, max_source_tokens, max_target_tokens)
     sources, targets = sources.select(kept), targets.select(kept)
     lengths = np.maximum(sources.lengths, targets.lengths)
     shapes = choose_shapes(lengths, global_batch_tokens, num_buckets, rows_multiple)
@@ -289,50 +280,6 @@ def _check_options(**options: int) -> None:
         )
 
 
-def _filter(
-    corpus: Corpus,
-    sources: TokenSequences,
-    targets: TokenSequences,
-    max_source_tokens: int,
-    max_target_tokens: int,
-) -> tuple[np.ndarray, FilterReport]:
-    """The numbers of the pairs to keep, and the count of the others by the first reason that
-    applies."""
-    reasons = {
-        "empty_source": _is_empty(corpus.sources, sources),
-        "empty_target": _is_empty(corpus.targets, targets),
-        "source_too_long": sources.lengths - 1 > max_source_tokens,
-        "target_too_long": targets.lengths - 1 > max_target_tokens,
-    }
-    left = np.ones(len(corpus), dtype=bool)
-    counts = {}
-    for reason, applies in reasons.items():
-        counts[reason] = int(np.count_nonzero(left & applies))
-        left &= ~applies
-    report = FilterReport(
-        pairs_read=len(corpus),
-        kept=int(np.count_nonzero(left)),
-        max_source_tokens=max_source_tokens,
-        max_target_tokens=max_target_tokens,
-        **counts,
-    )
-    return np.flatnonzero(left), report
-
-
-def _is_empty(texts: tuple[str, ...], sequences: TokenSequences) -> np.ndarray:
-    # A text of blanks is empty even if its tokenizer has tokens for blanks; one of odd characters if it has none.
-    blank = np.fromiter(
-        (not text or text.isspace() for text in texts), dtype=bool, count=len(texts)
-    )
-    return blank | (sequences.lengths <= 1)
-
-
-def _filter_advice(report: FilterReport) -> str:
-    if report.source_too_long or report.target_too_long:
-        return "Raise `max_source_tokens` and `max_target_tokens`, or split the segments."
-    return "Check that the files hold text."
-
-
 def _to_tensors(sequences: TokenSequences) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return tuple(map(tf.constant, (sequences.flat_token_ids, sequences.starts, sequences.lengths)))
 
@@ -343,8 +290,7 @@ def _padded(
     is_real: tf.Tensor,
     width: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Token ids (rows, width) of these pairs, 0 after their end and in rows that are not real; and
-    where they are real."""
+    """Token ids (rows, width) of these pairs, padded with 0, and where they are real."""
     flat_token_ids, starts, lengths = sequences
     position = tf.range(width)[None, :]  # (1, width)
     length = tf.where(is_real, tf.gather(lengths, pair), 0)[:, None]  # (rows, 1)
@@ -355,7 +301,7 @@ def _padded(
 
 def _finish(dataset: tf.data.Dataset, cardinality: int) -> tf.data.Dataset:
     options = tf.data.Options()
-    # Every worker has the whole corpus; what a batch gives to whom is `dataset_from`'s and the strategy's business.
+    # Every worker has the whole corpus: a strategy splits batches, `dataset_from` shares them.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

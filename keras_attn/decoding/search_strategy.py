@@ -124,7 +124,7 @@ class SearchStrategy(abc.ABC):
             token_ids=tf.where(used[:, :, tf.newaxis], take(hypotheses.token_ids), PAD_TOKEN_ID),
             log_probabilities=tf.where(used, take(hypotheses.log_probabilities), UNUSED_SCORE),
             scores=tf.where(used, scores, UNUSED_SCORE),
-            truncated=take(hypotheses.truncated) & used,
+            truncated=take(hypotheses.truncated),
         )
 
     def get_config(self) -> dict[str, Any]:

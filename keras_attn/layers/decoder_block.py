@@ -2,8 +2,7 @@
 
 import keras
 
-from keras_attn.layers.transformer_block import TransformerBlock
-from keras_attn.layers.transformer_block import as_tuple
+from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -21,7 +20,8 @@ class DecoderBlock(TransformerBlock):
 
     Args:
         hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, activation,
-            normalize_first, position, feed_forward, normalization, max_sequence_length, **kwargs: as in `EncoderBlock`.
+            normalize_first, position, feed_forward, normalization, max_sequence_length,
+            **kwargs: as in `EncoderBlock`.
         attention: slot of both attentions; a layer fills the first, a copy without its weights the
             second. Defaults to `"multi_head"`.
 

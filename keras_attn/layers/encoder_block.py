@@ -2,8 +2,7 @@
 
 import keras
 
-from keras_attn.layers.transformer_block import TransformerBlock
-from keras_attn.layers.transformer_block import as_tuple
+from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")

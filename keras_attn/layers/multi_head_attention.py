@@ -3,17 +3,19 @@
 import keras
 from keras import ops
 
-from keras_attn.ops import causal_mask
-from keras_attn.ops import combine_masks
-from keras_attn.ops import scaled_dot_product_attention
-from keras_attn.ops import sliding_window_mask
-from keras_attn.ops import write_cache
-from keras_attn.ops.axes import merge_axes
-from keras_attn.ops.axes import restore_axes
+from keras_attn.layers.attention_projections import AttentionProjections, heads_first
+from keras_attn.ops import (
+    causal_mask,
+    combine_masks,
+    scaled_dot_product_attention,
+    sliding_window_mask,
+    write_cache,
+)
+from keras_attn.ops.axes import merge_axes, restore_axes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class MultiHeadAttention(keras.layers.Layer):
+class MultiHeadAttention(AttentionProjections):
     """Attends from every query position to every key position, in `num_heads` subspaces.
 
         head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
@@ -86,169 +88,6 @@ class MultiHeadAttention(keras.layers.Layer):
         - [Shazeer, 2019](https://arxiv.org/abs/1911.02150), multi-query attention.
         - [Ainslie et al., 2023](https://arxiv.org/abs/2305.13245), grouped-query attention.
     """
-
-    def __init__(
-        self,
-        num_heads,
-        key_dim,
-        value_dim=None,
-        dropout=0.0,
-        use_bias=True,
-        output_shape=None,
-        attention_axes=None,
-        sliding_window=None,
-        flash_attention=None,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        use_gate=False,
-        seed=None,
-        num_key_value_heads=None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.key_dim = key_dim
-        self.value_dim = key_dim if value_dim is None else value_dim
-        self.dropout = dropout
-        self.use_bias = use_bias
-        # `output_shape` itself is a property of keras.layers.Layer.
-        self.output_dims = _as_tuple(output_shape)
-        self.attention_axes = _as_tuple(attention_axes)
-        self.sliding_window = sliding_window
-        self.flash_attention = flash_attention
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.projection_activity_regularizer = keras.regularizers.get(activity_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
-        self.use_gate = use_gate
-        self.seed = seed
-        self.num_key_value_heads = num_heads if num_key_value_heads is None else num_key_value_heads
-        self.supports_masking = True
-        self._check_arguments()
-
-    def _check_arguments(self):
-        for name in ("num_heads", "key_dim", "value_dim", "num_key_value_heads", "sliding_window"):
-            value = getattr(self, name)
-            if name == "sliding_window" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}.")
-        if self.num_heads % self.num_key_value_heads:
-            raise ValueError(
-                "`num_key_value_heads` must divide `num_heads`. Received: "
-                f"num_key_value_heads={self.num_key_value_heads}, num_heads={self.num_heads}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout}.")
-        if self.flash_attention:
-            raise ValueError(
-                "`flash_attention` must be None or False: TensorFlow has no such kernel. "
-                f"Received: flash_attention={self.flash_attention}."
-            )
-
-    # Weights
-
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        value_shape = query_shape if value_shape is None else value_shape
-        key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                "`value` and `key` must agree in all axes but the last. Received: "
-                f"value_shape={tuple(value_shape)}, key_shape={tuple(key_shape)}."
-            )
-        heads, groups = self.num_heads, self.num_key_value_heads
-        self.query_dense = self._project("query", query_shape[-1], heads, self.key_dim)
-        self.key_dense = self._project("key", key_shape[-1], groups, self.key_dim)
-        if self.use_gate:
-            self.gate_dense = self._project(
-                "gate", query_shape[-1], heads, self.value_dim, activation="sigmoid"
-            )
-        self.value_dense = self._project("value", value_shape[-1], groups, self.value_dim)
-        output_dims = self.output_dims or (query_shape[-1],)
-        letters = "efgh"[: len(output_dims)]
-        self.output_dense = keras.layers.EinsumDense(
-            f"abcd,cd{letters}->ab{letters}",
-            output_shape=(None, *output_dims),
-            bias_axes=letters if self.use_bias else None,
-            name="attention_output",
-            **self._projection_arguments(),
-        )
-        self.output_dense.build((None, None, heads, self.value_dim))
-        self.dropout_layer = keras.layers.Dropout(
-            self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
-        )
-        self.built = True
-
-    def _project(self, name, input_dim, num_heads, head_dim, activation=None):
-        dense = keras.layers.EinsumDense(
-            "abc,cde->abde",
-            output_shape=(None, num_heads, head_dim),
-            bias_axes="de" if self.use_bias else None,
-            activation=activation,
-            name=name,
-            **self._projection_arguments(),
-        )
-        dense.build((None, None, input_dim))
-        # The masks act in `attend`; without this the projections would warn that they drop them.
-        dense.supports_masking = True
-        return dense
-
-    def _projection_arguments(self):
-        # Initializers are cloned: one instance would draw the same numbers for every kernel.
-        return {
-            "kernel_initializer": self.kernel_initializer.clone(),
-            "bias_initializer": self.bias_initializer.clone(),
-            "kernel_regularizer": self.kernel_regularizer,
-            "bias_regularizer": self.bias_regularizer,
-            "activity_regularizer": self.projection_activity_regularizer,
-            "kernel_constraint": self.kernel_constraint,
-            "bias_constraint": self.bias_constraint,
-            "dtype": self.dtype_policy,
-        }
-
-    # Caches
-
-    def project_key_value(self, value, key=None):
-        """Projects keys and values once, for `call(..., cache=...)` without an update index.
-
-        Args:
-            value: float, (B, S, D).
-            key: float, (B, S, D). Defaults to `value`.
-
-        Returns:
-            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads.
-        """
-        key = value if key is None else key
-        return {
-            "key": _heads_first(self.key_dense(key)),
-            "value": _heads_first(self.value_dense(value)),
-        }
-
-    def empty_cache(self, batch_size, max_length):
-        """A cache of zeros for `max_length` positions, for `call(..., cache_update_index=...)`.
-
-        Args:
-            batch_size: int. Number of rows, B.
-            max_length: int. Number of positions, S.
-
-        Returns:
-            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads.
-        """
-        shape = (batch_size, self.num_key_value_heads, max_length)
-        return {
-            "key": ops.zeros((*shape, self.key_dim), self.compute_dtype),
-            "value": ops.zeros((*shape, self.value_dim), self.compute_dtype),
-        }
-
-    # Computation
 
     def attend(self, query, key, value, attention_mask=None, training=None):
         """Equation 1 on projected heads. The hook to override.
@@ -338,7 +177,7 @@ class MultiHeadAttention(keras.layers.Layer):
         key, value = key_value["key"], key_value["value"]
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
-        outputs, scores = self.attend(_heads_first(heads), key, value, mask, training)
+        outputs, scores = self.attend(heads_first(heads), key, value, mask, training)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))  # (B, T, H, V)
         if folds:
             key_length = ops.shape(scores)[3]
@@ -359,9 +198,7 @@ class MultiHeadAttention(keras.layers.Layer):
         if use_causal_mask:
             causal = causal_mask(query_length, key_length, start_index)
         if self.sliding_window is not None:
-            window = sliding_window_mask(
-                query_length, key_length, self.sliding_window, start_index
-            )
+            window = sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
         return combine_masks(
             None if query_mask is None else query_mask[:, None, :, None],
             None if value_mask is None else value_mask[:, None, None, :],
@@ -433,40 +270,3 @@ class MultiHeadAttention(keras.layers.Layer):
                 {key: keras.KerasTensor(x.shape, self.compute_dtype) for key, x in cache.items()}
             )
         return tuple(results) if len(results) > 1 else outputs
-
-    def get_config(self):
-        config = {
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-            "value_dim": self.value_dim,
-            "dropout": self.dropout,
-            "use_bias": self.use_bias,
-            "output_shape": self.output_dims,
-            "attention_axes": self.attention_axes,
-            "sliding_window": self.sliding_window,
-            "flash_attention": self.flash_attention,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": keras.regularizers.serialize(
-                self.projection_activity_regularizer
-            ),
-            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
-            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
-            "use_gate": self.use_gate,
-            "seed": self.seed,
-            "num_key_value_heads": self.num_key_value_heads,
-        }
-        return {**super().get_config(), **config}
-
-
-def _as_tuple(dims):
-    """None, an int or a sequence of ints as a tuple (or None)."""
-    if dims is None:
-        return None
-    return (dims,) if isinstance(dims, int) else tuple(dims)
-
-
-def _heads_first(projected):
-    return ops.transpose(projected, (0, 2, 1, 3))  # (B, T, H, K) -> (B, H, T, K)

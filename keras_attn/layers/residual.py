@@ -2,8 +2,7 @@
 
 import keras
 
-from keras_attn.layers.slots import fill_slot
-from keras_attn.layers.slots import serialize_slot
+from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")

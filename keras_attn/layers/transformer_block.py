@@ -3,8 +3,7 @@
 import keras
 
 from keras_attn.layers.residual import Residual
-from keras_attn.layers.slots import fill_slot
-from keras_attn.layers.slots import serialize_slot
+from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
 class TransformerBlock(keras.layers.Layer):

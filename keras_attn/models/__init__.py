@@ -1,7 +1,6 @@
-"""Whole models, the interface that search and serving know them by, and their presets. `keras` only."""
+"""Whole models, the interface that search knows them by, and presets. `keras` only."""
 
-from keras_attn.models.create_model import create_model
-from keras_attn.models.create_model import list_presets
+from keras_attn.models.create_model import create_model, list_presets
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
 from keras_attn.models.seq2seq_model import Seq2SeqModel

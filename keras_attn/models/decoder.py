@@ -3,8 +3,7 @@
 import keras
 
 from keras_attn.layers import DecoderBlock
-from keras_attn.models.transformer_stack import TransformerStack
-from keras_attn.models.transformer_stack import stack_scores
+from keras_attn.models.transformer_stack import TransformerStack, stack_scores
 from keras_attn.ops import padding_mask as mask_padding
 
 

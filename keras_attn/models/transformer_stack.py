@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.slots import fill_slot
-from keras_attn.layers.slots import serialize_slot
+from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
 class TransformerStack(keras.layers.Layer):

@@ -82,10 +82,11 @@ def score_corpus(
     Returns:
         dict. Scores, signatures, counts and time, for JSON.
     """
-    sources, references = list(corpus.sources), [list(corpus.targets)]
     if group:
-        sources, references = group_references(corpus)
-    return evaluate(translator, sources, references).to_dict(translations=False)
+        report = evaluate(translator, *group_references(corpus))
+    else:
+        report = evaluate(translator, corpus.sources, corpus.targets)
+    return report.to_dict(translations=False)
 
 
 def score_run(
@@ -164,4 +165,4 @@ def _bleu_line(scores: dict[str, Any]) -> str:
 
 
 def _show(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -71,14 +71,15 @@ def _load_split(
     """Reads one split, cut to its first pairs if asked."""
     languages = (recipe.source_language, recipe.target_language)
     home = Path(recipe.directory) if recipe.directory is not None else Path()
-    if recipe.kind == "phrasebook":
-        return phrasebook(split, num_pairs=num_pairs, seed=seed)
-    if recipe.kind == "tfds":
-        corpus = load_tfds(recipe.tfds_name, split, *languages, data_dir=recipe.directory)
-    elif recipe.kind == "text_directory":
-        corpus = read_directory(home, str(split), *languages)
-    elif recipe.kind == "tsv":
-        corpus = read_tsv(home / str(split), recipe.source_column, recipe.target_column)
-    else:
+    if isinstance(split, list):  # only with kind "text_pair", as DataRecipe sees to
         corpus = read_text_pair(home / split[0], home / split[1])
+    elif recipe.kind == "phrasebook":
+        return phrasebook(split, num_pairs=num_pairs, seed=seed)
+    elif recipe.kind == "tfds":
+        name = recipe.tfds_name or ""
+        corpus = load_tfds(name, split, *languages, data_dir=recipe.directory)
+    elif recipe.kind == "text_directory":
+        corpus = read_directory(home, split, *languages)
+    else:
+        corpus = read_tsv(home / split, recipe.source_column, recipe.target_column)
     return corpus if num_pairs is None else corpus.take(num_pairs)

@@ -180,7 +180,6 @@ def _prepare(
         model = build_model(recipe, tokenizers)
         jit_compile = settings.jit_compile and strategy.num_replicas_in_sync == 1
         token_counter = compile_model(model, settings, hidden_dim, jit_compile)
-        model.optimizer.build(model.trainable_variables)
     if settings.jit_compile and not jit_compile:
         _show(console, "note: XLA is off, it does not work with several replicas")
     interval, max_steps = _plan_steps(recipe, train_pipeline)
@@ -301,6 +300,7 @@ def _fit(session: _Session, extra_callbacks: Sequence[keras.callbacks.Callback])
             epochs=epochs,
             validation_data=session.validation_pipeline.dataset,
             callbacks=[*built_in, *extra_callbacks],
+            shuffle=False,  # the pipeline does that
             verbose=0,
         )
     except KeyboardInterrupt:
@@ -413,4 +413,4 @@ def _end_session(session: _Session, status: str, first_step: int, seconds: float
 
 
 def _show(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The phrasebook's promises: one German for an English, different pairs, splits that never meet."""
+"""The phrasebook keeps its promises: one German for an English, splits that never meet."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def test_the_grammar_gives_far_more_than_a_million_pairs():
     subjects = phrases(PERSONS)
     count = sum(len(subjects) * len(phrases(NOUNS_BY_VERB[verb])) for verb in TRANSITIVE_VERBS)
     assert count >= 10**6
-    assert sum(largest for _, largest in SPLITS.values()) < 100 * count
+    assert sum(largest for _, largest in SPLITS.values()) < count / 10
 
 
 def test_pairs_are_different_and_of_the_promised_number_and_length():

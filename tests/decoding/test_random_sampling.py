@@ -105,9 +105,11 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another() -> None:
     assert sample(5) != sample(6)
 
 
-def test_rows_and_steps_draw_different_numbers() -> None:
+@pytest.mark.parametrize("arguments", [{}, {"top_k": 30}])
+def test_rows_and_steps_draw_different_numbers(arguments: dict) -> None:
     logits = np.zeros((50, 40), np.float32)
-    result = search(fixed_step(logits), fixed_state(50), RandomSampling(min_length=9), 10)
+    strategy = RandomSampling(min_length=9, **arguments)
+    result = search(fixed_step(logits), fixed_state(50), strategy, max_length=10)
     rows = [hypotheses_of(result, row)[0][:9] for row in range(50)]
     assert len(set(rows)) == 50
     assert all(len(set(row)) > 1 for row in rows)

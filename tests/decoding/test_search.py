@@ -244,11 +244,11 @@ def test_half_precision_logits_are_added_up_in_float32(dtype: tf.DType, strategy
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=repr)
 def test_no_result_is_ever_nan(strategy) -> None:
-    # NaN from the second step on for the first sentence; the second one rules out the end (-inf).
+    # NaN at the second step for the first sentence; the second one rules out the end (-inf).
     impossible_end = tf.tensor_scatter_nd_update(tf.zeros([6]), [[END]], [-np.inf])
 
     def decode_step(token_ids: tf.Tensor, state: dict) -> tuple[tf.Tensor, dict]:
-        broken = tf.fill([6], np.float32(np.nan if state["position"] else 0.0))
+        broken = tf.fill([6], np.float32(np.nan if state["position"] == 1 else 0.0))
         beams = token_ids.shape[0] // 2
         logits = tf.repeat(tf.stack([broken, impossible_end]), beams, axis=0)
         return logits, {**state, "position": state["position"] + 1}
@@ -261,6 +261,25 @@ def test_no_result_is_ever_nan(strategy) -> None:
     best = hypotheses_of(result, 1)[0]
     assert len(best) == 4 and best[-1] == END
     assert bool(result.truncated[1, 0])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_nan_drops_its_own_hypothesis_and_no_other(jit_compile: bool) -> None:
+    table = np.zeros((6, 6), np.float32)  # logits by the last token
+    table[2] = log_of({4: 0.6, 5: 0.4}, 6)
+    table[4] = np.nan
+    table[5] = log_of({END: 0.9, 1: 0.1}, 6)
+
+    def decode_step(token_ids: tf.Tensor, state: dict) -> tuple[tf.Tensor, dict]:
+        return tf.gather(table, token_ids[:, 0]), state
+
+    @tf.function(jit_compile=jit_compile)
+    def run() -> SearchResult:
+        return search(decode_step, fixed_state(1), BeamSearch(2), max_length=3)
+
+    result = run()
+    assert hypotheses_of(result, 0) == [(5, END)]
+    np.testing.assert_allclose(result.log_probabilities, [[np.log(0.4 * 0.9)]], rtol=1e-5)
 
 
 def test_wrong_arguments_are_refused() -> None:

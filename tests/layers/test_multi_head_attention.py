@@ -30,7 +30,9 @@ def twins(query, value, key=None, **arguments):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("arguments", [{}, {"value_dim": 6, "use_bias": False}, {"output_shape": 8}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"value_dim": 6, "use_bias": False}, {"output_shape": 8}]
+)
 def test_it_equals_keras_with_copied_weights(causal, masked, arguments):
     query, value = draw(B, T, D), draw(B, S, 9)
     theirs, ours = twins(query, value, **arguments)

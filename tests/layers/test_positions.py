@@ -14,7 +14,9 @@ INPUTS = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
 
 def test_sinusoids_are_added_as_in_the_paper():
     expected = [[reference.sinusoid(p, i, 6) for i in range(6)] for p in range(5)]
-    np.testing.assert_allclose(SinusoidalPositionEncoding()(INPUTS) - INPUTS, [expected] * 2, atol=4e-7)
+    np.testing.assert_allclose(
+        SinusoidalPositionEncoding()(INPUTS) - INPUTS, [expected] * 2, atol=4e-7
+    )
 
 
 @pytest.mark.parametrize("make", [SinusoidalPositionEncoding, lambda: LearnedPositionEmbedding(9)])

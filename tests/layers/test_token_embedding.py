@@ -35,7 +35,9 @@ def test_its_keras_mask_marks_real_tokens_and_reaches_attention():
 @pytest.mark.parametrize("bad", [11, -1, 5000])
 def test_an_id_outside_the_vocabulary_is_refused(bad):
     layer = TokenEmbedding(vocabulary_size=11, hidden_dim=7)
-    with pytest.raises(ValueError, match=r"Token ids must be integers in \[0, vocabulary_size=11\)"):
+    with pytest.raises(
+        ValueError, match=r"Token ids must be integers in \[0, vocabulary_size=11\)"
+    ):
         layer(np.array([[3, bad]]))
 
 

@@ -133,4 +133,4 @@ class ProgressDisplay(keras.callbacks.Callback):
         return "  ".join(parts)
 
     def _show(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

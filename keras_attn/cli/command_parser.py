@@ -1,0 +1,164 @@
+"""An argument parser whose errors are one line and name the nearest thing that exists."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+Subparsers = Any  # argparse keeps the class of its groups of commands to itself
+
+
+class CommandParser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` for `keras-attn` and its commands.
+
+    It departs from argparse in this: an error is one line without the usage, an unknown command or
+    option is answered with the nearest, and an option is never abbreviated, so that a new one
+    cannot change what an old script means.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+        self.commands: dict[str, CommandParser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Prints one line and exits with status 2."""
+        text = " ".join(message.split())
+        self.exit(2, f"{self.prog}: error: {text}{_stop(text)} See `{self.prog} --help`.\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses all arguments; one that no command knows is an error that names the nearest."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parser = self._chosen(found)
+            options = [text for text in parser.option_names() if text.startswith("--")]
+            name = unknown[0].split("=")[0]
+            parser.error(f"unknown argument {name!r}{did_you_mean(name, options)}")
+        return found
+
+    def option_names(self) -> list[str]:
+        """Every option that this parser takes."""
+        return [text for action in self._actions for text in action.option_strings]
+
+    def _chosen(self, found: argparse.Namespace) -> CommandParser:
+        """The parser of the command that was given, for errors that are found at the end."""
+        parser: CommandParser = self
+        for name in (getattr(found, "command", None), getattr(found, "picture", None)):
+            parser = parser.commands.get(name, parser) if name else parser
+        return parser
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            what = action.metavar if isinstance(action.metavar, str) else action.dest
+            raise argparse.ArgumentError(
+                None, f"unknown {what} {str(value)!r}{did_you_mean(str(value), names)}"
+            )
+
+
+def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
+    """Words the hint of an error about an unknown name.
+
+    Args:
+        name: str. What was given.
+        valid_names: iterable of str. What there is.
+
+    Returns:
+        str. The nearest name, or all of them where none is near.
+
+    Example:
+
+    >>> did_you_mean("trian", ["train", "translate"])
+    "; did you mean 'train'?"
+    >>> did_you_mean("zzz", ["train", "translate"])
+    '; there are: train, translate'
+    """
+    valid_names = list(valid_names)
+    nearest = difflib.get_close_matches(name, valid_names, n=1)
+    return (
+        f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(valid_names)}"
+    )
+
+
+def add_command(
+    subparsers: Subparsers,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+    examples: Sequence[str],
+) -> CommandParser:
+    """Adds a command with its help.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+        name: str. The command.
+        run: function of the parsed arguments that returns the exit status.
+        summary: str. One line for the list of commands.
+        description: str. What `--help` says first.
+        examples: sequence of str. Command lines that `--help` shows.
+
+    Returns:
+        CommandParser. For the command's arguments.
+    """
+    lines = [f"  {example}" for example in examples]
+    title = "example:" if len(lines) == 1 else "examples:"
+    parser: CommandParser = subparsers.add_parser(
+        name, help=summary, description=description, epilog="\n".join([title, *lines])
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--json`.
+
+    Args:
+        parser: the command's parser.
+    """
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, no more"
+    )
+
+
+def add_beams_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--beams`.
+
+    Args:
+        parser: the command's parser.
+    """
+    parser.add_argument(
+        "--beams",
+        type=positive_integer,
+        metavar="N",
+        help="hypotheses kept by the beam search (default: as the model was saved)",
+    )
+
+
+def positive_integer(text: str) -> int:
+    """Reads a whole number above 0.
+
+    Args:
+        text: str. As it was typed.
+
+    Returns:
+        int.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is something else.
+
+    Example:
+
+    >>> positive_integer("4")
+    4
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _stop(text: str) -> str:
+    return "" if text.endswith((".", "?", "!")) else "."

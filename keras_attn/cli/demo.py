@@ -1,0 +1,195 @@
+"""`keras-attn demo`: the main job, end to end, on the built-in corpus."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_attn.cli.attention_picture import draw_attention
+from keras_attn.cli.command_failure import CommandFailure
+from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
+from keras_attn.cli.recipe_options import add_set_option
+
+if TYPE_CHECKING:
+    from keras_attn.training import Recipe, TrainingResult
+    from keras_attn.translator import Translator
+
+RECIPE = "phrasebook_tiny"
+RUN, SAVED_MODEL = "runs/phrasebook", "saved_models/phrasebook"
+SHOWN_SENTENCES = 8
+
+_DESCRIPTION = f"""\
+Trains a tiny Transformer from nothing on built-in English-German sentences, translates sentences
+that it has never seen, scores them, draws an attention map, exports a SavedModel and verifies it.
+Nothing is downloaded; it takes minutes on a laptop.
+
+Nothing is overwritten: where the run directory exists, the next free name is taken, {RUN}-2 ...
+
+{HEAP_HELP}"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "demo",
+        run,
+        "the whole job on the built-in corpus: train, translate, score, export",
+        _DESCRIPTION,
+        ["keras-attn demo", "keras-attn demo --output runs/short --set training.max_steps=200"],
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", default=RUN, help=f"the run directory (default: {RUN})"
+    )
+    parser.add_argument(
+        "--saved-model",
+        metavar="DIR",
+        default=SAVED_MODEL,
+        help=f"where the next SavedModel version goes (default: {SAVED_MODEL})",
+    )
+    add_set_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(keeps_heap=True)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the demonstration.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status: 1 if the exported model failed its verification.
+    """
+    started = time.monotonic()
+    console = make_console(stderr=arguments.json)
+    output = _free_directory(Path(arguments.output))
+    if output != Path(arguments.output):
+        say(console, f"{arguments.output} exists and is kept; this run goes to {output}")
+    result = _train(arguments.set, output)
+    sentence = _show_translations(result.translator, console)
+    test = result.report["test"]
+    say(
+        console,
+        f"BLEU {test['bleu']:.1f}, chrF {test['chrf']:.1f} on {test['sentences']:,} sentences "
+        f"it has never seen  ({test['signatures']['bleu']})",
+    )
+    picture = _draw(result.translator, sentence, output / "attention.png", console)
+    version, verified = _export(result.translator, arguments.saved_model, console)
+    seconds = time.monotonic() - started
+    say(console, f"done in {seconds:.0f} seconds")
+    if version is not None and verified:
+        _say_what_is_next(output, version, sentence, picture is not None, console)
+    if arguments.json:
+        print_json(
+            {
+                "bleu": test["bleu"],
+                "chrf": test["chrf"],
+                "sentences": test["sentences"],
+                "run": output,
+                "saved_model": version,
+                "verified": verified,
+                "attention_map": picture,
+                "steps": result.steps,
+                "seconds": seconds,
+            }
+        )
+    return 0 if verified else 1
+
+
+def _free_directory(wanted: Path) -> Path:
+    """The directory wanted if it is new or empty, else the first free one of a number."""
+    path, number = wanted, 1
+    while path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        number += 1
+        path = wanted.with_name(f"{wanted.name}-{number}")
+    return path
+
+
+def _train(settings: list[tuple[str, str]], output: Path) -> TrainingResult:
+    load_tensorflow()
+    from keras_attn.training import NonFiniteLossError, Recipe, train
+
+    recipe = Recipe.named(RECIPE).override(dict(settings))
+    _check(recipe)
+    try:
+        return train(recipe, output, console=make_console(stderr=True))
+    except NonFiniteLossError as error:
+        raise CommandFailure(str(error)) from error
+
+
+def _check(recipe: Recipe) -> None:
+    """The demonstration shows and scores test sentences of the phrasebook, so it needs them."""
+    if recipe.data.kind != "phrasebook" or recipe.data.test != "test":
+        raise ValueError(
+            "`--set` must leave `data.kind` and `data.test` of the demonstration as they are. "
+            f"Received: {recipe.data.kind!r} and {recipe.data.test!r}; for other data there is "
+            "`keras-attn train`."
+        )
+
+
+def _show_translations(translator: Translator, console: Console) -> str:
+    """Prints held-out sentences beside their translations; returns one to look at closer."""
+    from keras_attn.data import phrasebook
+
+    corpus = phrasebook("test").take(SHOWN_SENTENCES)
+    translations = translator.translate(list(corpus.sources))
+    table = Table("source", "translation", "reference", "", title="sentences it has never seen")
+    for (source, reference), translation in zip(corpus, translations, strict=True):
+        table.add_row(source, translation, reference, "=" if translation == reference else "")
+    console.print(table)
+    return max(corpus.sources, key=len)
+
+
+def _draw(translator: Translator, sentence: str, output: Path, console: Console) -> Path | None:
+    """Draws the attention map, where matplotlib is installed."""
+    try:
+        draw_attention(translator, sentence, output)
+    except ImportError as error:
+        say(console, f"no attention map: {error}")
+        return None
+    say(console, f"attention map: {output}")
+    return output
+
+
+def _export(translator: Translator, directory: str, console: Console) -> tuple[Path | None, bool]:
+    """Exports the next version and verifies it once more in its place."""
+    from keras_attn.serving import ExportError, export_saved_model, verify_saved_model
+
+    say(console, "exporting and verifying a SavedModel")
+    try:
+        version = export_saved_model(translator, directory)
+    except ExportError as error:
+        say(make_console(stderr=True), f"not exported: {error}")
+        return None, False
+    report = verify_saved_model(version)
+    for line in report.lines():
+        say(console, line)
+    return version, report.passed
+
+
+def _say_what_is_next(
+    output: Path, version: Path, sentence: str, has_pictures: bool, console: Console
+) -> None:
+    """Prints commands that work as they stand: typed here, with what was just made."""
+    keras_attn, echo = program(), f"echo {shlex.quote(sentence)} |"
+    run, picture = shlex.quote(str(output)), shlex.quote(str(output / "history.png"))
+    say(console, "now try:")
+    say(console, f"  {echo} {keras_attn} translate {run}")
+    say(console, f"  {echo} {keras_attn} translate {shlex.quote(str(version))} --scores")
+    if has_pictures:
+        say(console, f"  {keras_attn} plot history {run} --output {picture}")
+    else:
+        say(console, f"  {keras_attn} verify {shlex.quote(str(version))}")

@@ -1,0 +1,104 @@
+"""`keras-attn evaluate`: BLEU, chrF and TER of a test set, with sacreBLEU's signatures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from keras_attn.cli.command_parser import (
+    Subparsers,
+    add_beams_option,
+    add_command,
+    add_json_option,
+)
+from keras_attn.cli.model_location import RUN_HELP, open_model
+from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
+from keras_attn.cli.parallel_files import read_parallel_files
+
+_DESCRIPTION = """\
+Translates a test set and scores the translations by sacreBLEU: BLEU, chrF and TER, with their
+signatures. With several reference files, an empty line means that the sentence has fewer."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "evaluate",
+        run,
+        "translate a test set and score it by BLEU, chrF and TER",
+        _DESCRIPTION,
+        [
+            "keras-attn evaluate runs/phrasebook --source test.en --reference test.de --json",
+            "keras-attn evaluate runs/first --source test.en --reference a.de --reference b.de",
+        ],
+    )
+    parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
+    parser.add_argument(
+        "--reference",
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="reference translations, aligned by line; may be repeated",
+    )
+    add_beams_option(parser)
+    parser.add_argument(
+        "--confidence", action="store_true", help="95%% intervals by bootstrap resampling"
+    )
+    parser.add_argument(
+        "--lowercase-tokenized",
+        action="store_true",
+        help="BLEU of lower-cased text too, as papers on Multi30k report it",
+    )
+    parser.add_argument("--output", metavar="FILE", help="write the translations there, too")
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluates a model.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+    """
+    check_may_write(arguments.output)
+    if arguments.output == "-":
+        raise ValueError(
+            "`--output` must be a file: standard output has the scores. Received: '-'."
+        )
+    sources, *references = read_parallel_files(
+        {"--source": [arguments.source], "--reference": arguments.reference}
+    )
+    model = open_model(arguments.run_path, arguments.beams)
+    from keras_attn.evaluation import evaluate
+
+    with make_console(stderr=True).status(f"translating {len(sources):,} sentences"):
+        report = evaluate(
+            model,
+            sources,
+            references,
+            confidence=arguments.confidence,
+            lowercase_tokenized=arguments.lowercase_tokenized,
+        )
+    if arguments.output is not None:
+        _write_lines(arguments.output, report.translations)
+    if arguments.json:
+        print_json(report.to_dict(translations=False))
+        return 0
+    console = make_console()
+    for line in report.lines():
+        say(console, line)
+    return 0
+
+
+def _write_lines(path: str, lines: Sequence[str]) -> None:
+    with open_output(path) as stream:
+        for line in lines:
+            stream.write(line.replace("\n", " ").replace("\r", " ").encode() + b"\n")

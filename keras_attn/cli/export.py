@@ -1,0 +1,62 @@
+"""`keras-attn export`: the next SavedModel version of a model, verified."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from keras_attn.cli.command_failure import CommandFailure
+from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.model_location import TRANSLATOR_HELP, open_translator
+from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.process import program
+
+_DESCRIPTION = """\
+Writes the translator of a run as a SavedModel for an unmodified TF Serving: strings in, strings
+out. It becomes the next version directory, DIRECTORY/1, DIRECTORY/2 ..., in one move, once it has
+been loaded again as a server loads it and has translated as the translator does."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "export",
+        run,
+        "write the next SavedModel version, verified",
+        _DESCRIPTION,
+        ["keras-attn export runs/phrasebook saved_models/phrasebook"],
+    )
+    parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
+    parser.add_argument("directory", metavar="DIRECTORY", help="the model, as saved_models/NAME")
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exports a translator.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+    """
+    translator = open_translator(arguments.run_path)
+    from keras_attn.serving import ExportError, export_saved_model
+
+    try:
+        with make_console(stderr=True).status("exporting and verifying"):
+            version = export_saved_model(translator, arguments.directory)
+    except ExportError as error:
+        raise CommandFailure(str(error)) from error
+    if arguments.json:
+        print_json({"saved_model": version, "version": int(version.name), "verified": True})
+        return 0
+    console = make_console()
+    say(console, f"saved model: {version}, verified")
+    say(console, f"next: {program()} translate {shlex.quote(str(version))}")
+    return 0

@@ -1,0 +1,121 @@
+"""`keras-attn COMMAND`: finds the command, runs it, and turns errors into one line and a status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from keras_attn.cli import (
+    average,
+    demo,
+    evaluate,
+    export,
+    plot,
+    process,
+    recipes,
+    score,
+    train,
+    translate,
+    verify,
+)
+from keras_attn.cli.command_failure import CommandFailure
+from keras_attn.cli.command_parser import CommandParser
+from keras_attn.version import __version__
+
+DEBUG = "KERAS_ATTN_DEBUG"
+COMMANDS = (demo, recipes, train, translate, score, evaluate, average, export, verify, plot)
+# Statuses as of shells and of argparse.
+FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+
+_DESCRIPTION = """\
+The Transformer of "Attention Is All You Need": train, translate, evaluate, export."""
+_EPILOG = f"""\
+start here:
+  keras-attn demo
+
+{DEBUG}=1 shows where an error came from."""
+_WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_LONGEST_UNEXPECTED = 300
+
+
+def build_parser() -> CommandParser:
+    """Makes the parser of all commands, without importing what they need to run.
+
+    Returns:
+        CommandParser.
+    """
+    parser = CommandParser(prog="keras-attn", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"keras-attn {__version__}")
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser
+    )
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    parser.commands = subparsers.choices
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: sequence of str or None. The arguments; None for those of this process.
+
+    Returns:
+        int. The exit status: 0; 1 if the work failed; 2 for bad input; 130 if interrupted; 141 if
+        nobody reads standard output any more.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return BAD_INPUT
+    process.prepare_environment()
+    if argv is None and getattr(arguments, "keeps_heap", False):
+        process.keep_the_heap()
+    return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Runs the command of the arguments; an error becomes one line on standard error."""
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Else Python would complain once more when it flushes at the end.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        return _complain(arguments.command, "interrupted", INTERRUPTED)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        return _complain(arguments.command, *_describe(error))
+
+
+def _describe(error: Exception) -> tuple[str, int]:
+    """An error in words, and its exit status."""
+    if isinstance(error, CommandFailure | ImportError | MemoryError):
+        return f"error: {error or type(error).__name__}", FAILED
+    if isinstance(error, OSError) and error.strerror:
+        name = f": {os.fsdecode(error.filename)}" if error.filename is not None else ""
+        status = BAD_INPUT if isinstance(error, _WRONG_PATHS) else FAILED
+        return f"error: {error.strerror}{name}", status
+    if isinstance(error, ValueError):
+        return f"error: {error}", BAD_INPUT
+    message = " ".join(str(error).split())[:_LONGEST_UNEXPECTED]
+    return (
+        f"unexpected error: {type(error).__name__}: {message} ({DEBUG}=1 shows where)",
+        FAILED,
+    )
+
+
+def _complain(command: str, message: str, status: int) -> int:
+    print(f"keras-attn {command}: {' '.join(message.split())}", file=sys.stderr)
+    return status

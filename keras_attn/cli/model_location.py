@@ -1,0 +1,157 @@
+"""What `RUN` on the command line means: a run, a saved translator, or a SavedModel version."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from keras_attn.cli.process import load_tensorflow
+from keras_attn.cli.saved_model_translator import SavedModelTranslator
+
+if TYPE_CHECKING:
+    from keras_attn.translation import Translation
+    from keras_attn.translator import Translator
+
+RUN_HELP = "run directory, saved translator, or SavedModel version directory"
+TRANSLATOR_HELP = "run directory or saved translator"
+
+
+class LineTranslator(Protocol):
+    """What every kind of model offers to commands that translate lines."""
+
+    def translate(self, texts: list[str]) -> list[str]:
+        """Translates lines, keeping their order."""
+        ...
+
+    def translate_detailed(self, texts: list[str]) -> list[Translation]:
+        """Translates lines and gives their scores."""
+        ...
+
+
+def open_model(location: str, beams: int | None = None) -> LineTranslator:
+    """Loads whatever is at a location and translates.
+
+    Args:
+        location: str. `RUN` as it was typed.
+        beams: int or None. Hypotheses of the beam search; None for what was saved.
+
+    Returns:
+        `Translator`, or the like of it for a SavedModel.
+
+    Raises:
+        ValueError: if there is nothing that translates, or the number of beams cannot be changed.
+    """
+    path = _existing_directory(location)
+    if not (path / "saved_model.pb").is_file():
+        return open_translator(location, beams)
+    if beams is not None:
+        raise ValueError(
+            "`--beams` must be left out for a SavedModel, whose search is in its graph. "
+            f"Received: {beams}, for {location}."
+        )
+    load_tensorflow()
+    return SavedModelTranslator(path)
+
+
+def open_translator(location: str, beams: int | None = None) -> Translator:
+    """Loads the translator of a run, or a saved translator.
+
+    Args:
+        location: str. `RUN` as it was typed.
+        beams: int or None. Hypotheses of the beam search; None for what was saved.
+
+    Returns:
+        `Translator`.
+
+    Raises:
+        ValueError: if there is none, or it is incomplete or of another version.
+    """
+    directory = find_translator(location)
+    load_tensorflow()
+    from keras_attn import decoding
+    from keras_attn.translator import Translator
+
+    translator = Translator.load(directory)
+    if beams is not None:
+        config: dict[str, Any] = {}
+        if isinstance(translator.decoding, decoding.BeamSearch):
+            config = translator.decoding.get_config()
+            config["num_hypotheses"] = min(beams, config["num_hypotheses"])
+        # Nothing has been translated yet, so no graph has been traced with the old search.
+        translator.decoding = decoding.BeamSearch(**{**config, "num_beams": beams})
+    return translator
+
+
+def find_translator(location: str) -> Path:
+    """Finds the directory of the translator, without loading anything heavy.
+
+    Args:
+        location: str. `RUN` as it was typed.
+
+    Returns:
+        Path.
+
+    Raises:
+        ValueError: if there is none; what stands there instead is said.
+    """
+    path = _existing_directory(location)
+    if (path / "translator.json").is_file():
+        return path
+    if (path / "saved_model.pb").is_file():
+        raise ValueError(
+            f"`RUN` must be a {TRANSLATOR_HELP} for this command. Received: {location}, a "
+            "SavedModel; give the run that it was exported from."
+        )
+    if (path / "translator" / "translator.json").is_file():
+        _check_run(path)
+        return path / "translator"
+    if (path / "run.json").is_file():
+        _check_run(path)
+        raise ValueError(
+            "`RUN` must be a run whose training has ended. Received: "
+            f"{location}, which has no translator yet; continue it with "
+            f"`keras-attn train --output {location} --resume`."
+        )
+    versions = sorted(
+        (entry.name for entry in path.iterdir() if (entry / "saved_model.pb").is_file()),
+        key=lambda name: (len(name), name),
+    )
+    if versions:
+        raise ValueError(
+            f"`RUN` must be one version of a SavedModel. Received: {location}, which holds "
+            f"{', '.join(versions)}; give {path / versions[-1]}."
+        )
+    raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is none of them.")
+
+
+def _existing_directory(location: str) -> Path:
+    path = Path(location)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is a file.")
+    hint = ""
+    if path.parent.is_dir():
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+    raise ValueError(f"`RUN` must exist. Received: {location}.{hint}")
+
+
+def _check_run(path: Path) -> None:
+    """Refuses a run of another format; a translator without `run.json` beside it is a good one."""
+    information = path / "run.json"
+    if not information.is_file():
+        return
+    try:
+        json.loads(information.read_text(encoding="utf-8"))["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"`{information}` must be what training wrote. Received: a damaged file ({error!r})."
+        ) from error
+    load_tensorflow()
+    from keras_attn.training.run_directory import RunDirectory
+
+    RunDirectory(path).read_information()

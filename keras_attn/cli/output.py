@@ -1,0 +1,112 @@
+"""What commands print: JSON for programs, rich text for people, files that are whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rich.console import Console
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON value as one line on standard output.
+
+    Paths become strings, and numbers that JSON does not have (NaN, infinite) become null.
+
+    Args:
+        value: dict, list, str, number, path ...
+    """
+    sys.stdout.write(json.dumps(_plain(value), allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def make_console(stderr: bool = False) -> Console:
+    """Makes a console for people; colors and bars only where it is a terminal.
+
+    Args:
+        stderr: bool. Standard error instead of standard output.
+
+    Returns:
+        rich Console.
+    """
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, line: str) -> None:
+    """Prints a line as it is, however long.
+
+    Args:
+        console: rich Console.
+        line: str.
+    """
+    console.print(line, soft_wrap=True)
+
+
+def check_may_write(path: str | None, option: str = "--output") -> None:
+    """Refuses, before any work is done, a file that could not be written in the end.
+
+    Args:
+        path: str or None. The file; None and "-" are standard output.
+        option: str. What the error calls it.
+
+    Raises:
+        ValueError: if it is a directory, or in a directory that does not exist or is read-only.
+    """
+    if path in (None, "-"):
+        return
+    target = Path(os.path.realpath(str(path)))
+    if target.is_dir():
+        raise ValueError(f"`{option}` must be a file. Received: the directory {path!r}.")
+    if not target.parent.is_dir():
+        raise ValueError(
+            f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "
+            f"`mkdir -p {target.parent}`."
+        )
+    if not os.access(target.parent, os.W_OK):
+        raise ValueError(f"`{option}` must be in a directory you may write in. Received: {path!r}.")
+
+
+@contextlib.contextmanager
+def open_output(path: str | None) -> Iterator[BinaryIO]:
+    """Opens standard output, or a file that appears whole when the block ends, or not at all.
+
+    Args:
+        path: str or None. The file; None and "-" are standard output. A device or a pipe is written
+            as it is; a file is written beside its place and then takes it.
+
+    Yields:
+        binary stream.
+    """
+    check_may_write(path)
+    if path in (None, "-"):
+        yield sys.stdout.buffer
+        return
+    target = Path(os.path.realpath(str(path)))  # a link stays a link
+    if target.exists() and not target.is_file():
+        with target.open("wb") as stream:
+            yield stream
+        return
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

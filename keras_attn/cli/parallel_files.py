@@ -1,0 +1,36 @@
+"""Files whose lines belong together: read whole, and as long as each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from keras_attn.cli.process import load_tensorflow
+
+
+def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Reads files that must have the same number of lines.
+
+    Args:
+        paths: mapping of option (what errors call it) to the paths given with it.
+
+    Returns:
+        list of the lines of each file, in the order given.
+
+    Raises:
+        ValueError: if a file cannot be read or is not UTF-8, one has more lines than another (each
+            file's number is named), or they have none.
+    """
+    load_tensorflow()
+    from keras_attn.data.text_lines import read_lines
+
+    files = [(option, path) for option, given in paths.items() for path in given]
+    contents = [read_lines(path, argument=option) for option, path in files]
+    names = " and ".join(f"`{option}`" for option in paths)
+    if len(set(map(len, contents))) > 1:
+        counts = ", ".join(
+            f"{path} with {len(lines):,}" for (_, path), lines in zip(files, contents, strict=True)
+        )
+        raise ValueError(f"{names} must have as many lines as each other. Received: {counts}.")
+    if not contents[0]:
+        raise ValueError(f"{names} must hold at least one line. Received: {files[0][1]}, empty.")
+    return contents

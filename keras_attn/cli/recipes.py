@@ -1,0 +1,53 @@
+"""`keras-attn recipes`: the built-in recipes, what they cost and what comes out."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from rich.table import Table
+
+from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.output import make_console, print_json
+from keras_attn.cli.process import load_tensorflow
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "recipes",
+        run,
+        "list the built-in recipes with cost and expected score",
+        "Lists the built-in recipes: what each trains, what it costs, and the score to expect.",
+        ["keras-attn recipes", "keras-attn recipes --json"],
+    )
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Lists the recipes.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+    """
+    load_tensorflow()
+    from keras_attn.training import list_recipes
+
+    recipes = list_recipes()
+    if arguments.json:
+        print_json([dataclasses.asdict(recipe) for recipe in recipes])
+        return 0
+    table = Table("recipe", "what it trains", "cost", "expected score", show_lines=True)
+    table.columns[0].no_wrap = True
+    for recipe in recipes:
+        table.add_row(recipe.name, recipe.description, recipe.cost, recipe.expected_score)
+    make_console().print(table)
+    return 0

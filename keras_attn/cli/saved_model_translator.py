@@ -1,0 +1,83 @@
+"""A SavedModel version, as TF Serving would load it, with the methods of a `Translator`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_attn.translation import Translation
+
+BATCH_LINES = 64
+SIGNATURE = "serving_default"
+
+
+class SavedModelTranslator:
+    """Translates lines with the signature that a server would run.
+
+    Args:
+        directory: Path. The version directory, with `saved_model.pb`.
+
+    Raises:
+        ValueError: if it cannot be loaded, or has another signature than `keras-attn export`
+            writes.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        import tensorflow as tf
+        import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
+
+        self._tf = tf
+        try:
+            self._model = tf.saved_model.load(str(directory))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"`RUN` must be a whole SavedModel. Received: {directory}, which cannot be loaded "
+                f"({reason})."
+            ) from error
+        signature = self._model.signatures.get(SIGNATURE)
+        outputs = set() if signature is None else set(signature.structured_outputs)
+        if "translation" not in outputs:
+            raise ValueError(
+                f"`RUN` must have the signature {SIGNATURE} with the output `translation`, as "
+                f"`keras-attn export` writes it. Received: {directory}, outputs {sorted(outputs)}."
+            )
+        self._signature = signature
+
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """Translates lines, keeping their order.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of str, as many.
+        """
+        return [translation.text for translation in self.translate_detailed(texts)]
+
+    def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
+        """Translates lines and gives the score of each; more the signature does not tell.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of `Translation`: `source`, `text` and `score`.
+        """
+        from keras_attn.translation import Translation
+
+        # Lines of like length go together, so that little is computed for padding.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        translations = [Translation(source=text, text="") for text in texts]
+        for first in range(0, len(order), BATCH_LINES):
+            members = order[first : first + BATCH_LINES]
+            batch = self._tf.constant([texts[i] for i in members])
+            outputs = self._signature(text=batch)
+            lines = outputs["translation"].numpy().tolist()
+            scores = outputs["score"].numpy().tolist()
+            for i, line, score in zip(members, lines, scores, strict=True):
+                text = line.decode("utf-8", "replace")
+                translations[i] = Translation(source=texts[i], text=text, score=score)
+        return translations

@@ -1,0 +1,137 @@
+"""`keras-attn translate`: lines in, as many lines out, in the same order."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from typing import BinaryIO
+
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from keras_attn.cli.command_parser import Subparsers, add_beams_option, add_command
+from keras_attn.cli.line_source import CHUNK_LINES, Line, open_lines, read_chunks
+from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
+from keras_attn.cli.output import make_console, open_output, say
+
+_DESCRIPTION = f"""\
+Translates standard input to standard output, or files: one line a sentence, as many lines out as
+in, in the same order. An empty line stays empty. The input is UTF-8; a file that is not is refused
+as a whole. An output file appears when all is done, or not at all.
+
+Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
+empty, or too long and truncated, are counted on standard error; a SavedModel does not tell which
+it truncated."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "translate",
+        run,
+        "translate lines of text",
+        _DESCRIPTION,
+        [
+            "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
+            "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
+            "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
+        ],
+    )
+    parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--input", metavar="FILE", help="default: standard input")
+    parser.add_argument("--output", metavar="FILE", help="default: standard output")
+    add_beams_option(parser)
+    parser.add_argument(
+        "--scores",
+        action="store_true",
+        help="print before each translation its score and a tab: the natural log-probability "
+        "that the search ranked by, after its length penalty",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Translates lines.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+    """
+    with open_lines(arguments.input) as source, open_output(arguments.output) as target:
+        model = open_model(arguments.run_path, arguments.beams)
+        counts = _translate_stream(model, source, target, arguments.scores)
+    report = counts.report()
+    if report:
+        say(make_console(stderr=True), report)
+    return 0
+
+
+@dataclasses.dataclass
+class _Counts:
+    """What happened to the lines."""
+
+    lines: int = 0
+    empty: int = 0
+    truncated: int = 0
+    with_breaks: int = 0
+
+    def report(self) -> str:
+        """The counts in words; nothing if there is nothing to report."""
+        parts = [
+            (self.empty, "empty"),
+            (self.truncated, "truncated"),
+            (self.with_breaks, "with line breaks in the translation, made blanks"),
+        ]
+        found = [f"{count:,} {words}" for count, words in parts if count]
+        return f"{self.lines:,} lines: {', '.join(found)}" if found else ""
+
+
+def _translate_stream(
+    model: LineTranslator, source: BinaryIO, target: BinaryIO, with_scores: bool
+) -> _Counts:
+    """Translates chunk by chunk; each is written and flushed before the next is read."""
+    counts = _Counts()
+    is_keyboard = source is getattr(sys.stdin, "buffer", None) and sys.stdin.isatty()
+    console = make_console(stderr=True)
+    if is_keyboard:
+        say(console, "Type a line and press Enter; Ctrl-D ends.")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # A bar in the midst of what somebody types or reads would be in the way.
+    is_shown = console.is_terminal and not is_keyboard and not _is_terminal(target)
+    with Progress(*columns, console=console, transient=True, disable=not is_shown) as progress:
+        task = progress.add_task("translating")
+        for chunk in read_chunks(source, 1 if is_keyboard else CHUNK_LINES):
+            target.write(_translate_chunk(model, chunk, with_scores, counts))
+            target.flush()
+            progress.update(task, description=f"{counts.lines:,} lines translated")
+    return counts
+
+
+def _translate_chunk(
+    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: _Counts
+) -> bytes:
+    """The lines of the output for a chunk of the input, each with the end that it had."""
+    output = []
+    translations = model.translate_detailed([line.text for line in chunk])
+    for line, translation in zip(chunk, translations, strict=True):
+        text = translation.text.replace("\n", " ").replace("\r", " ")
+        counts.lines += 1
+        counts.empty += not line.text.strip()
+        counts.truncated += translation.truncated
+        counts.with_breaks += text != translation.text
+        score = f"{translation.score:.6f}\t" if with_scores else ""
+        output.append(f"{score}{text}".encode() + line.end)
+    return b"".join(output)
+
+
+def _is_terminal(stream: BinaryIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False

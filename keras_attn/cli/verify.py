@@ -1,0 +1,55 @@
+"""`keras-attn verify`: the proof, again, that a SavedModel version can be served."""
+
+from __future__ import annotations
+
+import argparse
+
+from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.process import load_tensorflow
+
+_DESCRIPTION = """\
+Checks a SavedModel version: that its files are complete, that an unmodified TF Serving takes its
+graph, and that it translates as it did when it was exported. The exit status is 1 if a check
+failed. Nothing is written."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the command.
+
+    Args:
+        subparsers: what `add_subparsers` returned.
+    """
+    parser = add_command(
+        subparsers,
+        "verify",
+        run,
+        "check a SavedModel version",
+        _DESCRIPTION,
+        ["keras-attn verify saved_models/phrasebook/1"],
+    )
+    parser.add_argument("directory", metavar="VERSION", help="as saved_models/NAME/1")
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Verifies a SavedModel version.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+    """
+    load_tensorflow()
+    from keras_attn.serving import verify_saved_model
+
+    with make_console(stderr=True).status("verifying"):
+        report = verify_saved_model(arguments.directory)
+    if arguments.json:
+        print_json(report.to_dict())
+    else:
+        console = make_console()
+        for line in report.lines():
+            say(console, line)
+    return 0 if report.passed else 1

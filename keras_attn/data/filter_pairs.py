@@ -1,0 +1,84 @@
+"""Finds the pairs that cannot be trained on: those without text, and those that are too long."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_attn.data.corpus import Corpus
+from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.filter_report import FilterReport
+from keras_attn.data.token_sequences import TokenSequences
+
+
+def filter_pairs(
+    corpus: Corpus,
+    sources: TokenSequences,
+    targets: TokenSequences,
+    max_source_tokens: int,
+    max_target_tokens: int,
+) -> tuple[np.ndarray, FilterReport]:
+    """The numbers of the pairs to train on, and how many others there are for which reason.
+
+    Args:
+        corpus: `Corpus`. The pairs.
+        sources: `TokenSequences`. The token ids of its sources, end token included.
+        targets: `TokenSequences`. The token ids of its targets, end token included.
+        max_source_tokens: int. The longest source, its end token not counted.
+        max_target_tokens: int. The longest target, its end token not counted.
+
+    Returns:
+        `(numbers, report)`: an ascending integer array, and a `FilterReport`.
+
+    Raises:
+        CorpusError: no pair is left.
+
+    Example:
+
+    >>> from keras_attn.data import ByteTokenizer
+    >>> corpus = Corpus(["a", " ", "abcde"], ["x", "y", "z"])
+    >>> sources = TokenSequences.encode(corpus.sources, ByteTokenizer())
+    >>> targets = TokenSequences.encode(corpus.targets, ByteTokenizer())
+    >>> numbers, report = filter_pairs(corpus, sources, targets, 4, 4)
+    >>> numbers.tolist(), report.empty_source, report.source_too_long
+    ([0], 1, 1)
+    """
+    reasons = {
+        "empty_source": _is_empty(corpus.sources, sources),
+        "empty_target": _is_empty(corpus.targets, targets),
+        "source_too_long": sources.lengths - 1 > max_source_tokens,
+        "target_too_long": targets.lengths - 1 > max_target_tokens,
+    }
+    left = np.ones(len(corpus), dtype=bool)
+    counts = {}
+    for reason, applies in reasons.items():
+        counts[reason] = int(np.count_nonzero(left & applies))
+        left &= ~applies
+    report = FilterReport(
+        pairs_read=len(corpus),
+        kept=int(np.count_nonzero(left)),
+        max_source_tokens=max_source_tokens,
+        max_target_tokens=max_target_tokens,
+        **counts,
+    )
+    if not report.kept:
+        raise CorpusError(
+            f"`corpus` {corpus.name!r} must hold a pair to train on, but none is left. "
+            f"Received: {report}. {_advice(report)}"
+        )
+    return np.flatnonzero(left), report
+
+
+def _is_empty(texts: Sequence[str], sequences: TokenSequences) -> np.ndarray:
+    # A text of blanks is empty even where it has tokens; a text of odd characters may have none.
+    blank = [not text or text.isspace() for text in texts]
+    return np.array(blank, dtype=bool) | (sequences.lengths <= 1)
+
+
+def _advice(report: FilterReport) -> str:
+    if report.source_too_long and report.target_too_long:
+        return "Raise `max_source_tokens` and `max_target_tokens`, or split the segments."
+    if report.source_too_long:
+        return "Raise `max_source_tokens`, or split the segments."
+    if report.target_too_long:
+        return "Raise `max_target_tokens`, or split the segments."
+    return "Check that the files hold text."

@@ -1,0 +1,129 @@
+"""A translator as a SavedModel: strings in, strings out, for an unmodified TF Serving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_attn.decoding import RandomSampling
+from keras_attn.serving.export_error import ExportError
+from keras_attn.serving.static_checks import SIGNATURE_NAME
+from keras_attn.serving.verification_record import describe_translator, write_record
+from keras_attn.serving.verification_texts import DEFAULT_VERIFICATION_TEXTS
+from keras_attn.serving.verify_saved_model import check_saved_model
+from keras_attn.serving.version_directories import (
+    check_model_directory,
+    publish,
+    temporary_version,
+)
+from keras_attn.translator import Translator
+
+
+def export_saved_model(
+    translator: Translator,
+    directory: str | os.PathLike[str],
+    verification_texts: Sequence[str] | None = None,
+) -> Path:
+    """Writes a translator as the next version of a model, verified, all or nothing.
+
+    Tokenizers and search are inside the graph. The signature `serving_default` takes `text`, string
+    (batch,), and gives `translation`, string (batch,), and `score`, float32 (batch,): what the
+    search ranks by, for beam search the log-probability after the length penalty. The graph is
+    `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text operations: a stock TF
+    Serving has both, and XLA switched off.
+
+    The version is written under a temporary name in `directory`, verified there (see
+    `verify_saved_model`), and then renamed to the next integer, so that a server which watches the
+    directory never sees half a model. What was there before is never touched.
+
+    Args:
+        translator: `Translator`. With beam or greedy search, or a strategy of your own whose
+            choice for a line does not depend on the other lines of a batch.
+        directory: path. The model's directory, `NAME` in `saved_models/NAME/1`; made if missing.
+        verification_texts: sequence of str, or None. Source lines that the export is verified with,
+            now and later: their translations are recorded in it. Lines like those of your users are
+            best. Defaults to 13 built-in ones.
+
+    Returns:
+        Path of the new version directory.
+
+    Raises:
+        ValueError: if an argument is not usable.
+        ExportError: a `ValueError`; if the graph cannot be written or the verification failed.
+
+    Example:
+    >>> export_saved_model("a translator", "models/en_de")
+    Traceback (most recent call last):
+    ...
+    ValueError: `translator` must be a Translator. Received: str.
+    """
+    directory = Path(directory)
+    _check_translator(translator)
+    texts = _check_texts(verification_texts)
+    check_model_directory(directory)
+    with temporary_version(directory) as temporary:
+        record = describe_translator(translator, texts)
+        _write_graph(translator, temporary)
+        write_record(temporary, record)
+        report = check_saved_model(temporary, published=False)
+        if not report.passed:
+            faults = "; ".join(f"{check.name}: {check.detail}" for check in report.failures)
+            raise ExportError(
+                f"The export failed its verification, and nothing was published. {faults}.", report
+            )
+        return publish(temporary, directory)
+
+
+def _check_translator(translator: Translator) -> None:
+    if not isinstance(translator, Translator):
+        raise ValueError(
+            f"`translator` must be a Translator. Received: {type(translator).__name__}."
+        )
+    if isinstance(translator.decoding, RandomSampling):
+        raise ValueError(
+            "`translator` must not sample: what is drawn for a line depends on its place in a "
+            "server's batch, so no client could rely on it and nothing could be verified. "
+            f"Received: {translator.decoding!r}. Use BeamSearch or GreedySearch."
+        )
+
+
+def _check_texts(texts: Sequence[str] | None) -> list[str]:
+    if texts is None:
+        return list(DEFAULT_VERIFICATION_TEXTS)
+    is_usable = not isinstance(texts, (str, bytes)) and all(isinstance(text, str) for text in texts)
+    if not is_usable or not len(texts):
+        raise ValueError(
+            "`verification_texts` must be a sequence of str, not empty, or None for the built-in "
+            f"lines. Received: {type(texts).__name__}, {str(texts)[:60]!r}."
+        )
+    return list(texts)
+
+
+def _write_graph(translator: Translator, directory: Path) -> None:
+    """Traces the translator and writes the SavedModel."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
+    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        # A Session takes any shape whatever the signature says; this one refuses wrong ranks.
+        text = tf.ensure_shape(text, [None])
+        outputs = translator.translate_tensor(text)
+        return {name: tf.ensure_shape(outputs[name], [None]) for name in ("translation", "score")}
+
+    try:
+        concrete = serve.get_concrete_function()
+        # Not the translator itself, which would bring its own functions, compiled ones too: just
+        # what the graph reads. The attributes make TensorFlow save it.
+        tracked = tf.Module(name="exported_translator")
+        tracked.weights = list(concrete.variables)
+        tracked.source_tokenizer = translator.source_tokenizer
+        tracked.target_tokenizer = translator.target_tokenizer
+        tf.saved_model.save(tracked, str(directory), signatures={SIGNATURE_NAME: concrete})
+    except OSError:
+        raise  # a full disk is no fault of the graph
+    except Exception as error:
+        raise ExportError(
+            f"The translator's graph cannot be written as a SavedModel: {error}"
+        ) from error

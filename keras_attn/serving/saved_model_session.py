@@ -1,0 +1,361 @@
+"""A SavedModel as a stock TF Serving runs it: TensorFlow's C++ loader, a Session, no XLA.
+
+TF Serving loads a model with the C++ function `LoadSavedModel` into a Session. The TensorFlow wheel
+exports the same loader in its C API (`TF_LoadSessionFromSavedModel` of `libtensorflow_cc.so.2`,
+Linux), which is called here by `ctypes`. A stock server also switches XLA off when it starts; that
+holds for a whole process, so this file is meant to run as a process of its own. It needs TensorFlow
+and TensorFlow Text only, nothing of this package:
+
+    python -P keras_attn/serving/saved_model_session.py < request.json > response.json
+
+The request is `{"directory": ..., "runs": [{"signature": ..., "inputs": {name: nested lists}},
+...]}`, with str for strings (an empty list is one of strings). The response is `{"runs": [...]}`,
+for each run `{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}`; or only the
+latter, if the model did not load.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers its operations, which a stock server has linked)
+from tensorflow.core.protobuf import meta_graph_pb2
+
+LIBRARY_NAME = "libtensorflow_cc.so.2"
+DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"  # tensorflow::DisableXlaCompilation()
+
+# Status codes (absl::StatusCode), as servers report them.
+INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED = 3, 5, 9, 12
+
+# TF_STRING of the C API, and the bytes that one TF_TString takes in a tensor.
+STRING_TYPE, STRING_BYTES = 7, 24
+
+
+class Output(ctypes.Structure):
+    """`TF_Output`: one result of an operation."""
+
+    _fields_ = [("operation", ctypes.c_void_p), ("index", ctypes.c_int)]
+
+
+class Buffer(ctypes.Structure):
+    """`TF_Buffer`: bytes with their length."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+        ("deallocator", ctypes.c_void_p),
+    ]
+
+
+_P, _INT, _I64, _SIZE, _TEXT = (
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_int64,
+    ctypes.c_size_t,
+    ctypes.c_char_p,
+)
+_OUTPUTS, _TENSORS = ctypes.POINTER(Output), ctypes.POINTER(_P)
+
+# Every function of the C API in use: (result, arguments), as in tensorflow/c/c_api.h, tf_tensor.h
+# and tf_tstring.h.
+PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "TF_NewStatus": (_P, []),
+    "TF_DeleteStatus": (None, [_P]),
+    "TF_GetCode": (_INT, [_P]),
+    "TF_Message": (_TEXT, [_P]),
+    "TF_NewGraph": (_P, []),
+    "TF_DeleteGraph": (None, [_P]),
+    "TF_NewBuffer": (ctypes.POINTER(Buffer), []),
+    "TF_DeleteBuffer": (None, [ctypes.POINTER(Buffer)]),
+    "TF_NewSessionOptions": (_P, []),
+    "TF_DeleteSessionOptions": (None, [_P]),
+    "TF_LoadSessionFromSavedModel": (
+        _P,
+        [_P, _P, _TEXT, ctypes.POINTER(_TEXT), _INT, _P, ctypes.POINTER(Buffer), _P],
+    ),
+    "TF_CloseSession": (None, [_P, _P]),
+    "TF_DeleteSession": (None, [_P, _P]),
+    "TF_GraphOperationByName": (_P, [_P, _TEXT]),
+    "TF_SessionRun": (
+        None,
+        [_P, _P, _OUTPUTS, _TENSORS, _INT, _OUTPUTS, _TENSORS, _INT, _P, _INT, _P, _P],
+    ),
+    "TF_AllocateTensor": (_P, [_INT, ctypes.POINTER(_I64), _INT, _SIZE]),
+    "TF_DeleteTensor": (None, [_P]),
+    "TF_TensorType": (_INT, [_P]),
+    "TF_TensorData": (_P, [_P]),
+    "TF_NumDims": (_INT, [_P]),
+    "TF_Dim": (_I64, [_P, _INT]),
+    "TF_StringInit": (None, [_P]),
+    "TF_StringCopy": (None, [_P, _TEXT, _SIZE]),
+    "TF_StringDealloc": (None, [_P]),
+    "TF_StringGetDataPointer": (_P, [_P]),
+    "TF_StringGetSize": (_SIZE, [_P]),
+}
+
+
+class SessionError(RuntimeError):
+    """What the server would answer instead of a result.
+
+    Args:
+        code: int. Status code, the same as gRPC's.
+        message: str.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SavedModelSession:
+    """A SavedModel in a Session of TensorFlow's C++ runtime. Use it in a `with` statement.
+
+    Args:
+        directory: path. The version directory: the one with `saved_model.pb`.
+        disable_xla: bool. Switch XLA off as a stock server does: for the whole process, for good.
+
+    Raises:
+        SessionError: if the model does not load, or this TensorFlow lacks what it takes.
+
+    Example (needs a SavedModel):
+
+        with SavedModelSession("models/en_de/1") as session:
+            session.run("serving_default", {"text": np.array([b"Hello!"], object)})
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], disable_xla: bool = True) -> None:
+        self._session = self._graph = self._status = None
+        self._c = _load_library(Path(tf.__file__).parent / LIBRARY_NAME)
+        if disable_xla:
+            _find(self._c, DISABLE_XLA)()
+        self._status = self._c.TF_NewStatus()
+        self._graph = self._c.TF_NewGraph()
+        meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._load(directory))
+        self.signatures = dict(meta_graph.signature_def)
+
+    def _load(self, directory: str | os.PathLike[str]) -> bytes:
+        """Loads graph and variables, and returns the serialized MetaGraph."""
+        options, meta_graph = self._c.TF_NewSessionOptions(), self._c.TF_NewBuffer()
+        tags = (ctypes.c_char_p * 1)(b"serve")
+        try:
+            self._session = self._c.TF_LoadSessionFromSavedModel(
+                options,
+                None,
+                os.fsencode(directory),
+                tags,
+                1,
+                self._graph,
+                meta_graph,
+                self._status,
+            )
+            self._check_status()
+            return ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
+        finally:
+            self._c.TF_DeleteBuffer(meta_graph)
+            self._c.TF_DeleteSessionOptions(options)
+
+    def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Runs a signature, as a Predict request does.
+
+        Args:
+            signature: str. Its name, such as `"serving_default"`.
+            inputs: mapping of input names to arrays; arrays of bytes objects for strings.
+
+        Returns:
+            dict of output names to arrays; strings are arrays of bytes objects.
+
+        Raises:
+            SessionError: if the server would answer with an error.
+        """
+        if signature not in self.signatures:
+            raise SessionError(FAILED_PRECONDITION, f"There is no signature {signature!r}.")
+        definition = self.signatures[signature]
+        if set(inputs) != set(definition.inputs):
+            raise SessionError(
+                INVALID_ARGUMENT,
+                f"The inputs are {sorted(inputs)}, the signature's {sorted(definition.inputs)}.",
+            )
+        names = sorted(definition.outputs)
+        fed = [self._output(definition.inputs[name].name) for name in inputs]
+        fetched = [self._output(definition.outputs[name].name) for name in names]
+        tensors: list[int] = []
+        results = (_P * len(names))()
+        try:
+            tensors += [self._tensor(np.asarray(value)) for value in inputs.values()]
+            self._c.TF_SessionRun(
+                *(self._session, None),
+                *((Output * len(fed))(*fed), (_P * len(fed))(*tensors), len(fed)),
+                *((Output * len(fetched))(*fetched), results, len(fetched)),
+                *(None, 0, None, self._status),
+            )
+            self._check_status()
+            return {name: self._array(tensor) for name, tensor in zip(names, results, strict=True)}
+        finally:
+            for tensor in tensors:
+                self._free_input(tensor)
+            for result in filter(None, results):
+                self._c.TF_DeleteTensor(result)
+
+    def close(self) -> None:
+        """Frees the session; calling it again does nothing."""
+        if self._session:
+            self._c.TF_CloseSession(self._session, self._status)
+            self._c.TF_DeleteSession(self._session, self._status)
+        if self._graph:
+            self._c.TF_DeleteGraph(self._graph)
+        if self._status:
+            self._c.TF_DeleteStatus(self._status)
+        self._session = self._graph = self._status = None
+
+    def __enter__(self) -> SavedModelSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_status(self) -> None:
+        code = self._c.TF_GetCode(self._status)
+        if code:
+            raise SessionError(code, self._c.TF_Message(self._status).decode("utf-8", "replace"))
+
+    def _output(self, tensor_name: str) -> Output:
+        """Finds a tensor such as `serving_default_text:0` in the graph."""
+        name, _, index = tensor_name.rpartition(":")
+        operation = self._c.TF_GraphOperationByName(self._graph, name.encode()) if name else None
+        if not operation:
+            raise SessionError(NOT_FOUND, f"The graph has no tensor {tensor_name!r}.")
+        return Output(operation, int(index))
+
+    def _tensor(self, array: np.ndarray) -> int:
+        """Makes a tensor of an array; objects are strings."""
+        is_text = array.dtype == object
+        kind = STRING_TYPE if is_text else tf.dtypes.as_dtype(array.dtype).as_datatype_enum
+        size = STRING_BYTES * array.size if is_text else array.nbytes
+        shape = (_I64 * max(array.ndim, 1))(*array.shape)
+        tensor = self._c.TF_AllocateTensor(kind, shape, array.ndim, size)
+        data = self._c.TF_TensorData(tensor)
+        if is_text:
+            for i, value in enumerate(array.ravel()):
+                self._c.TF_StringInit(data + i * STRING_BYTES)
+                self._c.TF_StringCopy(data + i * STRING_BYTES, value, len(value))
+        elif size:
+            ctypes.memmove(data, array.tobytes(), size)
+        return tensor
+
+    def _free_input(self, tensor: int) -> None:
+        """Frees a tensor of `_tensor`; the session has copied its strings."""
+        if self._c.TF_TensorType(tensor) == STRING_TYPE:
+            data = self._c.TF_TensorData(tensor)
+            for i in range(int(np.prod(self._shape(tensor), dtype=np.int64))):
+                self._c.TF_StringDealloc(data + i * STRING_BYTES)
+        self._c.TF_DeleteTensor(tensor)
+
+    def _shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(self._c.TF_Dim(tensor, axis) for axis in range(self._c.TF_NumDims(tensor)))
+
+    def _array(self, tensor: int) -> np.ndarray:
+        """Copies a tensor into an array."""
+        shape = self._shape(tensor)
+        size = int(np.prod(shape, dtype=np.int64))
+        kind, data = self._c.TF_TensorType(tensor), self._c.TF_TensorData(tensor)
+        if kind != STRING_TYPE:
+            dtype = np.dtype(tf.dtypes.as_dtype(kind).as_numpy_dtype)
+            content = ctypes.string_at(data, size * dtype.itemsize) if size else b""
+            return np.frombuffer(content, dtype).reshape(shape)
+        array = np.empty(size, object)
+        for i in range(size):
+            string = data + i * STRING_BYTES
+            length = self._c.TF_StringGetSize(string)
+            array[i] = ctypes.string_at(self._c.TF_StringGetDataPointer(string), length)
+        return array.reshape(shape)
+
+
+def _load_library(path: Path) -> ctypes.CDLL:
+    """Loads TensorFlow's library and declares the functions in use."""
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise SessionError(
+            UNIMPLEMENTED,
+            f"TensorFlow's C++ library {LIBRARY_NAME} cannot be loaded: {error}. Verify on Linux "
+            "with TensorFlow from its wheel.",
+        ) from error
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = _find(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _find(library: ctypes.CDLL, name: str) -> Any:
+    try:
+        return getattr(library, name)
+    except AttributeError:
+        raise SessionError(
+            UNIMPLEMENTED,
+            f"This build of TensorFlow has no function {name} in {LIBRARY_NAME}. Verify with the "
+            "TensorFlow version that this package is tested with.",
+        ) from None
+
+
+def _to_array(value: Any) -> np.ndarray:
+    """JSON to an array: float32, int32, or bytes of str (lone surrogates: bytes not in UTF-8)."""
+    array = np.asarray(value)
+    if array.size and array.dtype.kind in "fi":
+        return array.astype({"f": np.float32, "i": np.int32}[array.dtype.kind])
+    encoded = np.empty(array.shape, object)
+    encoded.ravel()[:] = [
+        str(text).encode("utf-8", "surrogateescape") for text in np.ravel(np.asarray(value, object))
+    ]
+    return encoded
+
+
+def _to_json(array: np.ndarray) -> Any:
+    if array.dtype == object:
+        decoded = np.empty(array.shape, object)
+        decoded.ravel()[:] = [text.decode("utf-8", "surrogateescape") for text in array.ravel()]
+        return decoded.tolist()
+    return array.tolist()
+
+
+def _answer(session: SavedModelSession, run: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        inputs = {name: _to_array(value) for name, value in run["inputs"].items()}
+        outputs = session.run(run["signature"], inputs)
+    except SessionError as error:
+        return {"code": error.code, "message": str(error)}
+    return {"outputs": {name: _to_json(array) for name, array in outputs.items()}}
+
+
+def main() -> int:
+    """Reads a request from standard input and writes the response to standard output.
+
+    Returns:
+        int. Exit status: 0 if the model loaded, else 1.
+    """
+    request = json.load(sys.stdin)
+    try:
+        with SavedModelSession(request["directory"]) as session:
+            answers = [_answer(session, run) for run in request["runs"]]
+            response: dict[str, Any] = {"runs": answers}
+    except SessionError as error:
+        response = {"code": error.code, "message": str(error)}
+    json.dump(response, sys.stdout)
+    return 0 if "runs" in response else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

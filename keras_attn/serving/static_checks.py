@@ -1,0 +1,224 @@
+"""What can be told of a SavedModel without running it: its files, signature and operations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import node_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from keras_attn.serving.verification_check import VerificationCheck
+
+SIGNATURE_NAME = "serving_default"
+INPUTS = {"text": tf.string}
+OUTPUTS = {"translation": tf.string, "score": tf.float32}
+
+# A server has no Python to run; and no request may write to its log or touch its files.
+DENIED_OPERATIONS = {
+    "EagerPyFunc": "runs Python",
+    "PyFunc": "runs Python",
+    "PyFuncStateless": "runs Python",
+    "Print": "prints",
+    "PrintV2": "prints",
+    "ReadFile": "reads files",
+    "WriteFile": "writes files",
+}
+# A stock server runs with XLA switched off: what needs it loads, and fails at the first request.
+DENIED_PREFIX = "Xla"
+COMPILED_ATTRIBUTE = "_XlaMustCompile"  # left by tf.function(jit_compile=True)
+# Operations with a namespace come from libraries; a stock server links this one only.
+LINKED_NAMESPACE = "TFText"
+
+_SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
+_LARGEST_VERSION = 2**63 - 1
+
+
+def is_version_name(name: str) -> bool:
+    """Tells whether a server takes a directory of this name for a version.
+
+    Args:
+        name: str.
+
+    Returns:
+        bool.
+
+    Example:
+    >>> [is_version_name(name) for name in ("7", "v7", ".export-7")]
+    [True, False, False]
+    """
+    return re.fullmatch("[0-9]+", name) is not None and int(name) <= _LARGEST_VERSION
+
+
+def check_name(directory: Path, published: bool) -> VerificationCheck:
+    """Checks that the directory is named as a version.
+
+    Args:
+        directory: Path. The version directory.
+        published: bool. False while it is still written under a temporary name.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    name = directory.resolve().name
+    if not published:
+        return VerificationCheck("version name", True, "temporary, until it is published")
+    if is_version_name(name):
+        return VerificationCheck("version name", True, f"version {int(name)}")
+    detail = f"a server overlooks {name!r}: the name must be an integer. Rename the directory"
+    return VerificationCheck("version name", False, detail)
+
+
+def check_files(directory: Path) -> VerificationCheck:
+    """Checks that graph and variables are complete.
+
+    A server loads a SavedModel without variables and fails when the first request comes.
+
+    Args:
+        directory: Path. The version directory.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    variables = directory / "variables"
+    shards = sorted(variables.glob("variables.data-*")) if variables.is_dir() else []
+    counts = {int(match[1]) for path in shards if (match := _SHARD.fullmatch(path.name))}
+    count = max(counts, default=1)
+    expected = ["saved_model.pb", "variables/variables.index"]
+    expected += [f"variables/variables.data-{i:05d}-of-{count:05d}" for i in range(count)]
+    missing = [name for name in expected if not (directory / name).is_file()]
+    empty = [name for name in expected if name not in missing and not _size(directory / name)]
+    if missing or empty:
+        faults = [f"{name} is missing" for name in missing] + [f"{name} is empty" for name in empty]
+        return VerificationCheck("files", False, f"{', '.join(faults)}. Export the model again")
+    size = sum(_size(path) for path in directory.rglob("*") if path.is_file())
+    return VerificationCheck("files", True, f"complete, {size:,} bytes")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def read_saved_model(directory: Path) -> saved_model_pb2.SavedModel:
+    """Reads `saved_model.pb`.
+
+    Args:
+        directory: Path. The version directory.
+
+    Returns:
+        SavedModel protocol buffer.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    try:
+        return saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    except (OSError, DecodeError) as error:
+        raise ValueError(
+            f"saved_model.pb cannot be read ({error}). Export the model again."
+        ) from error
+
+
+def check_tags(saved_model: saved_model_pb2.SavedModel) -> VerificationCheck:
+    """Checks that there is one graph, the one that servers look for.
+
+    Args:
+        saved_model: SavedModel protocol buffer.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    tags = [sorted(meta_graph.meta_info_def.tags) for meta_graph in saved_model.meta_graphs]
+    if tags == [["serve"]]:
+        return VerificationCheck("tags", True, "one graph, tagged 'serve'")
+    detail = f"there must be one graph, tagged 'serve'. Received: {tags}"
+    return VerificationCheck("tags", False, detail)
+
+
+def check_signature(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
+    """Checks names, types and shapes: what clients and the server's batching rely on.
+
+    Args:
+        meta_graph: MetaGraphDef protocol buffer.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    signatures = {k: v for k, v in meta_graph.signature_def.items() if not k.startswith("__")}
+    if SIGNATURE_NAME not in signatures:
+        detail = f"there is no {SIGNATURE_NAME!r}. Received: {sorted(signatures)}"
+        return VerificationCheck("signature", False, detail)
+    signature = signatures[SIGNATURE_NAME]
+    faults = [*_type_faults(signature.inputs, INPUTS), *_type_faults(signature.outputs, OUTPUTS)]
+    for name, one in signatures.items():
+        for alias, tensor in [*one.inputs.items(), *one.outputs.items()]:
+            fault = _batch_fault(tensor)
+            faults += [f"{name}: {alias!r} {fault}"] if fault else []
+    if faults:
+        return VerificationCheck("signature", False, "; ".join(faults))
+    detail = "text (batch) string -> translation (batch) string, score (batch) float32"
+    return VerificationCheck("signature", True, detail)
+
+
+def _type_faults(tensors, expected: dict[str, tf.DType]) -> Iterator[str]:
+    if set(tensors) != set(expected):
+        yield f"must have {', '.join(map(repr, expected))}, and has {sorted(tensors)}"
+    for name in set(tensors) & set(expected):
+        dtype = tf.dtypes.as_dtype(tensors[name].dtype)
+        if dtype != expected[name]:
+            yield f"{name!r} must be {expected[name].name}, and is {dtype.name}"
+
+
+def _batch_fault(tensor: meta_graph_pb2.TensorInfo) -> str:
+    """Why a server cannot feed, fetch or batch a tensor; empty if it can."""
+    if tensor.WhichOneof("encoding") != "name" or not tensor.name:
+        return "is no plain tensor (ragged or sparse)"
+    shape = tensor.tensor_shape
+    if shape.unknown_rank or not shape.dim:
+        return "must have a batch axis, and is a scalar or of unknown rank"
+    if shape.dim[0].size != -1:
+        return f"must take any number of lines, and takes {shape.dim[0].size}"
+    return ""
+
+
+def check_operations(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
+    """Checks that graph and function library hold nothing that a stock server refuses.
+
+    Args:
+        meta_graph: MetaGraphDef protocol buffer.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    nodes = list(_nodes(meta_graph))
+    faults = {fault for node in nodes if (fault := _operation_fault(node))}
+    for function in meta_graph.graph_def.library.function:
+        if function.attr[COMPILED_ATTRIBUTE].b:
+            faults.add(f"function {function.signature.name} must be compiled by XLA")
+    if faults:
+        detail = f"{'; '.join(sorted(faults))}. A stock server cannot run it"
+        return VerificationCheck("operations", False, detail)
+    kinds = len({node.op for node in nodes})
+    return VerificationCheck("operations", True, f"{len(nodes):,} of {kinds} kinds, none denied")
+
+
+def _nodes(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[node_def_pb2.NodeDef]:
+    yield from meta_graph.graph_def.node
+    for function in meta_graph.graph_def.library.function:
+        yield from function.node_def
+
+
+def _operation_fault(node: node_def_pb2.NodeDef) -> str:
+    if node.op in DENIED_OPERATIONS:
+        return f"operation {node.op} {DENIED_OPERATIONS[node.op]}"
+    if node.op.startswith(DENIED_PREFIX):
+        return f"operation {node.op} needs XLA, which a server switches off"
+    namespace, separator, _ = node.op.rpartition(">")
+    if separator and namespace != LINKED_NAMESPACE:
+        return f"operation {node.op} is of a library that a server does not link"
+    if COMPILED_ATTRIBUTE in node.attr and node.attr[COMPILED_ATTRIBUTE].b:
+        return f"node {node.name} must be compiled by XLA, which a server switches off"
+    return ""

@@ -1,0 +1,112 @@
+"""What an export knows of itself: a JSON file beside the model, which servers ignore."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_text
+
+from keras_attn import decoding
+from keras_attn.translator import Translator
+from keras_attn.version import __version__
+
+# TF Serving reads nothing else but its own files in `assets.extra`.
+RECORD_PATH = "assets.extra/keras_attn.json"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedTranslation:
+    """A line, and what the translator made of it when it was exported.
+
+    Args:
+        source: str.
+        translation: str.
+        score: float. As the signature's `score`.
+    """
+
+    source: str
+    translation: str
+    score: float
+
+
+def describe_translator(translator: Translator, texts: list[str]) -> dict[str, Any]:
+    """Describes a translator, its software, and its translations of some lines.
+
+    Args:
+        translator: `Translator`.
+        texts: list of str. The lines that the export will be verified with.
+
+    Returns:
+        JSON object, the content of `assets.extra/keras_attn.json`.
+    """
+    model = translator.model
+    translations = translator.translate_detailed(texts)
+    return {
+        "format_version": FORMAT_VERSION,
+        "keras_attn_version": __version__,
+        "tensorflow_version": tf.__version__,
+        "keras_version": keras.__version__,
+        "tensorflow_text_version": tensorflow_text.__version__,
+        "exported_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "model_class": f"{type(model).__module__}.{type(model).__qualname__}",
+        "parameters": model.count_params(),
+        "decoding": decoding.serialize(translator.decoding),
+        "max_source_tokens": translator.max_source_tokens,
+        "max_extra_tokens": translator.max_extra_tokens,
+        "verification": [
+            dataclasses.asdict(RecordedTranslation(one.source, one.text, one.score))
+            for one in translations
+        ],
+    }
+
+
+def write_record(version_directory: Path, record: dict[str, Any]) -> None:
+    """Writes the record into a SavedModel.
+
+    Args:
+        version_directory: Path.
+        record: JSON object of `describe_translator`.
+    """
+    path = version_directory / RECORD_PATH
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_recorded_translations(version_directory: Path) -> list[RecordedTranslation]:
+    """Reads the lines that a SavedModel is to be verified with.
+
+    Args:
+        version_directory: Path.
+
+    Returns:
+        list of `RecordedTranslation`.
+
+    Raises:
+        ValueError: if the file is missing, damaged or without translations.
+    """
+    path = version_directory / RECORD_PATH
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["verification"]
+        recorded = [
+            RecordedTranslation(
+                str(entry["source"]), str(entry["translation"]), float(entry["score"])
+            )
+            for entry in entries
+        ]
+    except FileNotFoundError:
+        raise ValueError(
+            f"{RECORD_PATH} is missing, so there is nothing to compare with. Export the model with "
+            "export_saved_model."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{RECORD_PATH} is damaged: {error!r}. Export the model again.") from error
+    if not recorded:
+        raise ValueError(f"{RECORD_PATH} records no translation. Export the model again.")
+    return recorded

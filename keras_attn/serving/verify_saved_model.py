@@ -1,0 +1,97 @@
+"""The proof that a SavedModel is complete, servable, and says what the translator said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keras_attn.serving.runtime_checks import NAME as RUNTIME_NAME
+from keras_attn.serving.runtime_checks import check_runtime
+from keras_attn.serving.static_checks import (
+    check_files,
+    check_name,
+    check_operations,
+    check_signature,
+    check_tags,
+    is_version_name,
+    read_saved_model,
+)
+from keras_attn.serving.verification_check import VerificationCheck
+from keras_attn.serving.verification_record import read_recorded_translations
+from keras_attn.serving.verification_report import VerificationReport
+
+
+def verify_saved_model(version_directory: str | os.PathLike[str]) -> VerificationReport:
+    """Verifies one version directory that `export_saved_model` wrote.
+
+    Three things are checked: that its files are complete; that its tags, signature and operations
+    are what an unmodified TF Serving takes; and, in a process of its own that loads it with
+    TensorFlow's C++ loader and XLA switched off, as a server does, that it translates the recorded
+    lines as the translator did, together and one by one, and refuses wrong requests. The last needs
+    Linux and takes a few seconds. Nothing is written.
+
+    Args:
+        version_directory: path. The numbered directory with `saved_model.pb`.
+
+    Returns:
+        `VerificationReport`. A fault of the SavedModel is a failed check, not an exception.
+
+    Raises:
+        ValueError: if there is no such directory, or it holds versions instead of being one.
+
+    Example:
+    >>> verify_saved_model("models/en_de/1")
+    Traceback (most recent call last):
+    ...
+    ValueError: `version_directory` must exist. Received: models/en_de/1.
+    """
+    directory = Path(version_directory)
+    if not directory.is_dir():
+        problem = "be a directory" if directory.exists() else "exist"
+        raise ValueError(f"`version_directory` must {problem}. Received: {directory}.")
+    if not (directory / "saved_model.pb").exists():
+        versions = [path.name for path in directory.iterdir() if is_version_name(path.name)]
+        if versions:
+            raise ValueError(
+                "`version_directory` must be one version of a model. "
+                f"Received: {directory}, which holds the versions "
+                f"{', '.join(sorted(versions, key=int))}. Name one of them."
+            )
+    return check_saved_model(directory, published=True)
+
+
+def check_saved_model(directory: Path, published: bool) -> VerificationReport:
+    """Makes all checks of a directory; those that make no sense after a failure are left out.
+
+    Args:
+        directory: Path. The version directory.
+        published: bool. False while it is still written under a temporary name.
+
+    Returns:
+        `VerificationReport`.
+    """
+    checks = [check_name(directory, published), check_files(directory)]
+    complete = checks[-1].passed
+    try:
+        saved_model = read_saved_model(directory)
+    except ValueError as error:
+        checks.append(VerificationCheck("graph", False, str(error)))
+        return VerificationReport(directory, tuple(checks))
+    checks.append(check_tags(saved_model))
+    if checks[-1].passed:
+        meta_graph = saved_model.meta_graphs[0]
+        checks += [check_signature(meta_graph), check_operations(meta_graph)]
+    if complete and all(check.passed for check in checks[2:]):
+        checks += _check_translations(directory)
+    else:
+        detail = "not run, because of the checks that failed"
+        checks.append(VerificationCheck(RUNTIME_NAME, False, detail))
+    return VerificationReport(directory, tuple(checks))
+
+
+def _check_translations(directory: Path) -> list[VerificationCheck]:
+    try:
+        recorded = read_recorded_translations(directory)
+    except ValueError as error:
+        return [VerificationCheck("recorded translations", False, str(error))]
+    return check_runtime(directory, recorded)

@@ -1,0 +1,82 @@
+"""The numbered directories of a model: a new version appears whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_attn.serving.static_checks import is_version_name
+
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+
+
+def check_model_directory(directory: Path) -> None:
+    """Checks that versions may be written into a directory, which need not exist.
+
+    Args:
+        directory: Path. The model's directory.
+
+    Raises:
+        ValueError: if it is a file or a version itself.
+    """
+    rule = "`directory` must be a model's directory, which will hold its numbered versions"
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"{rule}. Received: {directory}, which is a file.")
+    if (directory / "saved_model.pb").exists() or is_version_name(directory.resolve().name):
+        raise ValueError(
+            f"{rule}. Received: {directory}, which is named or filled as a version. "
+            f"Did you mean {directory.resolve().parent}?"
+        )
+
+
+@contextlib.contextmanager
+def temporary_version(directory: Path) -> Iterator[Path]:
+    """Makes a directory that no server takes for a version, and removes what is left of it.
+
+    Args:
+        directory: Path. The model's directory; made if it is missing, and removed again if then
+            nothing was published in it.
+
+    Yields:
+        Path of the new directory, on the same file system as the versions.
+    """
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    temporary = directory / f".export-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: something was published
+            for path in made:
+                path.rmdir()
+
+
+def publish(temporary: Path, directory: Path) -> Path:
+    """Gives a complete version its number, the next one, in one step.
+
+    Of two exports at the same time, one finds its number taken and takes the next.
+
+    Args:
+        temporary: Path. The complete version.
+        directory: Path. The model's directory.
+
+    Returns:
+        Path of the version directory.
+    """
+    versions = [int(path.name) for path in directory.iterdir() if is_version_name(path.name)]
+    version = max(versions, default=0) + 1
+    while True:
+        target = directory / str(version)
+        try:
+            os.rename(temporary, target)
+            return target
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            version += 1

@@ -1,0 +1,261 @@
+"""The Transformer as a whole: sizes, masks, caches, saving."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_attn
+from keras_attn.models import Decoder, Encoder, Transformer, create_model
+
+B, T, S, V = 3, 5, 7, 23
+SOURCE = np.array(
+    [[4, 5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0, 0], [12, 13, 14, 15, 3, 0, 0]], "int32"
+)
+TARGET = np.array([[2, 4, 5, 6, 7], [2, 8, 9, 0, 0], [2, 10, 11, 12, 0]], "int32")
+INPUTS = {"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET}
+SIZES = {"hidden_dim": 12, "intermediate_dim": 17, "num_heads": 3, "num_layers": 2}
+
+VARIANTS = {
+    "post-norm": {},
+    "pre-norm": {"normalize_first": True},
+    "learned positions": {"position": "learned", "max_sequence_length": 9},
+    "rms norm": {"normalization": "rms_norm"},
+    "untied": {"tie_output": False},
+    "two vocabularies": {"target_vocabulary_size": 19},
+    "deep decoder": {"num_decoder_layers": 3},
+}
+
+
+def make(**overrides):
+    model = Transformer(**{"source_vocabulary_size": V, **SIZES, **overrides})
+    model.build()
+    return model
+
+
+@pytest.fixture(params=VARIANTS, name="model")
+def any_variant(request):
+    return make(**VARIANTS[request.param])
+
+
+# Sizes: the arithmetic stands in docs/paper_to_code.md
+
+
+@pytest.mark.parametrize(
+    "preset, vocabulary_size, expected",
+    [
+        ("transformer_base", 37_000, 63_082_496),
+        ("transformer_big", 37_000, 214_245_376),
+        ("transformer_base", 8_000, 48_234_496),
+    ],
+)
+def test_parameters_are_as_many_as_the_arithmetic_of_the_paper_says(
+    preset, vocabulary_size, expected
+):
+    width, inner = {"transformer_base": (512, 2048), "transformer_big": (1024, 4096)}[preset]
+    attention = 4 * (width * width + width)
+    feed_forward = width * inner + inner + inner * width + width
+    norm = 2 * width
+    layers = 6 * (attention + feed_forward + 2 * norm) + 6 * (
+        2 * attention + feed_forward + 3 * norm
+    )
+    assert vocabulary_size * width + layers == expected
+    with keras.StatelessScope():  # counts without allocating the weights
+        model = create_model(preset, source_vocabulary_size=vocabulary_size)
+        assert model.count_params() == expected
+
+
+def test_presets_are_the_papers_table_3():
+    config = create_model("transformer_tiny", hidden_dim=8, num_heads=2).get_config()
+    assert config["normalize_first"] is False and config["activation"] == "relu"
+    from keras_attn.models.create_model import PRESETS
+
+    base, big = PRESETS["transformer_base"], PRESETS["transformer_big"]
+    names = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads", "dropout")
+    assert [base[name] for name in names] == [6, 512, 2048, 8, 0.1]
+    assert [big[name] for name in names] == [6, 1024, 4096, 16, 0.3]
+
+
+def test_the_summary_of_a_new_model_counts_its_weights():
+    lines = []
+    create_model("transformer_tiny", source_vocabulary_size=100).summary(print_fn=lines.append)
+    assert "938,496" in "\n".join(lines)
+
+
+# Numbers
+
+
+def test_cached_steps_equal_the_full_pass(model):
+    expected = model(INPUTS)
+    state = model.start(SOURCE, max_length=T + 2)
+    for t in range(T):
+        logits, state = model.decode_step(TARGET[:, t : t + 1], state)
+        real = TARGET[:, t] != 0
+        np.testing.assert_allclose(logits[real], expected[:, t][real], atol=3e-6)
+
+
+def test_several_hypotheses_share_the_source_of_their_sentence(model):
+    expected = model(INPUTS)
+    state = model.start(SOURCE, max_length=T)
+    state["cache"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["cache"])
+    for t in range(2):
+        logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
+        np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
+
+
+def test_no_future_token_changes_an_earlier_logit(model):
+    before = np.asarray(model(INPUTS))
+    for t in range(1, T):
+        changed = TARGET.copy()
+        changed[:, t:] = 16
+        after = model({**INPUTS, "decoder_token_ids": changed})
+        np.testing.assert_allclose(after[:, :t], before[:, :t], atol=1e-6)
+        assert np.abs(after[:, t] - before[:, t]).max() > 1e-3
+
+
+def test_padding_changes_nothing(model):
+    expected = model(INPUTS)
+    wide = {
+        "encoder_token_ids": np.pad(SOURCE, ((0, 0), (0, 2))),
+        "decoder_token_ids": np.pad(TARGET, ((0, 0), (0, 3))),
+    }
+    real = TARGET != 0
+    np.testing.assert_allclose(model(wide)[:, :T][real], np.asarray(expected)[real], atol=3e-6)
+
+
+def test_a_sentence_alone_equals_the_sentence_in_a_batch(model):
+    expected = model(INPUTS)
+    for i in range(B):
+        alone = model({name: ids[i : i + 1] for name, ids in INPUTS.items()})
+        real = TARGET[i] != 0
+        np.testing.assert_allclose(alone[0][real], expected[i][real], atol=3e-6)
+
+
+def test_padding_receives_no_gradient():
+    # With an output of its own, the embedding's gradient comes through the look-up alone.
+    model = make(dropout=0.0, tie_output=False)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.boolean_mask(model(INPUTS), TARGET != 0))
+    gradient = tape.gradient(loss, model.shared_embedding.embeddings.value)
+    gradient = tf.convert_to_tensor(gradient).numpy()
+    assert np.all(gradient[0] == 0) and np.abs(gradient[4]).max() > 0
+
+
+def test_compiled_and_plain_graphs_agree(model):
+    expected = model(INPUTS)
+    for jit_compile in (False, True):
+        run = tf.function(lambda inputs: model(inputs), jit_compile=jit_compile)
+        np.testing.assert_allclose(run(INPUTS), expected, atol=1e-5)
+
+
+# Weights
+
+
+def test_the_shared_embedding_is_one_variable_in_three_places():
+    model = make()
+    embeddings = [w for w in model.weights if w.shape == (V, SIZES["hidden_dim"])]
+    assert len(embeddings) == 1
+    assert model.encoder.embedding is model.decoder.embedding is model.shared_embedding
+    before = np.asarray(model(INPUTS))
+    embeddings[0].assign(embeddings[0] * 2)
+    assert np.abs(model(INPUTS) - before).max() > 1e-2
+
+
+def test_separate_vocabularies_have_a_matrix_each():
+    model = make(target_vocabulary_size=19)
+    shapes = [w.shape for w in model.weights]
+    assert shapes.count((V, 12)) == 1 and shapes.count((19, 12)) == 1
+    assert model(INPUTS).shape == (B, T, 19)
+
+
+# Scores
+
+
+def test_attention_scores_are_distributions_over_what_may_be_attended_to():
+    model = make(num_decoder_layers=3)
+    scores = model.attention_scores(INPUTS)
+    assert scores["encoder"].shape == (B, 2, 3, S, S)
+    assert scores["decoder"].shape == (B, 3, 3, T, T)
+    assert scores["cross"].shape == (B, 3, 3, T, S)
+    for name in ("encoder", "cross"):
+        np.testing.assert_allclose(np.sum(scores[name], -1), 1, atol=1e-5)
+        assert np.all(np.asarray(scores[name])[1, ..., 3:] == 0)  # the padding of sentence 1
+    assert np.all(np.triu(np.asarray(scores["decoder"]), 1) == 0)
+
+
+# Keras
+
+
+def test_it_saves_and_loads_with_identical_outputs(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(INPUTS), model(INPUTS))
+    assert json.dumps(again.get_config()) == json.dumps(model.get_config())
+    assert [w.path for w in again.weights] == [w.path for w in model.weights]
+
+
+def test_it_trains_by_plain_fit_and_resumes_from_a_file(tmp_path):
+    model = make(dropout=0.0)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(INPUTS, TARGET, epochs=20, verbose=0).history["loss"]
+    assert history[-1] < history[0] - 0.3
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    expected = model.fit(INPUTS, TARGET, verbose=0).history["loss"]
+    np.testing.assert_allclose(
+        again.fit(INPUTS, TARGET, verbose=0).history["loss"], expected, rtol=1e-5
+    )
+
+
+def test_it_works_inside_a_functional_model():
+    symbols = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    transformer = make()
+    model = keras.Model(symbols, transformer(symbols))
+    assert model.outputs[0].shape == (None, None, V)
+    np.testing.assert_allclose(model(INPUTS), transformer(INPUTS), atol=1e-6)
+
+
+def test_half_precision_keeps_float32_weights_and_stays_close():
+    model = make(dtype="mixed_bfloat16")
+    full = make()
+    full.set_weights(model.get_weights())
+    logits = model(INPUTS)
+    assert logits.dtype == tf.bfloat16 and all(w.dtype == "float32" for w in model.weights)
+    np.testing.assert_allclose(tf.cast(logits, tf.float32), full(INPUTS), atol=0.15)
+
+
+def test_stacks_stand_alone_and_round_trip():
+    encoder = Encoder(V, **SIZES)
+    sequence = encoder(SOURCE)
+    assert sequence.shape == (B, S, 12)
+    decoder = Decoder(V, **SIZES, tie_output=False)
+    assert decoder(TARGET, sequence).shape == (B, T, V)
+    for stack in (encoder, decoder):
+        twin = type(stack).from_config(json.loads(json.dumps(stack.get_config())))
+        assert json.dumps(twin.get_config()) == json.dumps(stack.get_config())
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        (np.ones((2, 3), "float32"), "must be integers of shape .* dtype=float32"),
+        (np.ones((3,), "int32"), r"must be integers of shape .* shape=\(3,\)"),
+        (np.ones((1, 2, 3), "int32"), r"must be integers of shape"),
+        (np.full((2, 3), V), f"vocabulary_size={V}"),
+    ],
+)
+def test_bad_token_ids_are_named(ids, message):
+    with pytest.raises(ValueError, match=message):
+        make()({"encoder_token_ids": ids, "decoder_token_ids": TARGET[:2]})
+
+
+def test_unknown_presets_and_arguments_name_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'transformer_base'"):
+        keras_attn.create_model("transfomer_base")
+    with pytest.raises(ValueError, match="Did you mean `num_heads`"):
+        keras_attn.create_model("transformer_tiny", heads=3)

@@ -1,0 +1,48 @@
+"""A tiny untrained translator, and one export of it, for the tests of this room."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_attn
+from keras_attn.data import ByteTokenizer
+from keras_attn.serving import export_saved_model
+
+
+def make_translator(tokenizer, translator_class=keras_attn.Translator, **options):
+    """A translator of random weights; its translations are nonsense, but of each line its own."""
+    keras.utils.set_random_seed(7)
+    model = keras_attn.create_model(
+        "transformer_tiny",
+        source_vocabulary_size=tokenizer.vocabulary_size,
+        hidden_dim=16,
+        intermediate_dim=24,
+        num_heads=2,
+        num_layers=1,
+    )
+    for weight in model.trainable_variables:
+        weight.assign(3.0 * weight)  # livelier nonsense
+    settings = {"max_source_tokens": 30, "max_extra_tokens": 5, **options}
+    return translator_class(model, tokenizer, **settings)
+
+
+@pytest.fixture(scope="session")
+def translator() -> keras_attn.Translator:
+    """A translator of bytes."""
+    return make_translator(ByteTokenizer())
+
+
+@pytest.fixture(scope="session")
+def version_1(translator, tmp_path_factory) -> Path:
+    """Its export. Do not change it: copy it."""
+    return export_saved_model(translator, tmp_path_factory.mktemp("models") / "nonsense")
+
+
+@pytest.fixture
+def copy(version_1, tmp_path) -> Path:
+    """A copy of the export, to be damaged."""
+    return Path(shutil.copytree(version_1, tmp_path / "copied" / "7"))

@@ -1,0 +1,298 @@
+"""The Translator: order, batches, limits, scores, files."""
+
+import itertools
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_attn
+from keras_attn.data import ByteTokenizer
+from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
+from keras_attn.translator import Translator
+
+LINES = [
+    "a longer line of text than the others",
+    "",
+    "Hello!",
+    "Grüße aus Köln",
+    "   ",
+    "x",
+    "middle sized line",
+    "Hello!",
+]
+
+
+def make_model(seed=3, **overrides):
+    """An untrained model, sharpened so that its translations differ from line to line."""
+    keras.utils.set_random_seed(seed)
+    model = keras_attn.create_model(
+        "transformer_tiny",
+        source_vocabulary_size=260,
+        **{"hidden_dim": 24, "intermediate_dim": 32, "num_heads": 3, **overrides},
+    )
+    model.set_weights([w * 1.7 if w.ndim > 1 else w for w in model.get_weights()])
+    return model
+
+
+def make(model=None, **settings):
+    settings = {"max_extra_tokens": 4, "jit_compile": False, **settings}
+    return Translator(model or make_model(), ByteTokenizer(), **settings)
+
+
+@pytest.fixture(scope="module", name="translator")
+def one_translator():
+    return make(decoding=BeamSearch(num_beams=3, num_hypotheses=2))
+
+
+def test_every_line_comes_back_in_its_place(translator):
+    together = translator.translate(LINES)
+    assert len(together) == len(LINES)
+    assert together[1] == "" and together[2] == together[7]
+    assert len(set(together)) >= 5  # the model does tell its inputs apart
+    assert together == [translator.translate([line])[0] for line in LINES]
+
+
+def test_blanks_are_a_line_without_tokens_for_a_tokenizer_that_drops_them(translator):
+    class Stripping(ByteTokenizer):
+        def tokenize(self, texts):
+            return super().tokenize(tf.strings.strip(texts))
+
+    stripping = Translator(translator.model, Stripping(), jit_compile=False, max_extra_tokens=2)
+    assert stripping.translate(["  ", "a"])[0] == ""
+    assert stripping.report.empty == 1
+
+
+def test_compiled_and_plain_search_agree(translator):
+    compiled = make(translator.model, decoding=translator.decoding, jit_compile=True)
+    for plain, fast in zip(
+        translator.translate_detailed(LINES), compiled.translate_detailed(LINES), strict=True
+    ):
+        assert plain.text == fast.text
+        assert plain.score == pytest.approx(fast.score, abs=1e-4)
+
+
+def test_the_graph_that_is_served_says_the_same(translator):
+    detailed = translator.translate_detailed(LINES)
+    run = tf.function(
+        translator.translate_tensor,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+    served = {name: value.numpy() for name, value in run(tf.constant(LINES)).items()}
+    assert [text.decode() for text in served["translation"]] == [d.text for d in detailed]
+    np.testing.assert_allclose(served["score"], [d.score for d in detailed], atol=1e-4)
+    assert served["truncated"].tolist() == [d.truncated for d in detailed]
+    assert run(tf.constant([], tf.string))["translation"].shape == (0,)
+
+
+def test_a_batch_of_one_equals_a_batch_of_many_in_score_too(translator):
+    together = translator.translate_detailed(LINES)
+    for line, expected in zip(LINES, together, strict=True):
+        alone = translator.translate_detailed([line])[0]
+        assert alone.tokens == expected.tokens
+        assert alone.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [GreedySearch(), BeamSearch(num_beams=4, num_hypotheses=4), RandomSampling(seed=5, top_k=9)],
+)
+def test_the_reported_probability_is_that_of_forced_decoding(decoding):
+    translator = make(decoding=decoding)
+    for translation in translator.translate_detailed(LINES):
+        for hypothesis in (translation, *translation.alternatives):
+            # Text of bytes that are no UTF-8 does not come back as the same bytes.
+            ids = translator.target_tokenizer.tokenize([hypothesis.text]).to_list()[0]
+            if tuple(translator.target_tokenizer.pieces(ids)) == hypothesis.tokens:
+                score = translator.score([hypothesis.source], [hypothesis.text])[0]
+                assert hypothesis.log_probability == pytest.approx(score, abs=2e-4)
+
+
+def test_scores_are_the_sum_of_the_models_log_probabilities():
+    translator = make()
+    source, target = "some source", "a target"
+    ids = [
+        [*translator.source_tokenizer.tokenize([text]).to_list()[0], 3] for text in (source, target)
+    ]
+    logits = translator.model(
+        {
+            "encoder_token_ids": np.array([ids[0]]),
+            "decoder_token_ids": np.array([[2, *ids[1][:-1]]]),
+        }
+    )
+    logits = np.asarray(logits[0], "float64")
+    log_probabilities = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = sum(log_probabilities[t, token] for t, token in enumerate(ids[1]))
+    others = ["another, much longer source line", "b"], ["x", "some longer target than that"]
+    scores = translator.score(
+        [others[0][0], source, others[0][1]], [others[1][0], target, others[1][1]]
+    )
+    assert scores[1] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_probabilities_of_some_targets_sum_to_less_than_one():
+    translator = make()
+    targets = ["", *(chr(c) for c in range(1, 128))]
+    scores = translator.score(["abc"] * len(targets), targets)
+    assert 0 < sum(math.exp(score) for score in scores) < 1
+
+
+def test_a_wide_beam_finds_the_best_of_all_targets():
+    model = make_model(hidden_dim=12)
+    # Only three symbols can win: all other logits are pushed down by the output matrix itself.
+    table = model.shared_embedding.embeddings
+    values = np.asarray(table).copy()
+    values[[i for i in range(260) if i not in (3, 101, 102)]] *= 1e-3
+    table.assign(values)
+    translator = make(
+        model, decoding=BeamSearch(num_beams=400, length_penalty=0.0), max_extra_tokens=0
+    )
+    source = "eb"  # limit: 2 tokens and the end
+    best = translator.translate_detailed([source])[0]
+    candidates = ["", *"abcdef", *("".join(p) for p in itertools.product("abcdef", repeat=2))]
+    scores = translator.score([source] * len(candidates), candidates)
+    assert best.log_probability >= max(scores) - 1e-4
+
+
+def test_empty_sources_have_empty_targets_for_certain():
+    assert make().score(["", ""], ["", "word"]) == [0.0, -math.inf]
+    empty = make().translate_detailed([""])[0]
+    assert (empty.text, empty.log_probability, empty.truncated) == ("", 0.0, False)
+
+
+def test_long_lines_are_translated_as_far_as_allowed_and_counted():
+    translator = make(max_source_tokens=10)
+    cut, whole = translator.translate_detailed(["0123456789ABCDEF", "0123456789"])
+    assert cut.truncated and cut.text == whole.text
+    assert len(cut.source_tokens) == 11  # and the end token
+    assert translator.report.truncated_sources == 1
+    assert "1 too long and cut" in str(translator.report)
+
+
+def test_output_is_never_longer_than_the_source_and_the_extra_tokens():
+    translator = make(max_extra_tokens=3)
+    for translation in translator.translate_detailed(LINES):
+        source_length = len(translation.source.encode())
+        assert len(translation.tokens) <= source_length + 3
+    ended = translator.report.truncated_targets
+    assert ended == sum(t.truncated for t in translator.translate_detailed(LINES))
+
+
+def test_learned_positions_bound_both_sides():
+    model = make_model(position="learned", max_sequence_length=12)
+    translator = make(model, max_extra_tokens=50)
+    translation = translator.translate_detailed(["a line that is longer than positions"])[0]
+    assert translation.truncated and len(translation.source_tokens) == 12
+    assert len(translation.tokens) <= 11
+    with pytest.raises(ValueError, match="A target has 15 tokens"):
+        translator.score(["a"], ["b" * 14])
+
+
+def test_alternatives_are_different_and_in_order(translator):
+    for translation in translator.translate_detailed(LINES):
+        if translation.tokens:
+            ranked = [translation, *translation.alternatives]
+            assert [t.score for t in ranked] == sorted((t.score for t in ranked), reverse=True)
+            assert len({t.tokens for t in ranked}) == len(ranked) == 2
+
+
+def test_attention_of_a_translation_is_that_of_the_model(translator):
+    translation = translator.translate_detailed(["Hello!"], attention=True)[0]
+    length = len(translation.tokens) + 1
+    assert translation.attention.shape == (2, 3, length, 7)
+    np.testing.assert_allclose(translation.attention.sum(-1), 1, atol=1e-5)
+    assert len(translation.source_tokens) == 7
+
+
+def test_reports_count_lines_and_empty_lines(translator):
+    translator.translate(LINES)
+    assert (translator.report.lines, translator.report.empty) == (8, 1)
+    assert translator.translate([]) == []
+
+
+# Files
+
+
+def test_a_saved_translator_translates_and_scores_the_same(translator, tmp_path):
+    translator.save(tmp_path / "translator")
+    again = Translator.load(tmp_path / "translator")
+    assert again.decoding.get_config() == translator.decoding.get_config()
+    assert again.max_extra_tokens == 4 and again.source_tokenizer is again.target_tokenizer
+    expected = translator.translate_detailed(LINES)
+    assert again.translate_detailed(LINES) == expected
+
+
+def test_saving_replaces_an_old_translator_and_nothing_else(translator, tmp_path):
+    translator.save(tmp_path / "t")
+    translator.save(tmp_path / "t")
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "precious.txt").write_text("keep")
+    with pytest.raises(ValueError, match="`directory` must be new, empty or a translator's"):
+        translator.save(tmp_path / "other")
+    assert (tmp_path / "other" / "precious.txt").read_text() == "keep"
+
+
+def test_a_failing_save_leaves_the_old_translator_whole(translator, tmp_path, monkeypatch):
+    translator.save(tmp_path / "t")
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(ByteTokenizer, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        translator.save(tmp_path / "t")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    assert Translator.load(tmp_path / "t").translate(["a"]) == translator.translate(["a"])
+
+
+def test_directories_that_are_no_whole_translator_are_named(translator, tmp_path):
+    with pytest.raises(ValueError, match="must hold a saved translator. Received"):
+        Translator.load(tmp_path / "nowhere")
+    translator.save(tmp_path / "t")
+    settings_path = tmp_path / "t" / "translator.json"
+    settings = json.loads(settings_path.read_text())
+    settings_path.write_text(json.dumps({**settings, "format_version": 99}))
+    with pytest.raises(ValueError, match="has format version 99"):
+        Translator.load(tmp_path / "t")
+    settings_path.write_text("{")
+    with pytest.raises(ValueError, match="is damaged"):
+        Translator.load(tmp_path / "t")
+    settings_path.write_text(json.dumps(settings))
+    (tmp_path / "t" / "model.keras").unlink()
+    with pytest.raises(ValueError, match="model.keras is missing"):
+        Translator.load(tmp_path / "t")
+
+
+# Errors
+
+
+def test_a_tokenizer_that_knows_more_than_the_model_is_refused():
+    model = keras_attn.create_model(
+        "transformer_tiny", source_vocabulary_size=50, hidden_dim=8, num_heads=2
+    )
+    with pytest.raises(ValueError, match="260 tokens, model.source_vocabulary_size=50"):
+        Translator(model, ByteTokenizer())
+
+
+@pytest.mark.parametrize("texts", ["one string", b"bytes", [b"bytes"], [3]])
+def test_texts_must_be_a_sequence_of_str(translator, texts):
+    with pytest.raises(ValueError, match="must be a sequence of str"):
+        translator.translate(texts)
+
+
+def test_sources_and_targets_must_be_equally_many(translator):
+    with pytest.raises(ValueError, match="2 sources, 1 targets"):
+        translator.score(["a", "b"], ["c"])
+
+
+def test_bad_settings_are_named(translator):
+    with pytest.raises(ValueError, match="`jit_compile` must be True, False or 'auto'"):
+        make(translator.model, jit_compile="sometimes")
+    with pytest.raises(ValueError, match="`max_source_tokens` must be positive"):
+        make(translator.model, max_source_tokens=0)

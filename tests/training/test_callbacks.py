@@ -1,0 +1,198 @@
+"""Callbacks count, stop, measure, score, save and show as they promise, in a stock Keras model."""
+
+import io
+import json
+import math
+import time
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_attn.training.callbacks import (
+    CheckpointWriter,
+    HistoryWriter,
+    ProgressDisplay,
+    SampleTranslations,
+    StepCounter,
+    StepLimit,
+    StopOnNonFiniteLoss,
+    Throughput,
+    TimeLimit,
+    ValidationBleu,
+    read_history,
+)
+from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.perplexity import Perplexity
+
+TOKEN_IDS = np.array([[1, 2, 3, 0], [4, 5, 0, 0]] * 2, dtype="int32")
+
+
+def fit(callbacks, epochs=2, steps=3, metric=None, learning_rate=0.01, steps_per_execution=1):
+    model = keras.Sequential(
+        [keras.Input((None,), dtype="int32"), keras.layers.Embedding(9, 4), keras.layers.Dense(9)]
+    )
+    model.compile(
+        keras.optimizers.SGD(learning_rate),
+        loss=LabelSmoothedCrossEntropy(),
+        weighted_metrics=[metric or Perplexity()],
+        steps_per_execution=steps_per_execution,
+    )
+    data = np.tile(TOKEN_IDS, (steps, 1))
+    model.fit(
+        data, data, batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks,
+        validation_data=(TOKEN_IDS, TOKEN_IDS),
+    )  # fmt: skip
+    return model
+
+
+class At(keras.callbacks.Callback):
+    """Does something at the end of a step."""
+
+    def __init__(self, action):
+        super().__init__()
+        self.action = action
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.action(self.model, logs)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+def test_steps_are_counted_over_epochs_from_where_the_run_was(steps_per_execution):
+    steps = StepCounter(step=100)
+    fit([steps], epochs=2, steps=3, steps_per_execution=steps_per_execution)
+    assert steps.step == 106
+
+
+def test_a_step_limit_ends_the_training_there_after_its_validation(tmp_path):
+    steps = StepCounter(step=10)
+    index = CheckpointIndex(tmp_path)
+    fit([steps, StepLimit(steps, 14), CheckpointWriter(index, steps)], epochs=9)
+    assert steps.step == 14
+    assert [one.step for one in index.checkpoints] == [13, 14]
+    assert "val_perplexity" in index.latest.metrics
+
+
+def test_a_time_limit_ends_the_training():
+    steps, limit = StepCounter(), TimeLimit(max_minutes=0.2 / 60)
+    started = time.monotonic()
+    fit([steps, limit, At(lambda *_: time.sleep(0.05))], epochs=1000)
+    assert limit.reached and 1 <= steps.step < 100
+    assert time.monotonic() - started < 20
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step():
+    steps = StepCounter(step=40)
+    poison = At(lambda model, _: model.layers[0].embeddings.assign(np.full((9, 4), np.nan)))
+    with pytest.raises(NonFiniteLossError, match="Received: nan at step 42.*peak_learning_rate"):
+        fit([steps, StopOnNonFiniteLoss(steps), poison])
+
+
+def test_throughput_counts_real_target_tokens_and_tells_compilation_apart():
+    metric = Perplexity()
+    throughput = Throughput(metric)
+    fit([throughput], epochs=4, steps=5, metric=metric)
+    assert throughput.target_tokens == 4 * 5 * 10  # 10 real tokens a batch
+    assert throughput.tokens_per_second == pytest.approx(200 / throughput.step_seconds)
+    # The first step traces and compiles: without it, it is faster.
+    assert throughput.steady_tokens_per_second > throughput.tokens_per_second
+    assert 0 < throughput.compile_seconds < throughput.step_seconds
+
+
+def test_throughput_does_not_judge_compilation_from_a_few_steps():
+    metric = Perplexity()
+    throughput = Throughput(metric)
+    fit([throughput], epochs=1, steps=2, metric=metric)
+    assert throughput.steady_tokens_per_second is None and throughput.compile_seconds is None
+
+
+def test_history_has_a_line_a_validation_and_a_resumed_run_drops_what_it_repeats(tmp_path):
+    path = tmp_path / "history.jsonl"
+    steps = StepCounter()
+    fit([steps, HistoryWriter(path, steps)], epochs=3, steps=2)
+    assert [line["step"] for line in read_history(path)] == [2, 4, 6]
+    assert {"loss", "val_loss", "val_perplexity", "learning_rate"} < set(read_history(path)[0])
+    first = read_history(path)[0]
+    with path.open("a") as file:
+        file.write('{"step": 8, "lo')  # a crash while writing
+    steps = StepCounter(step=3)
+    fit([steps, HistoryWriter(path, steps)], epochs=1, steps=2)
+    assert [line["step"] for line in read_history(path)] == [2, 5]
+    assert read_history(path)[0] == first
+
+
+def test_a_damaged_line_of_the_history_is_named(tmp_path):
+    (tmp_path / "history.jsonl").write_text('{"step": 1}\nnothing\n{"step": 2}\n')
+    with pytest.raises(ValueError, match="line 2: 'nothing'"):
+        read_history(tmp_path / "history.jsonl")
+
+
+def test_checkpoints_hold_weights_and_optimizer_state(tmp_path):
+    steps, index = StepCounter(), CheckpointIndex(tmp_path / "checkpoints", keep=2)
+    model = fit([steps, CheckpointWriter(index, steps)], epochs=3, steps=2)
+    assert [one.step for one in index.checkpoints] == [4, 6]
+    assert not list(tmp_path.rglob("*partial*"))
+    other = fit([], epochs=1)
+    other.load_weights(index.latest.path)
+    assert int(other.optimizer.iterations) == 6
+    for ours, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
+    sources = ["one two three four five", "six seven eight nine ten"]
+    bleu = ValidationBleu(lambda texts: [text.upper() for text in texts], sources,
+                          [[text.upper() for text in sources]])  # fmt: skip
+    steps = StepCounter()
+    fit([steps, bleu, HistoryWriter(tmp_path / "history.jsonl", steps)], epochs=1)
+    (line,) = read_history(tmp_path / "history.jsonl")
+    assert line["val_bleu"] == pytest.approx(100.0) and line["val_chrf"] == pytest.approx(100.0)
+    assert "tok:13a" in bleu.signature
+    assert bleu.translations == [text.upper() for text in sources]
+
+
+def test_samples_are_shown_and_kept(tmp_path):
+    shown, steps = [], StepCounter()
+    samples = SampleTranslations(
+        lambda texts: [text[::-1] for text in texts], ["abc"], ["x"], tmp_path / "s.jsonl", steps,
+        shown.append,
+    )  # fmt: skip
+    fit([steps, samples], epochs=2, steps=2)
+    lines = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4]
+    assert lines[0] | {"step": 0} == {
+        "step": 0, "source": "abc", "reference": "x", "translation": "cba",
+    }  # fmt: skip
+    assert shown == ["  abc  ->  cba"] * 2
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
+    output, metric, steps = io.StringIO(), Perplexity(), StepCounter()
+    console = Console(file=output, force_terminal=terminal, width=150)
+    throughput = Throughput(metric)
+    display = ProgressDisplay(console, steps, throughput, max_steps=6, line_seconds=0.0)
+    slow = At(lambda *_: time.sleep(0.25))
+    fit([steps, throughput, slow, display], epochs=2, steps=3, metric=metric)
+    text = output.getvalue()
+    for part in ("step 1/6", "loss 2.", "rate 1.00e-02", "target tokens/s", "left"):
+        assert part in text, part
+    assert "step 3: loss" in text and "perplexity" in text
+    assert ("\x1b" in text) == terminal
+
+
+def test_the_time_left_follows_the_limit_that_comes_first():
+    steps = StepCounter()
+    display = ProgressDisplay(
+        Console(file=io.StringIO()), steps, Throughput(Perplexity()), max_steps=100,
+        max_seconds=1e9,
+    )  # fmt: skip
+    display.on_train_begin()
+    time.sleep(0.1)
+    steps.step = 50
+    assert display.seconds_left() == pytest.approx(0.1, abs=0.09)
+    steps.step = 0
+    assert display.seconds_left() > 1e8 and not math.isinf(display.seconds_left())

@@ -1,0 +1,304 @@
+"""`train` leaves a run that can be used, resumed and averaged, and touches nothing else."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_attn.training.average_checkpoints import average_checkpoints
+from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.finish_run import rewrite_translator
+from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.recipe import Recipe
+from keras_attn.training.trainer import train
+from keras_attn.translator import Translator
+
+WORDS = {"a": "ein", "red": "rot", "dog": "Hund", "cat": "Katze", "runs": "läuft", "x": "ypsilon"}
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Recipe:
+    """A toy corpus, one layer, no XLA and no dropout: seconds, and the same numbers every time."""
+    random = np.random.default_rng(0)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for split, pairs in [("train", 60), ("val", 6), ("test", 5)]:
+        sizes = random.integers(2, 6, size=pairs)
+        sources = [random.choice(list(WORDS), size=size).tolist() for size in sizes]
+        lines = {
+            "en": [" ".join(words) for words in sources],
+            "de": [" ".join(WORDS[word] for word in words) for words in sources],
+        }
+        for language, texts in lines.items():
+            (corpus / f"{split}.{language}").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    return Recipe.from_table(
+        {
+            "data": {"kind": "text_directory", "directory": str(corpus), "validation": "val"},
+            "tokenizer": {"kind": "byte"},
+            "model": {
+                "preset": "transformer_tiny",
+                "overrides": {
+                    "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "num_layers": 1,
+                    "dropout": 0.0,
+                },
+            },
+            "training": {
+                "jit_compile": False, "global_batch_tokens": 512, "num_buckets": 1,
+                "max_steps": 6, "validate_every_steps": 2, "peak_learning_rate": 0.01,
+                "warmup_steps": 4, "sample_sentences": 0, "keep_checkpoints": 9,
+            },
+            "decoding": {"class_name": "GreedySearch", "max_extra_tokens": 4},
+        },
+        name="toy",
+    )  # fmt: skip
+
+
+def comparable_weights(model) -> dict[str, np.ndarray]:
+    """All weights but the biases of the keys, which softmax cancels: their gradient is rounding."""
+    return {
+        f"{place} {weight.path}": weight.numpy()
+        for place, weight in enumerate(model.weights)
+        if "/key/bias" not in weight.path
+    }
+
+
+class InterruptAt(keras.callbacks.Callback):
+    """Presses the interrupt key at the end of a step of this session."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step -= 1
+        if self.step == 0:
+            raise KeyboardInterrupt
+
+
+def steps_in(run) -> list[int]:
+    return [one.step for one in CheckpointIndex(run / "checkpoints").checkpoints]
+
+
+def test_a_run_holds_all_there_is_to_know_of_it(recipe, tmp_path):
+    run, output = tmp_path / "run", io.StringIO()
+    recipe = recipe.override(
+        {"training.bleu_sentences": "4", "training.sample_sentences": "1", "data.test": "test"}
+    )
+    result = train(recipe, run, console=Console(file=output, width=200))
+    assert Recipe.from_toml(run / "recipe.toml") == recipe
+    assert steps_in(run) == [2, 4, 6] and result.steps == 6
+    assert [line["step"] for line in result.history] == [2, 4, 6]
+    assert {"val_perplexity", "val_token_accuracy", "val_bleu"} < set(result.history[0])
+    information = json.loads((run / "run.json").read_text())
+    assert information["status"] == "finished" and information["step"] == 6
+    assert set(information["versions"]) == {"keras_attn", "tensorflow", "keras", "python"}
+    report = json.loads((run / "report.json").read_text())
+    assert report == result.report
+    assert report["steps"] == 6 and report["target_tokens_per_second"] > 0
+    assert report["test"]["sentences"] == 5 and "13a" in report["test"]["signatures"]["bleu"]
+    assert "60 pairs read, 60 kept" in report["training_pairs"]
+    assert len((run / "samples.jsonl").read_text().splitlines()) == 3
+    assert (run / "tokenizer" / "tokenizer.json").is_file()
+    assert "60 pairs read, 60 kept" in output.getvalue() and "finished" in output.getvalue()
+    texts = ["a red dog runs", "x"]
+    saved = Translator.load(run / "translator")
+    assert saved.translate(texts) == result.translator.translate(texts)
+    assert not list(run.rglob("*partial*"))
+
+
+def test_the_translator_has_the_best_checkpoints_weights_and_no_optimizer(recipe, tmp_path):
+    # A rate far too high after the first steps: the last checkpoint is not the best.
+    recipe = recipe.override({"training.peak_learning_rate": "1.0"})
+    result = train(recipe, tmp_path / "run", progress=False)
+    index = CheckpointIndex(tmp_path / "run" / "checkpoints")
+    assert index.best.metrics["val_perplexity"] == min(
+        line["val_perplexity"] for line in result.history
+    )
+    assert f"step {index.best.step}" in result.report["weights"]
+    expected = index.best.metrics["val_perplexity"]
+    assert result.report["validation"]["perplexity"] == pytest.approx(expected, rel=1e-5)
+    assert not result.translator.model.compiled
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights_as_one_that_was_not(recipe, tmp_path):
+    straight = train(recipe, tmp_path / "straight", progress=False)
+    output = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            recipe, tmp_path / "run", console=Console(file=output, width=200),
+            callbacks=[InterruptAt(3)],
+        )  # fmt: skip
+    assert "step 3 is saved" in output.getvalue() and "--resume" in output.getvalue()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+    assert steps_in(tmp_path / "run") == [2, 3]
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert resumed.steps == 6 and steps_in(tmp_path / "run")[-1] == 6
+    weights = []
+    for run in ("straight", "run"):
+        model = Translator.load(tmp_path / run / "translator").model
+        model.load_weights(tmp_path / run / "checkpoints" / "step-00000006.weights.h5")
+        weights.append(comparable_weights(model))
+    assert len(weights[0]) > 10
+    for (name, ours), theirs in zip(weights[0].items(), weights[1].values(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
+    sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
+    assert [(one["from_step"], one["to_step"]) for one in sessions] == [(0, 3), (3, 6)]
+    assert straight.report["training_pairs"] == resumed.report["training_pairs"]
+
+
+def test_a_finished_run_is_not_overwritten_but_may_go_on_further(recipe, tmp_path):
+    run = tmp_path / "run"
+    train(recipe, run, progress=False)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="`output` must not hold a finished run.*--resume"):
+        train(recipe, run, progress=False)
+    with pytest.raises(ValueError, match=r"`model.overrides` must be as the run was started"):
+        train(recipe.override({"model.overrides.num_layers": "2"}), run, resume=True)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    longer = recipe.override({"training.max_steps": "8"})
+    assert train(longer, run, resume=True, progress=False).steps == 8
+    assert Recipe.from_toml(run / "recipe.toml").training.max_steps == 8
+
+
+def test_a_directory_that_is_no_run_is_left_alone(recipe, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(ValueError, match="holds something else. Choose another directory"):
+            train(recipe, tmp_path / "mine", resume=resume, progress=False)
+    with pytest.raises(ValueError, match="`output` must be a directory"):
+        train(recipe, tmp_path / "mine" / "thesis.txt", progress=False)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"model.preset": "transformer_tini"}, "'transformer_tiny'"),
+        ({"model.overrides.num_layer": "2"}, "`num_layers`"),
+        ({"model.overrides.source_vocabulary_size": "9"}, "tokenizer.vocabulary_size"),
+        ({"decoding.class_name": "BeemSearch"}, "'BeamSearch'"),
+        ({"decoding.config.num_beans": "2"}, "num_beans"),
+        ({"data.directory": "no/where"}, "`data.directory`.*--set data.directory=DIR"),
+        ({"data.train": "trian"}, "train"),
+        (
+            {"model.overrides.position": "learned", "model.overrides.max_sequence_length": "128"},
+            "`data.max_source_tokens` must be less than the model's",
+        ),
+        ({"training.tensorboard": "true"}, "pip install tensorboard"),
+    ],
+)
+def test_what_can_fail_fails_before_anything_is_written(override, message, recipe, tmp_path):
+    if "training.tensorboard" in override:
+        try:
+            import tensorboard  # noqa: F401
+
+            pytest.skip("tensorboard is installed here")
+        except ImportError:
+            pass
+    with pytest.raises(ValueError, match=message):
+        train(recipe.override(override), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_leaves_the_earlier_checkpoints_and_says_so(recipe, tmp_path):
+    class Poison(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 3:
+                variable = self.model.trainable_variables[0]
+                variable.assign(np.full(variable.shape, np.nan))
+
+    with pytest.raises(NonFiniteLossError, match="step 4"):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[Poison()])
+    assert steps_in(tmp_path / "run") == [2]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == 6
+
+
+def test_the_last_checkpoints_are_averaged_when_the_recipe_or_the_user_says_so(recipe, tmp_path):
+    run = tmp_path / "run"
+    result = train(recipe.override({"training.average_last": "2"}), run, progress=False)
+    assert result.report["weights"] == "mean of 2 checkpoints (steps 4, 6)"
+    loaded = Translator.load(run / "translator").model
+    weights = []
+    for step in (4, 6):
+        loaded.load_weights(run / "checkpoints" / f"step-{step:08d}.weights.h5")
+        weights.append(loaded.get_weights())
+    for mean, *two in zip(result.translator.model.get_weights(), *weights, strict=True):
+        np.testing.assert_allclose(mean, sum(two) / 2, rtol=1e-6, atol=1e-7)
+    translator = rewrite_translator(run, average_checkpoints(run, last=1))
+    for ours, last in zip(translator.model.get_weights(), weights[1], strict=True):
+        np.testing.assert_array_equal(ours, last)
+    saved = Translator.load(run / "translator").model.get_weights()
+    np.testing.assert_array_equal(saved[0], weights[1][0])
+    (tmp_path / "bad.weights.h5").write_text("nothing")
+    with pytest.raises(ValueError, match="`weights` must be a .weights.h5 file"):
+        rewrite_translator(run, tmp_path / "bad.weights.h5")
+    with pytest.raises(ValueError, match="`run` must be a directory that training wrote"):
+        rewrite_translator(tmp_path, tmp_path / "bad.weights.h5")
+
+
+@pytest.mark.slow
+def test_early_stopping_watches_the_selection_metric(recipe, tmp_path):
+    recipe = recipe.override(
+        {
+            "training.max_steps": "40",
+            "training.peak_learning_rate": "1e-9",  # nothing gets better
+            "training.early_stopping_patience": "2",
+            "training.selection_metric": "token_accuracy",
+        }
+    )
+    result = train(recipe, tmp_path / "run", progress=False)
+    assert result.steps == 6  # the first validation, and two that are no better
+
+
+def test_separate_vocabularies_are_kept_apart(recipe, tmp_path):
+    recipe = recipe.override(
+        {
+            "tokenizer.kind": "sentencepiece",
+            "tokenizer.vocabulary_size": "280",
+            "tokenizer.shared": "false",
+            "training.max_steps": "2",
+        }
+    )
+    result = train(recipe, tmp_path / "run", progress=False)
+    assert (tmp_path / "run" / "tokenizer" / "source" / "tokenizer.json").is_file()
+    assert result.translator.source_tokenizer is not result.translator.target_tokenizer
+    assert train(None, tmp_path / "run", resume=True, progress=False).steps == 2
+
+
+TWO_REPLICAS = """
+import json, sys, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_attn.training import Recipe, train
+recipe = Recipe.from_toml(sys.argv[1])
+for strategy in ("cpu", "mirrored"):
+    result = train(recipe.override({"training.strategy": strategy}), sys.argv[2] + strategy)
+    print(json.dumps(result.history))
+"""
+
+
+@pytest.mark.slow
+def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
+    """In a process of its own: logical devices can only be made before TensorFlow starts."""
+    recipe.override({"training.jit_compile": "true"}).to_toml(tmp_path / "toy.toml")
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TWO_REPLICAS, str(tmp_path / "toy.toml"),
+         str(tmp_path / "run-")],
+        capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "XLA is off" in result.stderr
+    one, two = (json.loads(line) for line in result.stdout.splitlines())
+    assert [line["step"] for line in one] == [line["step"] for line in two] == [2, 4, 6]
+    for ours, theirs in zip(one, two, strict=True):
+        for name in ("loss", "perplexity", "val_loss", "val_perplexity", "val_token_accuracy"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-4), (name, ours["step"])
