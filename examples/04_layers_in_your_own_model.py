@@ -2,8 +2,8 @@
 
     python examples/04_layers_in_your_own_model.py
 
-Cost: COST4
-Result: RESULT4
+Cost: 25 seconds of processor time on a 2-core machine.
+Result: 94.5% of 400 unseen sentences right, and padding changes no probability.
 
 The layers know Keras masks: `TokenEmbedding` marks padding, the position encoding and the blocks
 hand the mask on, attention obeys it, and so does Keras' own pooling at the end.
@@ -24,10 +24,10 @@ def sentences_with_language(split: str, num_pairs: int) -> tuple[np.ndarray, np.
     """Byte ids of English and German sentences, and 1 where it is German."""
     corpus, tokenizer = phrasebook(split, num_pairs), ByteTokenizer()
     texts = [*corpus.sources, *corpus.targets]
-    # Capitals and full stops aside, every letter counts: "ist" and "is" differ by one.
+    # Without capitals, which would give German nouns away.
     token_ids = tokenizer.tokenize([text.lower() for text in texts])
-    padded = token_ids[:, :LENGTH].to_tensor(shape=(None, LENGTH)).numpy()  # (N, LENGTH), 0 = padding
-    return padded, np.repeat([0, 1], num_pairs)
+    padded = token_ids[:, :LENGTH].to_tensor(shape=(None, LENGTH))  # (N, LENGTH), 0 = padding
+    return padded.numpy(), np.repeat([0, 1], num_pairs)
 
 
 def classifier(vocabulary_size: int) -> keras.Model:

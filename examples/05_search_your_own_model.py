@@ -2,8 +2,8 @@
 
     python examples/05_search_your_own_model.py
 
-Cost: COST5
-Result: RESULT5
+Cost: 8 seconds, most of them for loading TensorFlow.
+Result: greedy search finds a sentence of probability 0.120, two beams find one of 0.288.
 
 `search` asks for one thing only: a function from the last token and a state to the logits of the
 next token and the new state. A table will do, and with a table one can check by hand.

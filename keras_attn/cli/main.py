@@ -7,7 +7,9 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from keras_attn.cli import (
     average,
@@ -83,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command of the arguments; an error becomes one line on standard error."""
     try:
-        status: int = arguments.run(arguments)
+        with _tidy_warnings(arguments.command):
+            status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -97,6 +100,20 @@ def _run(arguments: argparse.Namespace) -> int:
         if os.environ.get(DEBUG):
             traceback.print_exc()
         return _complain(arguments.command, *_describe(error))
+
+
+@contextlib.contextmanager
+def _tidy_warnings(command: str) -> Iterator[None]:
+    """Shows our warnings as one line, and Keras', which are for programmers, not at all."""
+
+    def show(message: Warning | str, *details: Any, **options: Any) -> None:
+        _complain(command, f"warning: {message}", 0)
+
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"keras\b(?!_)")
+        warnings.showwarning = show
+        yield
 
 
 def _describe(error: Exception) -> tuple[str, int]:

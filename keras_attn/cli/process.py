@@ -29,11 +29,12 @@ _OUR_PROGRAMS = ("keras-attn", "__main__.py")
 def prepare_environment() -> None:
     """Sets what TensorFlow and Keras read when they are first imported; a user's value stays.
 
-    Only errors of TensorFlow's runtime are shown. Without a GPU in this machine it is told not to
-    look for one, which it would complain about. The commands are TensorFlow programs, whatever
-    backend the user's own Keras programs have.
+    TensorFlow's runtime speaks of errors that are none (an operation without a faster kernel); what
+    stops a program comes as an exception, so only that is shown. Without a GPU in this machine it
+    is told not to look for one. The commands are TensorFlow programs, whatever backend the user's
+    own Keras programs have.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if sys.platform == "linux" and not any(map(os.path.exists, _GPU_DEVICES)):
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

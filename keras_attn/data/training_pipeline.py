@@ -46,13 +46,27 @@ class TrainingPipeline:
     Attributes:
         dataset: `tf.data.Dataset`. With `repeat`, the endless stream of all epochs. Otherwise one
             epoch: the first iterator over it gives epoch 0, the next one epoch 1, and so on, so
-            `fit(dataset, epochs=10)` sees ten different orders.
+            `fit(dataset, epochs=10)` sees ten different orders. Where Keras looks at the data
+            before it trains, as under a strategy, that look takes epoch 0; `dataset_from` has no
+            such state.
         shapes: list of (rows, length). The only shapes that batches have.
         steps_per_epoch: int. The batches of an epoch.
         target_tokens: int. The real labels of an epoch, end tokens included: the sum of all
             weights.
         padding_share: float. The share of an epoch's label positions that are padding.
         report: `FilterReport`. How many pairs were kept, and why not the others.
+
+    Example:
+
+    >>> from keras_attn.data import ByteTokenizer
+    >>> corpus = Corpus(["a", "b", "c"], ["x", "y", "z"])
+    >>> options = {"global_batch_tokens": 8, "rows_multiple": 1}
+    >>> pipeline = training_pipeline(corpus, ByteTokenizer(), **options)
+    >>> pipeline.shapes, pipeline.steps_per_epoch, pipeline.target_tokens
+    ([(2, 4)], 2, 6)
+    >>> _, labels, _ = next(iter(pipeline.dataset_from(start_step=7)))
+    >>> labels.shape
+    TensorShape([2, 4])
     """
 
     def __init__(
@@ -211,7 +225,7 @@ def training_pipeline(
     Pairs of similar length share a batch. The length that counts is that of the longer side with
     its special token. Every batch has about `global_batch_tokens` positions on each side, in one of
     at most `num_buckets` shapes (see `choose_shapes`). The token ids stay in memory: 4 bytes a
-    token, and 16 bytes a segment.
+    token, and 16 bytes a segment; twice as much while the pipeline is made.
 
     Args:
         corpus: `Corpus`. The pairs.

@@ -40,29 +40,22 @@ INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED = 3, 5, 9, 12
 STRING_TYPE, STRING_BYTES = 7, 24
 
 
+_P, _INT, _I64 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+_SIZE, _TEXT = ctypes.c_size_t, ctypes.c_char_p
+
+
 class Output(ctypes.Structure):
     """`TF_Output`: one result of an operation."""
 
-    _fields_ = [("operation", ctypes.c_void_p), ("index", ctypes.c_int)]
+    _fields_ = [("operation", _P), ("index", _INT)]
 
 
 class Buffer(ctypes.Structure):
     """`TF_Buffer`: bytes with their length."""
 
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("length", ctypes.c_size_t),
-        ("deallocator", ctypes.c_void_p),
-    ]
+    _fields_ = [("data", _P), ("length", _SIZE), ("deallocator", _P)]
 
 
-_P, _INT, _I64, _SIZE, _TEXT = (
-    ctypes.c_void_p,
-    ctypes.c_int,
-    ctypes.c_int64,
-    ctypes.c_size_t,
-    ctypes.c_char_p,
-)
 _OUTPUTS, _TENSORS = ctypes.POINTER(Output), ctypes.POINTER(_P)
 
 # Every function of the C API in use: (result, arguments), as in tensorflow/c/c_api.h, tf_tensor.h
@@ -125,11 +118,6 @@ class SavedModelSession:
 
     Raises:
         SessionError: if the model does not load, or this TensorFlow lacks what it takes.
-
-    Example (needs a SavedModel):
-
-        with SavedModelSession("models/en_de/1") as session:
-            session.run("serving_default", {"text": np.array([b"Hello!"], object)})
     """
 
     def __init__(self, directory: str | os.PathLike[str], disable_xla: bool = True) -> None:

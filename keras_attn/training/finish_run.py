@@ -13,6 +13,7 @@ from keras_attn.training.average_checkpoints import average_checkpoints
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.recipe import Recipe
 from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.show_line import show_line
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.translator import Translator
 
@@ -116,13 +117,13 @@ def score_run(
     scores: dict[str, Any] = {
         "validation": {name: float(value) for name, value in logs.items()}
     }
-    _show(console, f"validation perplexity {scores['validation']['perplexity']:.4g}")
+    show_line(console, f"validation perplexity {scores['validation']['perplexity']:.4g}")
     if recipe.training.bleu_sentences:
         scores["validation"] |= score_corpus(translator, validation)
-        _show(console, f"validation {_bleu_line(scores['validation'])}")
+        show_line(console, f"validation {_bleu_line(scores['validation'])}")
     if test is not None:
         scores["test"] = score_corpus(translator, test, recipe.data.group_test_references)
-        _show(console, f"test {_bleu_line(scores['test'])}")
+        show_line(console, f"test {_bleu_line(scores['test'])}")
     return scores
 
 
@@ -138,6 +139,12 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
 
     Raises:
         ValueError: if the run has no translator, or the weights are not of its model.
+
+    Example:
+
+    >>> rewrite_translator("no/run", "average.weights.h5")
+    Traceback (most recent call last):
+    ValueError: `run` must be a directory that training wrote. Received: 'no/run', ...
     """
     run = RunDirectory(run_directory)
     run.read_information()
@@ -162,7 +169,3 @@ def _bleu_line(scores: dict[str, Any]) -> str:
     """BLEU, chrF and the signature in a line."""
     signature = scores["signatures"]["bleu"]
     return f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
-
-
-def _show(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

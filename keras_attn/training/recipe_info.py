@@ -14,6 +14,11 @@ class RecipeInfo:
         description: str. What it trains.
         cost: str. Which machine, how long.
         expected_score: str. What comes out, measured or published.
+
+    Example:
+
+    >>> RecipeInfo("mine", "a first try", "an hour", "not measured yet").name
+    'mine'
     """
 
     name: str

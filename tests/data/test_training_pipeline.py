@@ -212,8 +212,8 @@ def test_without_shuffling_pairs_keep_the_order_of_the_corpus_within_their_shape
 def test_the_stream_from_a_step_is_the_whole_stream_without_the_steps_before(shuffle):
     pipeline = make_pipeline(shuffle=shuffle)
     steps = pipeline.steps_per_epoch
-    whole = list(pipeline.dataset_from(0).take(3 * steps))
-    for start in (1, steps - 1, steps, steps + 3, 2 * steps):
+    whole = list(pipeline.dataset_from(0).take(2 * steps + 3))
+    for start in (1, steps, steps + 3):
         assert_same(pipeline.dataset_from(start).take(steps), whole[start : start + steps])
 
 
@@ -315,7 +315,7 @@ def test_fit_trains_a_keras_model_for_several_epochs(jit_compile):
     model = RecordingModel()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.02), loss, jit_compile=jit_compile)
-    pipeline = make_pipeline()
+    pipeline = make_pipeline(num_buckets=2)
     history = model.fit(pipeline.dataset, epochs=3, verbose=0)
     assert model.optimizer.iterations == 3 * pipeline.steps_per_epoch
     assert history.history["loss"][-1] < 0.9 * history.history["loss"][0]

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
+from keras_attn.training.show_line import show_line
 
 _METRIC_WORDS = {
     "loss": "loss",
@@ -133,4 +134,4 @@ class ProgressDisplay(keras.callbacks.Callback):
         return "  ".join(parts)
 
     def _show(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        show_line(self._console, line)

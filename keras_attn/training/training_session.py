@@ -1,0 +1,213 @@
+"""Everything before the first update of a training: checks, data, tokenizer, model, checkpoint."""
+
+import dataclasses
+import importlib.util
+import math
+import os
+from typing import Any
+
+import keras
+from rich.console import Console
+
+from keras_attn import decoding
+from keras_attn.data import TrainingPipeline, training_pipeline
+from keras_attn.models import Seq2SeqModel
+from keras_attn.training.callbacks import StepCounter, Throughput
+from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.load_corpora import Corpora, load_corpora
+from keras_attn.training.model_setup import build_model, check_model, compile_model
+from keras_attn.training.recipe import Recipe
+from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.show_line import show_line
+from keras_attn.training.strategies import get_strategy
+from keras_attn.training.tokenizer_pair import TokenizerPair
+
+_HIGHER_IS_BETTER = ("token_accuracy", "bleu")
+_FIXED_SECTIONS = ("data", "tokenizer", "model")
+
+
+@dataclasses.dataclass
+class TrainingSession:
+    """What one call of `train` works with; made by `prepare_session`.
+
+    Args:
+        recipe: Recipe. As resolved.
+        run: RunDirectory. Where everything goes.
+        console: rich Console. Where progress is shown.
+        corpora: Corpora. The pairs.
+        tokenizers: TokenizerPair. The vocabularies.
+        train_pipeline: TrainingPipeline. The training batches.
+        validation_pipeline: TrainingPipeline. The validation batches.
+        model: Seq2SeqModel. Compiled, with the weights to start from.
+        index: CheckpointIndex. The run's checkpoints.
+        steps: StepCounter. At the step to start from.
+        throughput: Throughput. The measure of speed.
+        interval_steps: int. Updates between two validations.
+        max_steps: int or None. The last update; None if only time ends the training.
+    """
+
+    recipe: Recipe
+    run: RunDirectory
+    console: Console
+    corpora: Corpora
+    tokenizers: TokenizerPair
+    train_pipeline: TrainingPipeline
+    validation_pipeline: TrainingPipeline
+    model: Seq2SeqModel
+    index: CheckpointIndex
+    steps: StepCounter
+    throughput: Throughput
+    interval_steps: int
+    max_steps: int | None
+
+
+def prepare_session(
+    recipe: Recipe | str | os.PathLike | None, run: RunDirectory, resume: bool, console: Console
+) -> TrainingSession:
+    """Does all that can fail, cheapest first, and only then writes into the run directory.
+
+    Args:
+        recipe: Recipe, name, path, or None for the recipe of the run to be resumed.
+        run: RunDirectory. The output.
+        resume: bool. Whether to continue the run.
+        console: rich Console. Where reports are shown.
+
+    Returns:
+        TrainingSession.
+
+    Raises:
+        ValueError: if anything is not as it must be; then nothing was written.
+    """
+    run.check_may_train(resume)
+    recipe = _resolve_recipe(recipe, run, resume)
+    settings = recipe.training
+    if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "`training.tensorboard` needs a package that is missing: pip install tensorboard. "
+            "Received: true"
+        )
+    strategy = get_strategy(settings.strategy)
+    decoding.get({"class_name": recipe.decoding.class_name, "config": recipe.decoding.config})
+    hidden_dim = check_model(recipe)
+    corpora = load_corpora(recipe.data, settings.seed)
+    for corpus in (corpora.train, corpora.validation):
+        for note in corpus.notes:
+            show_line(console, f"{corpus.name}: {note}")
+    if run.tokenizer.is_dir() and run.last_step():
+        tokenizers = TokenizerPair.load(run.tokenizer)
+    else:
+        show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
+        tokenizers = TokenizerPair.train(recipe.tokenizer, corpora.train)
+    train_pipeline, validation_pipeline = _make_pipelines(
+        recipe, corpora, tokenizers, strategy.num_replicas_in_sync
+    )
+    show_line(console, f"training pairs: {train_pipeline.report}")
+    show_line(console, f"validation pairs: {validation_pipeline.report}")
+    first_step = run.last_step()
+    # Another seed for every session, so that a resumed one does not repeat the first's dropout.
+    keras.utils.set_random_seed(settings.seed + first_step)
+    with strategy.scope():
+        model = build_model(recipe, tokenizers)
+        jit_compile = settings.jit_compile and strategy.num_replicas_in_sync == 1
+        token_counter = compile_model(model, settings, hidden_dim, jit_compile)
+    if settings.jit_compile and not jit_compile:
+        show_line(console, "note: XLA is off, it does not work with several replicas")
+    interval, max_steps = _plan_steps(recipe, train_pipeline)
+    session = TrainingSession(
+        recipe, run, console, corpora, tokenizers, train_pipeline, validation_pipeline, model,
+        _open_index(run, recipe), StepCounter(first_step), Throughput(token_counter),
+        interval, max_steps,
+    )  # fmt: skip
+    if first_step:
+        _restore(session)
+    run.write_information("running", step=first_step)
+    recipe.to_toml(run.recipe)
+    if not first_step:
+        tokenizers.save(run.tokenizer)
+    return session
+
+
+def _resolve_recipe(
+    recipe: Recipe | str | os.PathLike | None, run: RunDirectory, resume: bool
+) -> Recipe:
+    """The recipe asked for, checked against the one that a run to be resumed was started with."""
+    if recipe is None:
+        if not (resume and run.recipe.is_file()):
+            raise ValueError(
+                "`recipe` may only be left out to resume a run that holds one. "
+                f"Received: recipe=None, output={str(run.path)!r}"
+            )
+        return Recipe.from_toml(run.recipe)
+    resolved = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe)
+    if resume and run.last_step():
+        started_with = Recipe.from_toml(run.recipe)
+        for section in _FIXED_SECTIONS:
+            ours, theirs = getattr(resolved, section), getattr(started_with, section)
+            for field in dataclasses.fields(ours):
+                if getattr(ours, field.name) != getattr(theirs, field.name):
+                    raise ValueError(
+                        f"`{section}.{field.name}` must be as the run was started with, "
+                        f"{getattr(theirs, field.name)!r}, to resume it. "
+                        f"Received: {getattr(ours, field.name)!r}"
+                    )
+    return resolved
+
+
+def _make_pipelines(
+    recipe: Recipe, corpora: Corpora, tokenizers: TokenizerPair, num_replicas: int
+) -> tuple[TrainingPipeline, TrainingPipeline]:
+    """The endless shuffled training batches and the validation batches."""
+    options: dict[str, Any] = {
+        "global_batch_tokens": recipe.training.global_batch_tokens,
+        "max_source_tokens": recipe.data.max_source_tokens,
+        "max_target_tokens": recipe.data.max_target_tokens,
+        "num_buckets": recipe.training.num_buckets,
+        "rows_multiple": math.lcm(8, num_replicas),  # so that replicas get equal shares
+        "seed": recipe.training.seed,
+    }
+    pair = (tokenizers.source, tokenizers.target)
+    return (
+        training_pipeline(corpora.train, *pair, repeat=True, **options),
+        training_pipeline(corpora.validation, *pair, shuffle=False, **options),
+    )
+
+
+def _plan_steps(recipe: Recipe, pipeline: TrainingPipeline) -> tuple[int, int | None]:
+    """Updates between two validations, and updates in all (None: until the time is over).
+
+    Both are rounded up to whole calls of the training function (`steps_per_execution`).
+    """
+    settings = recipe.training
+    per_call = settings.steps_per_execution
+    limits = [] if settings.max_steps is None else [settings.max_steps]
+    if settings.max_epochs is not None:
+        limits.append(math.ceil(settings.max_epochs * pipeline.steps_per_epoch))
+    interval = settings.validate_every_steps or pipeline.steps_per_epoch
+    max_steps = math.ceil(min(limits) / per_call) * per_call if limits else None
+    return math.ceil(interval / per_call) * per_call, max_steps
+
+
+def _open_index(run: RunDirectory, recipe: Recipe) -> CheckpointIndex:
+    metric = recipe.training.selection_metric
+    return CheckpointIndex(
+        run.checkpoints,
+        keep=recipe.training.keep_checkpoints,
+        monitor=f"val_{metric}",
+        higher_is_better=metric in _HIGHER_IS_BETTER,
+    )
+
+
+def _restore(session: TrainingSession) -> None:
+    """Loads weights and optimizer state of the last checkpoint."""
+    latest = session.index.latest
+    if latest is None:
+        return
+    try:
+        session.model.load_weights(latest.path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"`{latest.path}` must be a whole checkpoint of this model. Received: a file that "
+            f"cannot be loaded ({' '.join(str(error).split())[:200]}). Delete it to resume from "
+            "the one before."
+        ) from error
+    show_line(session.console, f"resuming at step {latest.step:,}")

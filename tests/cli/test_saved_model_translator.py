@@ -1,0 +1,61 @@
+"""A SavedModel on the command line is run by its signature, in batches, in order."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from keras_attn.cli.main import main
+from keras_attn.cli.saved_model_translator import BATCH_LINES, SavedModelTranslator
+
+
+class Upper(tf.Module):
+    """A "translation" that says what it was given, and a score that says how long it was."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def serve(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_less_equal(tf.size(text), BATCH_LINES)
+        lengths = tf.cast(tf.strings.length(text), tf.float32)
+        return {"translation": tf.strings.upper(text), "score": -lengths}
+
+
+@pytest.fixture(scope="module")
+def version_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel with the signature of `export`."""
+    directory = tmp_path_factory.mktemp("saved_models") / "1"
+    module = Upper()
+    signatures = {"serving_default": module.serve.get_concrete_function()}
+    tf.saved_model.save(module, str(directory), signatures=signatures)
+    return directory
+
+
+def test_lines_keep_their_order_over_batches(version_directory: Path) -> None:
+    texts = [f"line {number} " + "x" * (number * 7 % 13) for number in range(BATCH_LINES + 9)]
+    model = SavedModelTranslator(version_directory)
+    assert model.translate(texts) == [text.upper() for text in texts]
+    scores = [translation.score for translation in model.translate_detailed(texts)]
+    assert scores == [-float(len(text)) for text in texts]
+    assert model.translate([]) == []
+
+
+def test_translate_takes_a_saved_model(
+    version_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ab\n\ncde")))
+    assert main(["translate", str(version_directory), "--scores"]) == 0
+    expected = b"-2.000000\tAB\n0.000000\t\n-3.000000\tCDE"
+    assert capfdbinary.readouterr().out.replace(b"-0.0", b"0.0") == expected
+
+
+def test_another_signature_is_refused(tmp_path: Path) -> None:
+    module = Upper()
+    signatures = {"other": module.serve.get_concrete_function()}
+    tf.saved_model.save(module, str(tmp_path), signatures=signatures)
+    with pytest.raises(ValueError, match="serving_default"):
+        SavedModelTranslator(tmp_path)

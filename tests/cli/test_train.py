@@ -1,0 +1,257 @@
+"""train and demo: what they ask of the training room, what they print, what they never touch."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keras_attn
+from keras_attn.cli.main import build_parser, main
+from keras_attn.serving import ExportError, VerificationCheck, VerificationReport
+from keras_attn.training import NonFiniteLossError, TrainingResult
+
+
+class FakeTraining:
+    """Stands for `train`: notes what it was asked and leaves a run."""
+
+    def __init__(self, translator: keras_attn.Translator) -> None:
+        self.translator = translator
+        self.calls: list[tuple[Any, str, bool]] = []
+        self.error: Exception | None = None
+
+    def __call__(
+        self, recipe: Any, output: Any, resume: bool = False, console: Any = None
+    ) -> TrainingResult:
+        self.calls.append((recipe, str(output), resume))
+        console.print("training ...")
+        if self.error is not None:
+            raise self.error
+        Path(output).mkdir(parents=True)
+        (Path(output) / "run.json").write_text("{}", encoding="utf-8")
+        test = {"bleu": 31.25, "chrf": 55.5, "sentences": 1000, "signatures": {"bleu": "nrefs:1"}}
+        return TrainingResult(Path(output), self.translator, [], 12, 3.5, 100.0, {"test": test})
+
+
+@pytest.fixture
+def training(
+    saved_translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FakeTraining:
+    """The training room, and an empty working directory."""
+    fake = FakeTraining(keras_attn.Translator.load(saved_translator))
+    monkeypatch.setattr("keras_attn.training.train", fake)
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+@pytest.fixture
+def picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws no attention map, which takes a second."""
+    monkeypatch.setattr("keras_attn.cli.demo.draw_attention", lambda *_: None)
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> list[VerificationReport]:
+    """The serving room: each export is the next version; its report may be replaced."""
+    reports = [VerificationReport(Path("x"), (VerificationCheck("files", True, "complete"),))]
+
+    def export(translator: Any, directory: str) -> Path:
+        version = Path(directory, str(len(list(Path(directory).glob("*"))) + 1))
+        version.mkdir(parents=True)
+        return version
+
+    monkeypatch.setattr("keras_attn.serving.export_saved_model", export)
+    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda version: reports[-1])
+    return reports
+
+
+def test_train_passes_recipe_and_settings(
+    training: FakeTraining, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "phrasebook_tiny", "--output", "runs/a", "--set", "training.max_steps=7"]
+    assert main([*command, "--set", "model.overrides.num_layers = 3"]) == 0
+    ((recipe, output, resume),) = training.calls
+    assert (recipe.name, output, resume) == ("phrasebook_tiny", "runs/a", False)
+    assert recipe.training.max_steps == 7
+    assert recipe.model.overrides["num_layers"] == 3
+    captured = capsys.readouterr()
+    assert "training ..." in captured.err
+    assert "test BLEU 31.2" in captured.out and "translate runs/a" in captured.out
+
+
+def test_train_prints_its_report_as_json(
+    training: FakeTraining, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "phrasebook_tiny", "--output", "runs/a", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["run"], report["test"]["bleu"]) == ("runs/a", 31.25)
+
+
+def test_a_run_is_resumed_with_its_own_recipe(training: FakeTraining) -> None:
+    assert main(["train", "--output", "runs/a", "--resume"]) == 0
+    assert training.calls == [(None, "runs/a", True)]
+
+
+def test_a_run_is_resumed_with_its_own_recipe_changed(training: FakeTraining) -> None:
+    recipe = keras_attn.training.Recipe.named("phrasebook_tiny")
+    Path("a").mkdir()
+    recipe.override({"training.seed": "41"}).to_toml("a/recipe.toml")
+    training.error = ValueError("stop here")
+    assert main(["train", "--output", "a", "--resume", "--set", "training.max_steps=9"]) == 2
+    ((resumed, _, _),) = training.calls
+    assert (resumed.training.seed, resumed.training.max_steps) == (41, 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["phrasebook_tinny"], "'phrasebook_tiny'"),
+        (["nowhere.toml"], "nowhere.toml"),
+        ([], "`RECIPE`"),
+        (["phrasebook_tiny", "--set", "training.max_step=3"], "training.max_steps"),
+        (["phrasebook_tiny", "--set", "training.max_steps=many"], "training.max_steps"),
+        (["phrasebook_tiny", "--set", "decoding.class_name"], "SECTION.FIELD=VALUE"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_and_no_directory(
+    arguments: list[str],
+    words: str,
+    training: FakeTraining,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        status: Any = main(["train", *arguments, "--output", "runs/a"])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error
+    assert training.calls == [] and not Path("runs").exists()
+
+
+def test_a_preset_that_does_not_exist_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "phrasebook_tiny", "--output", "runs/a", "--set"]
+    assert main([*command, "model.preset=transformer_tinny"]) == 2
+    assert "transformer_tiny" in capsys.readouterr().err.splitlines()[-1]
+    assert not Path("runs").exists()
+
+
+def test_an_output_that_holds_something_else_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("precious", encoding="utf-8")
+    assert main(["train", "phrasebook_tiny", "--output", str(tmp_path)]) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("command", [["train", "phrasebook_tiny", "--output", "a"], ["demo"]])
+def test_a_loss_that_is_no_number_is_a_failure(
+    command: list[str], training: FakeTraining, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training.error = NonFiniteLossError(5, float("nan"))
+    assert main(command) == 1
+    assert "step 5" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_demo_ends_with_one_json_object(
+    training: FakeTraining,
+    serving: list[VerificationReport],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["demo", "--json"]) == 0
+    captured = capsys.readouterr()
+    (line,) = captured.out.splitlines()
+    result = json.loads(line)
+    assert (result["bleu"], result["chrf"], result["sentences"]) == (31.25, 55.5, 1000)
+    assert (result["run"], result["saved_model"]) == (
+        "runs/phrasebook",
+        "saved_models/phrasebook/1",
+    )
+    assert result["verified"] is True and result["seconds"] > 0
+    if result["attention_map"] is not None:
+        assert Path(result["attention_map"]).read_bytes().startswith(b"\x89PNG")
+    assert training.calls[0][0].name == "phrasebook_tiny"
+    references = keras_attn.data.phrasebook("test").targets[:8]
+    shown = " ".join(captured.err.replace("│", " ").split())
+    assert all(reference.split()[0] in shown for reference in references)
+
+
+@pytest.mark.usefixtures("picture")
+def test_a_second_demo_keeps_the_first_and_says_so(
+    training: FakeTraining,
+    serving: list[VerificationReport],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["demo"]) == 0
+    capsys.readouterr()
+    first = sorted(Path("runs/phrasebook").iterdir())
+    for number in (2, 3):
+        assert main(["demo"]) == 0
+        printed = capsys.readouterr().out
+        assert f"this run goes to runs/phrasebook-{number}" in printed
+        assert f"translate saved_models/phrasebook/{number}" in printed
+    assert sorted(Path("runs/phrasebook").iterdir()) == first
+
+
+@pytest.mark.usefixtures("picture")
+def test_a_demo_takes_an_empty_directory_and_settings(
+    training: FakeTraining, serving: list[VerificationReport]
+) -> None:
+    options = ["--output", "mine", "--saved-model", "served", "--set", "training.max_steps=5"]
+    assert main(["demo", *options]) == 0
+    ((recipe, output, _),) = training.calls
+    assert (recipe.training.max_steps, output) == (5, "mine")
+    assert Path("served/1").is_dir()
+
+
+@pytest.mark.usefixtures("picture")
+def test_the_commands_that_the_demo_shows_parse(
+    training: FakeTraining,
+    serving: list[VerificationReport],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("keras_attn.cli.demo.program", lambda: "keras-attn")
+    assert main(["demo", "--output", "my runs/it's"]) == 0
+    shown = capsys.readouterr().out.split("now try:\n")[1].splitlines()
+    assert len(shown) == 3
+    for line in shown:
+        words = shlex.split(line)
+        build_parser().parse_args(words[words.index("keras-attn") + 1 :])
+    assert shlex.split(shown[0])[-1] == "my runs/it's"
+
+
+@pytest.mark.usefixtures("picture")
+def test_a_demo_whose_model_fails_its_verification_fails(
+    training: FakeTraining,
+    serving: list[VerificationReport],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    serving.append(VerificationReport(Path("x"), (VerificationCheck("files", False, "missing"),)))
+    assert main(["demo", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["verified"] is False
+
+    def export(translator: Any, directory: str) -> Path:
+        raise ExportError("refused")
+
+    monkeypatch.setattr("keras_attn.serving.export_saved_model", export)
+    assert main(["demo", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["saved_model"] is None
+    assert "refused" in captured.err
+
+
+def test_the_demo_keeps_its_own_data(
+    training: FakeTraining, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--set", "data.test=none"]) == 2
+    assert "keras-attn train" in capsys.readouterr().err
+    assert training.calls == []
