@@ -18,6 +18,7 @@ REQUIREMENTS = [
     "tensorflow-text>=2.21,<2.22",
     "tensorflow-datasets>=4.9.9,<5",
     "h5py>=3.11",
+    "importlib_resources>=6",  # tensorflow-datasets imports it without saying so
     "numpy>=1.26",
     "rich>=14,<16",
     "sacrebleu>=2.6,<3",

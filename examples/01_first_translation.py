@@ -22,7 +22,7 @@ from keras_attn.evaluation import corpus_scores
 from keras_attn.training import LabelSmoothedCrossEntropy, TokenAccuracy, TransformerSchedule
 
 
-def main(steps: int, num_pairs: int, num_test_pairs: int) -> None:
+def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> None:
     keras.utils.set_random_seed(1)
 
     # Text. The phrasebook is made by a grammar: English sentences and their German, no download.
@@ -49,7 +49,7 @@ def main(steps: int, num_pairs: int, num_test_pairs: int) -> None:
         optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.98, epsilon=1e-9),
         loss=LabelSmoothedCrossEntropy(label_smoothing=0.1),
         weighted_metrics=[TokenAccuracy()],
-        jit_compile=True,  # Keras would not compile for a CPU by itself, and it is the faster way
+        jit_compile=jit_compile,  # Keras does not compile for a CPU unless it is told to
     )
     # The pipeline shuffles by itself, so Keras need not.
     model.fit(pipeline.dataset, steps_per_epoch=steps, verbose=2, shuffle=False)
@@ -70,5 +70,11 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=800, help="updates of the weights")
     parser.add_argument("--pairs", type=int, default=20_000, help="sentence pairs to learn from")
     parser.add_argument("--test-pairs", type=int, default=200, help="unseen sentences to translate")
+    parser.add_argument(
+        "--jit-compile",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compile the training step with XLA; for a handful of updates it does not pay",
+    )
     arguments = parser.parse_args()
-    main(arguments.steps, arguments.pairs, arguments.test_pairs)
+    main(arguments.steps, arguments.pairs, arguments.test_pairs, arguments.jit_compile)

@@ -22,14 +22,16 @@ from keras_attn.training import Recipe, train
 def write_text_files(directory: Path, num_pairs: int) -> None:
     """Two splits, two languages, one sentence a line: the plainest form a corpus can have."""
     directory.mkdir(parents=True, exist_ok=True)
-    for split, size in (("train", num_pairs), ("validation", 100)):
+    for split, size in (("train", num_pairs), ("validation", max(10, num_pairs // 100))):
         corpus = phrasebook(split, size)
         for language, lines in (("en", corpus.sources), ("de", corpus.targets)):
             text = "".join(f"{line}\n" for line in lines)
             (directory / f"{split}.{language}").write_text(text, encoding="utf-8")
 
 
-def main(directory: Path | None, output: Path, steps: int, num_pairs: int) -> None:
+def main(
+    directory: Path | None, output: Path, steps: int, num_pairs: int, jit_compile: bool
+) -> None:
     if directory is None:
         directory = output.with_name(f"{output.name}-corpus")
         write_text_files(directory, num_pairs)
@@ -46,6 +48,8 @@ def main(directory: Path | None, output: Path, steps: int, num_pairs: int) -> No
             "tokenizer.vocabulary_size": 800,
             "model.overrides.dropout": 0.05,
             "training.max_steps": steps,
+            "training.max_minutes": None,  # the recipe would also end by the clock
+            "training.jit_compile": jit_compile,
             "training.validate_every_steps": max(1, steps // 3),
             "training.warmup_steps": max(1, steps // 5),
             "training.sample_sentences": 1,
@@ -78,5 +82,17 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, default=Path("runs/from_text_files"))
     parser.add_argument("--steps", type=int, default=300, help="updates of the weights")
     parser.add_argument("--pairs", type=int, default=10_000, help="lines that are written to files")
+    parser.add_argument(
+        "--jit-compile",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compile the training step with XLA; for a handful of updates it does not pay",
+    )
     arguments = parser.parse_args()
-    main(arguments.directory, arguments.output, arguments.steps, arguments.pairs)
+    main(
+        arguments.directory,
+        arguments.output,
+        arguments.steps,
+        arguments.pairs,
+        arguments.jit_compile,
+    )

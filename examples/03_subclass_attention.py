@@ -73,7 +73,7 @@ def main(steps: int) -> None:
         "decoder_token_ids": np.hstack([start, labels[:, :-1]]),
     }
     loss = keras_attn.training.LabelSmoothedCrossEntropy(label_smoothing=0.0)
-    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss, jit_compile=True)
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
     history = model.fit(inputs, labels, batch_size=64, epochs=max(1, steps // 4), verbose=0)
     losses = history.history["loss"]
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}")

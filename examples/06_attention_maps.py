@@ -3,8 +3,12 @@
     pip install "keras_attn[plots]"
     python examples/06_attention_maps.py
 
-Cost: COST6
-Result: RESULT6
+Cost: 140 seconds of processor time on a 2-core machine, 6 once the run is there.
+Result: three pictures, and links such as
+
+    ▁weiß  <-  ▁know (0.37)
+      ▁ob  <-  ▁whether (0.63)
+    ▁sind  <-  ▁are (0.50)
 
 The run is trained if it is not there yet. Name one of your own with `--run`; any translator that
 `train` left in `RUN/translator` will do.
@@ -27,6 +31,7 @@ def load_or_train(run: Path, steps: int) -> Translator:
     recipe = Recipe.named("phrasebook_tiny").override(
         {
             "training.max_steps": steps,
+            "training.max_minutes": None,
             "training.warmup_steps": max(1, steps // 5),
             "training.validate_every_steps": steps,
             "data.test": None,
@@ -73,7 +78,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("runs/phrasebook_tiny"))
     parser.add_argument("--output", type=Path, default=Path("attention_maps"))
-    parser.add_argument("--sentence", default="The old man is reading a book in the garden.")
+    parser.add_argument("--sentence", default="He does not know whether the men are hungry.")
     parser.add_argument("--steps", type=int, default=600, help="updates, if the run is to be made")
     arguments = parser.parse_args()
     main(arguments.run, arguments.output, arguments.sentence, arguments.steps)

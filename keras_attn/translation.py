@@ -48,8 +48,8 @@ class TranslationReport:
     Args:
         lines: int. Lines given, and lines returned.
         empty: int. Lines without a single token; their translation is empty.
+        truncated: int. Lines whose translation is `truncated`, for either reason.
         truncated_sources: int. Lines cut to the longest source that the translator reads.
-        truncated_targets: int. Translations ended at the longest that the translator writes.
 
     Example:
     >>> print(TranslationReport(lines=3, empty=1))
@@ -58,15 +58,14 @@ class TranslationReport:
 
     lines: int = 0
     empty: int = 0
+    truncated: int = 0
     truncated_sources: int = 0
-    truncated_targets: int = 0
 
     def __str__(self) -> str:
         parts = [f"{self.lines:,} lines"]
         if self.empty:
             parts.append(f"{self.empty:,} empty")
-        if self.truncated_sources:
-            parts.append(f"{self.truncated_sources:,} too long and cut")
-        if self.truncated_targets:
-            parts.append(f"{self.truncated_targets:,} translations ended at the length limit")
+        if self.truncated:
+            reason = f"{self.truncated_sources:,} too long to be read whole"
+            parts.append(f"{self.truncated:,} truncated ({reason})")
         return ", ".join(parts)

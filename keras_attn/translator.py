@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attn import decoding
-from keras_attn.data import Tokenizer
+from keras_attn.data import Tokenizer, line_batches, pad_rows
 from keras_attn.decoding import SearchResult, search
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translation import Translation, TranslationReport
@@ -19,9 +19,6 @@ from keras_attn.translator_files import read_translator, write_translator
 
 __all__ = ["Translation", "TranslationReport", "Translator"]
 
-# Sources are padded to a few fixed lengths, so that XLA compiles the search a few times only.
-SHORTEST_BUCKET_TOKENS = 16
-MOST_ROWS = 64
 # Compiling costs seconds; below so many lines the plain graph is done earlier.
 LINES_WORTH_COMPILING = 128
 
@@ -210,19 +207,13 @@ class Translator(tf.Module):
         """
         sources, cut = self._tokenize_lines(texts)
         translations = [Translation(source=text, text="") for text in texts]
-        batches = self._batches([len(ids) - 1 for ids in sources])
         compiled = self.jit_compile is True or (
             self.jit_compile == "auto" and len(texts) >= LINES_WORTH_COMPILING
         )
-        ended = 0
-        for members, rows, length in batches:
-            token_ids = _padded([sources[i] for i in members], rows if compiled else None, length)
-            run = self._search_compiled if compiled else self._search_plain
-            result = SearchResult(*(part.numpy()[: len(members)] for part in run(token_ids)))
-            ended += int(result.truncated[:, 0].sum())
-            for row, (i, hypotheses) in enumerate(
-                zip(members, self._hypotheses(result), strict=True)
-            ):
+        for members, shape in self._batches([len(ids) for ids in sources]):
+            result = self._run_search([sources[i] for i in members], shape, compiled)
+            for row, hypotheses in enumerate(self._hypotheses(result)):
+                i = members[row]
                 translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
                 if attention:
                     weights = self._attention(sources[i], result.token_ids[row, 0])
@@ -230,10 +221,24 @@ class Translator(tf.Module):
         self.report = TranslationReport(
             lines=len(texts),
             empty=sum(len(ids) == 1 for ids in sources),
-            truncated_sources=int(sum(cut)),
-            truncated_targets=ended,
+            truncated=sum(translation.truncated for translation in translations),
+            truncated_sources=sum(cut),
         )
         return translations
+
+    def _run_search(
+        self, source_ids: Sequence[list[int]], shape: tuple[int, int], compiled: bool
+    ) -> SearchResult:
+        """Searches a batch; the compiled program wants exactly this shape, the graph takes any."""
+        rows, length = shape if compiled else (None, None)
+        token_ids = tf.constant(pad_rows(source_ids, rows, length))
+        result = (self._search_compiled if compiled else self._search_plain)(token_ids)
+        return SearchResult(*(part.numpy()[: len(source_ids)] for part in result))
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], tuple[int, int]]]:
+        """Batches of sources, of these lengths with the end token; empty lines are left out."""
+        lengths = [0 if length == 1 else length for length in lengths]
+        return line_batches(lengths, self.batch_tokens, self.model.max_sequence_length)
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         """Scores given translations by forced decoding.
@@ -268,10 +273,10 @@ class Translator(tf.Module):
             max(len(source), len(target)) if len(source) > 1 else 0
             for source, target in zip(source_ids, target_ids, strict=True)
         ]
-        for members, _, _ in self._batches(lengths):
+        for members, _ in self._batches(lengths):
             log_probabilities = self._score_tokens(
-                _padded([source_ids[i] for i in members]),
-                _padded([target_ids[i] for i in members]),
+                pad_rows([source_ids[i] for i in members]),
+                pad_rows([target_ids[i] for i in members]),
             )
             for i, value in zip(members, log_probabilities.numpy().tolist(), strict=True):
                 scores[i] = value
@@ -284,18 +289,6 @@ class Translator(tf.Module):
         limit, end = self._source_limit, self.source_tokenizer.end_token_id
         pieces = _token_lists(self.source_tokenizer, texts)
         return [[*ids[:limit], end] for ids in pieces], [len(ids) > limit for ids in pieces]
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], int, int]]:
-        """Groups lines of like length: (members, rows, length). Lines of length 0 are left out."""
-        buckets: dict[int, list[int]] = {}
-        for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-            if lengths[i]:
-                length = self._most_positions(_bucket_length(lengths[i] + 1))
-                buckets.setdefault(length, []).append(i)
-        for length, members in buckets.items():
-            rows = max(1, min(MOST_ROWS, self.batch_tokens // length))
-            for first in range(0, len(members), rows):
-                yield members[first : first + rows], rows, length
 
     # Results
 
@@ -408,19 +401,3 @@ def _token_lists(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
             f"Received: {type(texts).__name__}, {str(texts)[:60]!r}."
         )
     return tokenizer.tokenize(tf.constant(list(texts), tf.string)).to_list() if texts else []
-
-
-def _bucket_length(length: int) -> int:
-    """The fixed length that a row is padded to: a power of two."""
-    return max(SHORTEST_BUCKET_TOKENS, 1 << (length - 1).bit_length())
-
-
-def _padded(
-    rows: Sequence[Sequence[int]], num_rows: int | None = None, length: int | None = None
-) -> tf.Tensor:
-    """Rows of ids as one int32 tensor filled up with 0."""
-    length = length or max(len(ids) for ids in rows)
-    padded = np.zeros((num_rows or len(rows), length), "int32")
-    for row, ids in enumerate(rows):
-        padded[row, : len(ids)] = ids
-    return tf.constant(padded)

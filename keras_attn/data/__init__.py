@@ -1,10 +1,11 @@
 """Corpora, tokenizers and batches: everything between a user's files and the model."""
 
-from keras_attn.data.batching import assign_buckets, choose_shapes, plan_batches
+from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.byte_tokenizer import ByteTokenizer
 from keras_attn.data.corpus import Corpus, group_references
 from keras_attn.data.corpus_error import CorpusError
 from keras_attn.data.filter_report import FilterReport
+from keras_attn.data.line_batches import line_batches, pad_rows
 from keras_attn.data.load_tfds import load_tfds
 from keras_attn.data.phrasebook import phrasebook
 from keras_attn.data.read_directory import read_directory
@@ -27,10 +28,11 @@ __all__ = [
     "assign_buckets",
     "choose_shapes",
     "group_references",
+    "line_batches",
     "load_tfds",
     "load_tokenizer",
+    "pad_rows",
     "phrasebook",
-    "plan_batches",
     "read_directory",
     "read_text_pair",
     "read_tsv",

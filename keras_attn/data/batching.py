@@ -73,52 +73,6 @@ def choose_shapes(
     return [(int(rows[j]), int(edges[j])) for j in chosen]
 
 
-def plan_batches(
-    lengths: ArrayLike,
-    batch_tokens: int,
-    num_buckets: int = 8,
-    rows_multiple: int = 8,
-    length_multiple: int = 4,
-) -> tuple[list[tuple[int, int]], list[tuple[tuple[int, int], np.ndarray]]]:
-    """Sorts segments by length into batches of a few fixed shapes.
-
-    Args:
-        lengths: integers (N,). The length of each segment in tokens, special tokens included.
-        batch_tokens: int. The positions of a batch; see `choose_shapes`.
-        num_buckets: int. How many shapes at most.
-        rows_multiple: int. What the rows of every batch are a multiple of.
-        length_multiple: int. What the lengths of all shapes are a multiple of.
-
-    Returns:
-        `(shapes, batches)`: the shapes as `choose_shapes` gives them, and for each batch its shape
-        (rows, length) and the numbers of its segments, at most `rows` of them, by ascending length.
-        Every segment is in exactly one batch.
-
-    Raises:
-        ValueError: as `choose_shapes`.
-
-    Example:
-
-    >>> lengths = [9, 2, 3, 8, 4]
-    >>> shapes, batches = plan_batches(lengths, batch_tokens=24, num_buckets=2, rows_multiple=1)
-    >>> for shape, members in batches:
-    ...     print(shape, members.tolist())
-    (6, 4) [1, 2, 4]
-    (2, 12) [3, 0]
-    """
-    lengths = np.asarray(lengths, dtype=np.int64).reshape(-1)
-    shapes = choose_shapes(lengths, batch_tokens, num_buckets, rows_multiple, length_multiple)
-    order = np.argsort(lengths, kind="stable")
-    ends = np.searchsorted(lengths[order], [length for _, length in shapes], side="right")
-    batches = []
-    start = 0
-    for (rows, length), end in zip(shapes, ends, strict=True):
-        for first in range(start, end, rows):
-            batches.append(((rows, length), order[first : min(first + rows, end)]))
-        start = end
-    return shapes, batches
-
-
 def assign_buckets(lengths: ArrayLike, shapes: Sequence[tuple[int, int]]) -> np.ndarray:
     """The number of the shortest shape that holds each segment.
 

@@ -54,9 +54,11 @@ class DecoderBlock(TransformerBlock):
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.1.
     """
 
-    def __init__(self, *args, attention="multi_head", **kwargs):
-        super().__init__(*args, attention=attention, **kwargs)
-        self.cross_attention = self._fill("attention", attention, "cross_attention", clone=True)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cross_attention = self._fill(
+            "attention", self.self_attention, "cross_attention", clone=True
+        )
         self.cross_attention_residual = self._residual("cross_attention")
 
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):

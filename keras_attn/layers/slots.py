@@ -104,7 +104,7 @@ def _known(layer_class: type, sizes: dict[str, Any]) -> dict[str, Any]:
     for ancestor in layer_class.__mro__:
         if ancestor is keras.layers.Layer:
             break
-        parameters = inspect.signature(ancestor.__init__).parameters
+        parameters = inspect.signature(ancestor.__init__).parameters  # type: ignore[misc]
         known.update(parameters)
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break

@@ -1,6 +1,7 @@
 """The interface of every translation model: how search, evaluation and serving see it."""
 
 import keras
+from keras import ops
 
 
 class Seq2SeqModel(keras.Model):
@@ -38,6 +39,21 @@ class Seq2SeqModel(keras.Model):
     source_vocabulary_size: int
     target_vocabulary_size: int
     max_sequence_length: int | None = None
+
+    def compile(self, *args, **kwargs):
+        """As `keras.Model.compile`; under a strategy with several replicas it builds at once.
+
+        Keras would build loss and metrics from the mean of the replicas' batches, which turns token
+        ids into floats, and the model rightly refuses those.
+        """
+        super().compile(*args, **kwargs)
+        strategy = getattr(self, "distribute_strategy", None)
+        if self.built and getattr(strategy, "num_replicas_in_sync", 1) > 1:
+            labels, weights = ops.zeros((1, 1), "int32"), ops.zeros((1, 1))
+            logits = ops.zeros((1, 1, self.target_vocabulary_size))
+            with keras.StatelessScope():  # nothing is counted
+                self.compute_loss(y=labels, y_pred=logits, sample_weight=weights)
+                self.compute_metrics(None, labels, logits, sample_weight=weights)
 
     def start(self, encoder_token_ids, max_length):
         """Encodes the sources and allocates the caches.

@@ -42,7 +42,8 @@ class DataRecipe(RecipeSection):
     source_column: int = described(0, "tsv: the column of the source, from 0", minimum=0)
     target_column: int = described(1, "tsv: the column of the target, from 0", minimum=0)
     num_pairs: int | None = described(
-        None, "take only the first pairs of the training split (phrasebook: make that many)",
+        None,
+        "take only the first pairs of the training split (phrasebook: make that many)",
         minimum=1,
     )
     max_source_tokens: int = described(

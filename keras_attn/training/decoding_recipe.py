@@ -23,5 +23,6 @@ class DecodingRecipe(RecipeSection):
     max_extra_tokens: int = described(
         50, "a translation may be this many tokens longer than its source", minimum=1
     )
-    batch_tokens: int = described(4096, "source tokens translated at once, padding included",
-                                  minimum=1)
+    batch_tokens: int = described(
+        4096, "source tokens translated at once, padding included", minimum=1
+    )

@@ -70,9 +70,7 @@ def choose_weights(run: RunDirectory, recipe: Recipe, index: CheckpointIndex) ->
     return index.latest.path, f"last checkpoint (step {index.latest.step})"
 
 
-def score_corpus(
-    translator: Translator, corpus: Corpus, group: bool = False
-) -> dict[str, Any]:
+def score_corpus(translator: Translator, corpus: Corpus, group: bool = False) -> dict[str, Any]:
     """Translates a corpus and scores the translations.
 
     Args:
@@ -114,9 +112,7 @@ def score_run(
         dict. `validation` and, with test pairs, `test`, for JSON.
     """
     logs = model.evaluate(validation_dataset, return_dict=True, verbose=0)
-    scores: dict[str, Any] = {
-        "validation": {name: float(value) for name, value in logs.items()}
-    }
+    scores: dict[str, Any] = {"validation": {name: float(value) for name, value in logs.items()}}
     show_line(console, f"validation perplexity {scores['validation']['perplexity']:.4g}")
     if recipe.training.bleu_sentences:
         scores["validation"] |= score_corpus(translator, validation)

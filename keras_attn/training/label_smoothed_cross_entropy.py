@@ -66,9 +66,7 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         self.label_smoothing = float(label_smoothing)
         self.pad_token_id = int(pad_token_id)
 
-    def __call__(
-        self, y_true: Any, y_pred: Any, sample_weight: Any | None = None
-    ) -> tf.Tensor:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> tf.Tensor:
         """Computes the mean loss of the real tokens of the global batch.
 
         Keras' own `Loss.__call__` turns labels into floats and divides by the size of the tensor,

@@ -122,19 +122,4 @@ def compile_model(
         steps_per_execution=recipe.steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
-    _build_loss_and_metrics(model)
     return perplexity
-
-
-def _build_loss_and_metrics(model: Seq2SeqModel) -> None:
-    """Builds what Keras would otherwise build from the first batch.
-
-    Under MirroredStrategy Keras makes that batch as the mean of the replicas' batches, which turns
-    token ids into floats, and the model rightly refuses those.
-    """
-    labels = keras.ops.zeros((1, 1), "int32")
-    logits = keras.ops.zeros((1, 1, model.target_vocabulary_size))
-    weights = keras.ops.zeros((1, 1))
-    with keras.StatelessScope():  # nothing is counted
-        model.compute_loss(y=labels, y_pred=logits, sample_weight=weights)
-        model.compute_metrics(None, labels, logits, sample_weight=weights)

@@ -51,9 +51,7 @@ class Perplexity(keras.metrics.Metric):
         shifted = flat_logits - maximum[:, tf.newaxis]
         log_normalizer = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1)) + maximum
         losses = log_normalizer - tf.gather(flat_logits, flat_labels, batch_dims=1)
-        self.negative_log_likelihood.assign_add(
-            tf.reduce_sum(losses * tf.reshape(weights, (-1,)))
-        )
+        self.negative_log_likelihood.assign_add(tf.reduce_sum(losses * tf.reshape(weights, (-1,))))
         self.token_count.assign_add(tf.reduce_sum(weights))
 
     def result(self) -> tf.Tensor:

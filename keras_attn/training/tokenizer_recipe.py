@@ -18,9 +18,7 @@ class TokenizerRecipe(RecipeSection):
 
     section_name: ClassVar[str] = "tokenizer"
 
-    kind: str = described(
-        "sentencepiece", "subwords or bytes", choices=("sentencepiece", "byte")
-    )
+    kind: str = described("sentencepiece", "subwords or bytes", choices=("sentencepiece", "byte"))
     model_type: str = described(
         "bpe", "the kind of subwords, as SentencePiece names it", choices=("bpe", "unigram")
     )

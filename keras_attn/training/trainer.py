@@ -143,7 +143,7 @@ def _fit(session: TrainingSession, extra_callbacks: Sequence[keras.callbacks.Cal
         show_line(
             session.console,
             f"interrupted: step {steps.step:,} is saved in {session.run.path}; continue with "
-            f"keras-attn train {session.recipe.name} --output {session.run.path} --resume",
+            f"keras-attn train --output {session.run.path} --resume",
         )
         raise
     except BaseException:
@@ -238,6 +238,4 @@ def _end_session(session: TrainingSession, status: str, first_step: int, seconds
         "seconds": seconds,
         "devices": [device.name for device in tf.config.list_logical_devices()],
     }
-    session.run.write_information(
-        status, step=session.run.last_step(), sessions=[*sessions, entry]
-    )
+    session.run.write_information(status, step=session.run.last_step(), sessions=[*sessions, entry])

@@ -28,7 +28,8 @@ class TrainingRecipe(RecipeSection):
     )
     jit_compile: bool = described(True, "compile the training step with XLA")
     dtype_policy: str = described(
-        "float32", "the Keras dtype policy",
+        "float32",
+        "the Keras dtype policy",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     steps_per_execution: int = described(
@@ -63,14 +64,16 @@ class TrainingRecipe(RecipeSection):
         0, "validation sentences translated for BLEU at each validation; 0: none", minimum=0
     )
     bleu_search: str = described(
-        "greedy", "how they are translated: greedy is quick; recipe: as [decoding] says",
+        "greedy",
+        "how they are translated: greedy is quick; recipe: as [decoding] says",
         choices=("greedy", "recipe"),
     )
     sample_sentences: int = described(
         3, "validation sentences shown with their translations at each validation", minimum=0
     )
     selection_metric: str = described(
-        "perplexity", "the validation metric that names the best checkpoint",
+        "perplexity",
+        "the validation metric that names the best checkpoint",
         choices=SELECTION_METRICS,
     )
     early_stopping_patience: int | None = described(

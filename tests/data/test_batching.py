@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from keras_attn.data import assign_buckets, choose_shapes, plan_batches
+from keras_attn.data import assign_buckets, choose_shapes
 
 
 def positions_of(lengths, edges, batch_tokens, rows_multiple) -> int:
@@ -75,23 +75,6 @@ def test_very_many_different_lengths_are_planned_quickly_and_still_fit():
     assert time.perf_counter() - start < 2.0
     assert len(shapes) == 12
     assert assign_buckets(lengths, shapes).max() == 11
-
-
-def test_every_segment_is_in_exactly_one_batch_that_holds_it():
-    lengths = np.random.default_rng(4).integers(0, 60, 777)
-    shapes, batches = plan_batches(lengths, 300, num_buckets=5, rows_multiple=3)
-    members = np.concatenate([members for _, members in batches])
-    assert sorted(members.tolist()) == list(range(777))
-    for (rows, length), numbers in batches:
-        assert (rows, length) in shapes
-        assert 1 <= len(numbers) <= rows
-        assert lengths[numbers].max() <= length
-    assert (np.diff(lengths[members]) >= 0).all()
-
-
-def test_segments_of_equal_length_keep_their_order():
-    _, batches = plan_batches([5, 5, 3, 5, 3], 20, rows_multiple=1)
-    assert np.concatenate([members for _, members in batches]).tolist() == [2, 4, 0, 1, 3]
 
 
 def test_a_segment_gets_the_shortest_shape_that_holds_it():

@@ -36,9 +36,7 @@ def test_the_last_ones_and_the_best_are_kept_and_the_rest_deleted(tmp_path):
 
 
 def test_higher_may_be_better_and_the_later_of_equals_wins(tmp_path):
-    index = CheckpointIndex(
-        tmp_path / "c", keep=5, monitor="val_bleu", higher_is_better=True
-    )
+    index = CheckpointIndex(tmp_path / "c", keep=5, monitor="val_bleu", higher_is_better=True)
     for step, bleu in [(10, 7.0), (20, 9.0), (30, 9.0), (40, 8.0)]:
         add(index, step, val_bleu=bleu)
     add(index, 50)  # saved at an interrupt, without a validation

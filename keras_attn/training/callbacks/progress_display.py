@@ -61,8 +61,11 @@ class ProgressDisplay(keras.callbacks.Callback):
         self._first_step = self._steps.step
         if self._console.is_terminal:
             self._progress = Progress(
-                TextColumn("training"), BarColumn(), TextColumn("{task.description}"),
-                console=self._console, transient=True,
+                TextColumn("training"),
+                BarColumn(),
+                TextColumn("{task.description}"),
+                console=self._console,
+                transient=True,
             )
             self._progress.add_task("compiling the first step", total=1.0)
             self._progress.start()

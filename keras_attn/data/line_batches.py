@@ -1,0 +1,69 @@
+"""Batches of lines to translate: few lengths, the same for every input."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+SHORTEST_TOKENS = 16
+MOST_ROWS = 64
+
+
+def line_batches(
+    lengths: Sequence[int], batch_tokens: int, longest: int | None = None
+) -> Iterator[tuple[list[int], tuple[int, int]]]:
+    """Groups lines of like length into batches.
+
+    Training picks its shapes to fit one corpus (`choose_shapes`). Translation meets any input, so
+    its lengths are powers of two: whatever comes, XLA compiles a handful of shapes once.
+
+    Args:
+        lengths: sequence of int. Tokens of each line; lines of length 0 are left out.
+        batch_tokens: int. Rows times length of a batch at most (but at least one row).
+        longest: int or None. No batch is longer than this, which no line may be.
+
+    Yields:
+        The numbers of the lines of a batch, by ascending length, and its shape (rows, length). The
+        last batch of a length has fewer lines than rows.
+
+    Example:
+
+    >>> for members, shape in line_batches([5, 40, 0, 3, 20], batch_tokens=64):
+    ...     print(members, shape)
+    [3, 0] (4, 16)
+    [4] (2, 32)
+    [1] (1, 64)
+    """
+    buckets: dict[int, list[int]] = {}
+    for line in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if lengths[line]:
+            length = max(SHORTEST_TOKENS, 1 << (lengths[line] - 1).bit_length())
+            buckets.setdefault(min(length, longest or length), []).append(line)
+    for length, members in buckets.items():
+        rows = max(1, min(MOST_ROWS, batch_tokens // length))
+        for first in range(0, len(members), rows):
+            yield members[first : first + rows], (rows, length)
+
+
+def pad_rows(
+    rows: Sequence[Sequence[int]], num_rows: int | None = None, length: int | None = None
+) -> np.ndarray:
+    """Rows of ids as one array, filled up with 0.
+
+    Args:
+        rows: sequence of sequences of int.
+        num_rows: int. Rows of the array. Defaults to `len(rows)`.
+        length: int. Length of the array. Defaults to that of the longest row.
+
+    Returns:
+        int32, (num_rows, length).
+
+    Example:
+
+    >>> pad_rows([[5, 3], [7, 8, 3]], num_rows=3).tolist()
+    [[5, 3, 0], [7, 8, 3], [0, 0, 0]]
+    """
+    length = length or max(len(ids) for ids in rows)
+    padded = np.zeros((num_rows or len(rows), length), "int32")
+    for row, ids in enumerate(rows):
+        padded[row, : len(ids)] = ids
+    return padded
