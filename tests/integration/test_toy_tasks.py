@@ -45,10 +45,10 @@ def test_a_small_transformer_learns_to(task):
         dropout=0.0,
     )
     optimizer = keras.optimizers.Adam(
-        TransformerSchedule(48, warmup_steps=300, scale=1.0), beta_2=0.98, epsilon=1e-9
+        TransformerSchedule(48, warmup_steps=400, scale=0.5), beta_2=0.98, epsilon=1e-9
     )
     model.compile(optimizer, LabelSmoothedCrossEntropy(0.1), jit_compile=True)
-    model.fit(inputs, labels, batch_size=64, epochs=7, verbose=0)
+    model.fit(inputs, labels, batch_size=64, epochs=11, verbose=0)
 
     for strategy in (GreedySearch(), BeamSearch(num_beams=3)):
         run = tf.function(
