@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,12 @@ class Translator(tf.Module):
                     f"{tokenizer.vocabulary_size} tokens, model.{side}_vocabulary_size={size}. "
                     "Does this tokenizer belong to this model?"
                 )
-        for name in ("max_source_tokens", "batch_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {getattr(self, name)}.")
+        for name, least in (("max_source_tokens", 1), ("max_extra_tokens", 0), ("batch_tokens", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. Received: {name}={value}."
+                )
         if self.jit_compile not in (True, False, "auto"):
             raise ValueError(
                 "`jit_compile` must be True, False or 'auto'. "
@@ -178,11 +181,11 @@ class Translator(tf.Module):
 
     # Lines of text
 
-    def translate(self, texts: Sequence[str]) -> list[str]:
+    def translate(self, texts: Iterable[str]) -> list[str]:
         """Translates lines; the result has as many, in the same order.
 
         Args:
-            texts: sequence of str. An empty line gives an empty line; a line longer than
+            texts: strings. An empty line gives an empty line; a line longer than
                 `max_source_tokens` is translated as far as that and counted in `report`.
 
         Returns:
@@ -194,17 +197,18 @@ class Translator(tf.Module):
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(
-        self, texts: Sequence[str], attention: bool = False
+        self, texts: Iterable[str], attention: bool = False
     ) -> list[Translation]:
         """Translates lines and tells tokens, scores and the rest of the n-best of each.
 
         Args:
-            texts: sequence of str.
+            texts: strings.
             attention: bool. Give the cross-attention of each translation, too.
 
         Returns:
             list of `Translation`, in the order of `texts`.
         """
+        texts = _check_texts(texts)
         sources, cut = self._tokenize_lines(texts)
         translations = [Translation(source=text, text="") for text in texts]
         compiled = self.jit_compile is True or (
@@ -240,12 +244,12 @@ class Translator(tf.Module):
         lengths = [0 if length == 1 else length for length in lengths]
         return line_batches(lengths, self.batch_tokens, self.model.max_sequence_length)
 
-    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
+    def score(self, sources: Iterable[str], targets: Iterable[str]) -> list[float]:
         """Scores given translations by forced decoding.
 
         Args:
-            sources: sequence of str. Cut to `max_source_tokens`, as `translate` does.
-            targets: sequence of str, as many; each is scored whole.
+            sources: strings. Cut to `max_source_tokens`, as `translate` does.
+            targets: strings, as many; each is scored whole.
 
         Returns:
             list of float: natural logarithm of the probability of each target, end token included.
@@ -254,6 +258,7 @@ class Translator(tf.Module):
         Raises:
             ValueError: if there are not as many targets as sources.
         """
+        sources, targets = _check_texts(sources), _check_texts(targets)
         if len(sources) != len(targets):
             raise ValueError(
                 "`sources` and `targets` must be equally many. "
@@ -284,7 +289,7 @@ class Translator(tf.Module):
 
     # Batches
 
-    def _tokenize_lines(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+    def _tokenize_lines(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         """Source ids of every line, end token included, and which lines were cut."""
         limit, end = self._source_limit, self.source_tokenizer.end_token_id
         pieces = _token_lists(self.source_tokenizer, texts)
@@ -393,11 +398,17 @@ def _source_lengths(token_ids: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(token_ids != 0, tf.int32), axis=1) - 1
 
 
-def _token_lists(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Pieces of every line."""
-    if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
+def _check_texts(texts: Iterable[str]) -> list[str]:
+    """The lines as a list, or ValueError if they are anything else."""
+    lines = [texts] if isinstance(texts, (str, bytes)) else list(texts)
+    if isinstance(texts, (str, bytes)) or not all(isinstance(line, str) for line in lines):
         raise ValueError(
             "Texts must be a sequence of str, such as ['Hello!']. "
             f"Received: {type(texts).__name__}, {str(texts)[:60]!r}."
         )
-    return tokenizer.tokenize(tf.constant(list(texts), tf.string)).to_list() if texts else []
+    return lines
+
+
+def _token_lists(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+    """Pieces of every line."""
+    return tokenizer.tokenize(tf.constant(texts, tf.string)).to_list() if texts else []

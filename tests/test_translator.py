@@ -294,5 +294,21 @@ def test_sources_and_targets_must_be_equally_many(translator):
 def test_bad_settings_are_named(translator):
     with pytest.raises(ValueError, match="`jit_compile` must be True, False or 'auto'"):
         make(translator.model, jit_compile="sometimes")
-    with pytest.raises(ValueError, match="`max_source_tokens` must be positive"):
+    with pytest.raises(ValueError, match="`max_source_tokens` must be an integer of at least 1"):
         make(translator.model, max_source_tokens=0)
+
+
+class LastOfThree(GreedySearch):
+    """A strategy of a user's own."""
+
+
+def test_a_search_of_ones_own_is_saved_and_loaded(translator, tmp_path):
+    make(translator.model, decoding=LastOfThree(min_length=2)).save(tmp_path / "t")
+    again = Translator.load(tmp_path / "t").decoding
+    assert isinstance(again, LastOfThree) and again.min_length == 2
+
+
+def test_lines_may_come_as_an_array_or_a_generator(translator):
+    expected = translator.translate(LINES[:3])
+    assert translator.translate(np.array(LINES[:3])) == expected
+    assert translator.translate(line for line in LINES[:3]) == expected

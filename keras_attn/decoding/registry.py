@@ -1,6 +1,7 @@
 """Strategies by name and by configuration."""
 
 import difflib
+import inspect
 from typing import Any
 
 from keras_attn.decoding.beam_search import BeamSearch
@@ -75,11 +76,20 @@ def serialize(strategy: SearchStrategy) -> dict[str, Any]:
 
 
 def _find(name: str) -> type[SearchStrategy]:
-    if name not in STRATEGIES:
-        nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.5)
+    known = {**_subclasses(SearchStrategy), **STRATEGIES}  # type: ignore[type-abstract]
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(
-            f"`identifier` must be one of {', '.join(map(repr, STRATEGIES))}. "
-            f"Received: {name!r}.{hint}"
+            f"`identifier` must be one of {', '.join(map(repr, STRATEGIES))}, or a strategy of "
+            f"your own whose module is imported. Received: {name!r}.{hint}"
         )
-    return STRATEGIES[name]
+    return known[name]
+
+
+def _subclasses(base: type[SearchStrategy]) -> dict[str, type[SearchStrategy]]:
+    """Every strategy that is imported, by the name of its class."""
+    found: dict[str, type[SearchStrategy]] = {}
+    for subclass in base.__subclasses__():
+        found |= {subclass.__name__: subclass, **_subclasses(subclass)}
+    return {name: each for name, each in found.items() if not inspect.isabstract(each)}

@@ -250,23 +250,6 @@ class MultiHeadAttention(AttentionProjections):
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         return (*query_shape[:-1], *(self.output_dims or (query_shape[-1],)))
 
-    def compute_output_spec(self, query, value=None, key=None, **call_arguments):
-        shape = self.compute_output_shape(query.shape)
-        outputs = keras.KerasTensor(shape, dtype=self.compute_dtype)
-        results = [outputs]
-        cache = call_arguments.get("cache")
-        if call_arguments.get("return_attention_scores"):
-            axes = self._attended_axes(query) or (1,)
-            keys = query if value is None else value
-            sources = [keys.shape[axis] for axis in axes]
-            if cache is not None:
-                sources = [cache["key"].shape[2]]
-            batch_shape = [query.shape[a] for a in range(len(query.shape) - 1) if a not in axes]
-            targets = [query.shape[axis] for axis in axes]
-            scores_shape = (*batch_shape, self.num_heads, *targets, *sources)
-            results.append(keras.KerasTensor(scores_shape, dtype=self.compute_dtype))
-        if cache is not None:
-            results.append(
-                {key: keras.KerasTensor(x.shape, self.compute_dtype) for key, x in cache.items()}
-            )
-        return tuple(results) if len(results) > 1 else outputs
+    def compute_output_spec(self, *args, **kwargs):
+        # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)

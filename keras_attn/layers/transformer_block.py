@@ -26,7 +26,7 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_sizes(hidden_dim, num_heads)
+        check_sizes(hidden_dim, num_heads, intermediate_dim=intermediate_dim)
         self.hidden_dim = hidden_dim
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
@@ -66,6 +66,11 @@ class TransformerBlock(keras.layers.Layer):
         )
 
     def build(self, inputs_shape, **shapes):
+        if inputs_shape[-1] != self.hidden_dim:
+            raise ValueError(
+                "The last axis of `inputs` must be `hidden_dim`. "
+                f"Received: shape={tuple(inputs_shape)}, hidden_dim={self.hidden_dim}."
+            )
         for layer in (self.position, self.self_attention, self.feed_forward):
             if layer is not None and not layer.built:
                 layer.build(inputs_shape)
@@ -80,6 +85,10 @@ class TransformerBlock(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape, **shapes):
         return tuple(inputs_shape)
+
+    def compute_output_spec(self, *args, **kwargs):
+        # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def get_config(self):
         return {
@@ -99,8 +108,11 @@ class TransformerBlock(keras.layers.Layer):
         }
 
 
-def check_sizes(hidden_dim, num_heads):
-    """Raises ValueError unless the heads share the width evenly."""
+def check_sizes(hidden_dim, num_heads, **others):
+    """Raises ValueError unless all sizes are positive and the heads share the width evenly."""
+    for name, size in {"hidden_dim": hidden_dim, "num_heads": num_heads, **others}.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size}.")
     if hidden_dim % num_heads:
         raise ValueError(
             "`num_heads` must divide `hidden_dim`. "

@@ -68,12 +68,3 @@ class Encoder(TransformerStack):
 
     def compute_mask(self, token_ids, previous_mask=None):
         return mask_padding(token_ids)
-
-    def compute_output_spec(self, token_ids, return_attention_scores=False, **call_arguments):
-        batch_size, length = token_ids.shape
-        hidden = keras.KerasTensor((batch_size, length, self.hidden_dim), self.compute_dtype)
-        if not return_attention_scores:
-            return hidden
-        num_heads = self._block_config["num_heads"]
-        shape = (batch_size, self.num_layers, num_heads, length, length)
-        return hidden, keras.KerasTensor(shape, self.compute_dtype)

@@ -55,6 +55,12 @@ class Seq2SeqModel(keras.Model):
                 self.compute_loss(y=labels, y_pred=logits, sample_weight=weights)
                 self.compute_metrics(None, labels, logits, sample_weight=weights)
 
+    def compile_from_config(self, config):
+        """Compiles as the saved model was; Keras leaves this to classes that override `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def start(self, encoder_token_ids, max_length):
         """Encodes the sources and allocates the caches.
 

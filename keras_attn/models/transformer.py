@@ -8,6 +8,7 @@ from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
 from keras_attn.models.seq2seq_model import Seq2SeqModel
+from keras_attn.models.transformer_stack import check_inputs
 from keras_attn.ops import padding_mask
 
 
@@ -94,9 +95,11 @@ class Transformer(Seq2SeqModel):
         }
         self._config.update(stack_config)
         self.source_vocabulary_size = source_vocabulary_size
-        self.target_vocabulary_size = target_vocabulary_size or source_vocabulary_size
+        self.target_vocabulary_size = source_vocabulary_size
         self.shared_embedding = None
-        if target_vocabulary_size is None:
+        if target_vocabulary_size is not None:
+            self.target_vocabulary_size = target_vocabulary_size
+        else:
             self.shared_embedding = TokenEmbedding(
                 source_vocabulary_size,
                 hidden_dim,
@@ -114,7 +117,7 @@ class Transformer(Seq2SeqModel):
         )
         self.decoder = Decoder(
             self.target_vocabulary_size,
-            num_layers=num_decoder_layers or num_layers,
+            num_layers=num_layers if num_decoder_layers is None else num_decoder_layers,
             embedding=self.shared_embedding,
             tie_output=tie_output,
             dtype=self.dtype_policy,
@@ -133,6 +136,7 @@ class Transformer(Seq2SeqModel):
         self.built = True
 
     def call(self, inputs, training=None):
+        check_inputs(inputs)
         encoder_token_ids = inputs["encoder_token_ids"]
         encoder_sequence = self.encoder(encoder_token_ids, training=training)  # (B, S, D)
         return self.decoder(

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.transformer_block import check_sizes
 
 
 class TransformerStack(keras.layers.Layer):
@@ -32,6 +33,7 @@ class TransformerStack(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_sizes(hidden_dim, num_heads, vocabulary_size=vocabulary_size, num_layers=num_layers)
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.num_layers = num_layers
@@ -131,6 +133,24 @@ def check_token_ids(name, token_ids):
         raise ValueError(
             f"Token ids of `{name}` must be integers of shape (batch, length). "
             f"Received: dtype={dtype}, shape={tuple(token_ids.shape)}."
+        )
+
+
+def check_inputs(inputs):
+    """Raises ValueError unless a model's inputs are those of the interface, equally many rows."""
+    names = ("encoder_token_ids", "decoder_token_ids")
+    if not isinstance(inputs, dict) or not set(names) <= set(inputs):
+        received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+        raise ValueError(
+            f"`inputs` must be a dict with {names[0]!r} and {names[1]!r}. Received: {received}."
+        )
+    for name in names:
+        check_token_ids(name, inputs[name])
+    source_rows, target_rows = (inputs[name].shape[0] for name in names)
+    if None not in (source_rows, target_rows) and source_rows != target_rows:
+        raise ValueError(
+            "Sources and targets must be equally many. Received: "
+            f"{source_rows} rows of {names[0]}, {target_rows} of {names[1]}."
         )
 
 

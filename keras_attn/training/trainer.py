@@ -80,6 +80,8 @@ def train(
     first_step = session.steps.step
     if first_step < (session.max_steps or math.inf):
         _fit(session, callbacks)
+    else:
+        session.ended_by = "its limit in an earlier session"
     throughput = session.throughput
     show_line(console, "saving and scoring the translator")
     translator, scores = _finish(session)
@@ -87,6 +89,7 @@ def train(
     report = {
         "recipe": session.recipe.name,
         "steps": session.steps.step,
+        "ended_by": session.ended_by,
         "epochs": session.steps.step / session.train_pipeline.steps_per_epoch,
         "seconds": seconds,
         "step_seconds": throughput.step_seconds,
@@ -102,7 +105,8 @@ def train(
     }
     write_json(run.report, report)
     _end_session(session, "finished", first_step, seconds)
-    show_line(console, f"finished: {run.path} ({seconds:.0f} s, {session.steps.step:,} steps)")
+    counts = f"{seconds:.0f} s, {session.steps.step:,} steps, ended by {session.ended_by}"
+    show_line(console, f"finished: {run.path} ({counts})")
     return TrainingResult(
         run=run.path,
         translator=translator,
@@ -134,6 +138,7 @@ def _fit(session: TrainingSession, extra_callbacks: Sequence[keras.callbacks.Cal
             shuffle=False,  # the pipeline does that
             verbose=0,
         )
+        session.ended_by = _ended_by(session, built_in)
     except KeyboardInterrupt:
         display.close()
         if steps.step > session.run.last_step():
@@ -151,6 +156,21 @@ def _fit(session: TrainingSession, extra_callbacks: Sequence[keras.callbacks.Cal
         raise
     finally:
         display.close()
+
+
+def _ended_by(session: TrainingSession, callbacks: Sequence[keras.callbacks.Callback]) -> str:
+    """Names the limit that ended the training."""
+    settings = session.recipe.training
+    if session.max_steps is not None and session.steps.step >= session.max_steps:
+        by_steps = settings.max_steps is not None and session.max_steps == settings.max_steps
+        return (
+            f"max_steps = {session.max_steps}"
+            if by_steps
+            else f"max_epochs = {settings.max_epochs}"
+        )
+    if any(isinstance(callback, TimeLimit) and callback.reached for callback in callbacks):
+        return f"max_minutes = {settings.max_minutes:g}"
+    return "early stopping"
 
 
 def _make_display(session: TrainingSession) -> ProgressDisplay:

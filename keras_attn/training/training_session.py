@@ -44,6 +44,7 @@ class TrainingSession:
         throughput: Throughput. The measure of speed.
         interval_steps: int. Updates between two validations.
         max_steps: int or None. The last update; None if only time ends the training.
+        ended_by: str. What ended the training, once it has ended.
     """
 
     recipe: Recipe
@@ -59,6 +60,7 @@ class TrainingSession:
     throughput: Throughput
     interval_steps: int
     max_steps: int | None
+    ended_by: str = ""
 
 
 def prepare_session(

@@ -226,3 +226,18 @@ def test_a_name_that_no_slot_knows_names_the_nearest():
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="`num_heads` must divide `hidden_dim`. Received"):
         EncoderBlock(hidden_dim=10, num_heads=3)
+
+
+def test_an_input_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="The last axis of `inputs` must be `hidden_dim`"):
+        EncoderBlock(**SIZES)(draw(B, S, D + 1))
+
+
+def test_scores_have_their_shapes_in_a_functional_model():
+    inputs, encoder_sequence = keras.Input((T, D)), keras.Input((S, D))
+    _, scores = EncoderBlock(**SIZES)(inputs, return_attention_scores=True)
+    assert scores.shape == (None, H, T, T)
+    _, self_scores, cross_scores = DecoderBlock(**SIZES)(
+        inputs, encoder_sequence, return_attention_scores=True
+    )
+    assert self_scores.shape == (None, H, T, T) and cross_scores.shape == (None, H, T, S)

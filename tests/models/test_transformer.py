@@ -259,3 +259,26 @@ def test_unknown_presets_and_arguments_name_the_nearest():
         keras_attn.create_model("transfomer_base")
     with pytest.raises(ValueError, match="Did you mean `num_heads`"):
         keras_attn.create_model("transformer_tiny", heads=3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"num_layers": 0},
+        {"num_decoder_layers": 0},
+        {"num_heads": 0},
+        {"target_vocabulary_size": 0},
+        {"intermediate_dim": -3},
+    ],
+)
+def test_sizes_must_be_positive(arguments):
+    with pytest.raises(ValueError, match="must be a positive integer. Received"):
+        make(**arguments)
+
+
+def test_inputs_that_are_not_those_of_the_interface_are_named():
+    model = make()
+    with pytest.raises(ValueError, match="`inputs` must be a dict with 'encoder_token_ids'"):
+        model({"encoder_token_ids": SOURCE})
+    with pytest.raises(ValueError, match="3 rows of encoder_token_ids, 2 of decoder_token_ids"):
+        model({"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET[:2]})
