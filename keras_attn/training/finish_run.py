@@ -1,5 +1,6 @@
 """The end of a run: chooses the weights, saves the translator, scores it and writes the report."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,29 +46,42 @@ def make_translator(
     )
 
 
-def choose_weights(run: RunDirectory, recipe: Recipe, index: CheckpointIndex) -> tuple[Path, str]:
-    """Averages the last checkpoints if the recipe says so; else takes the best, or the last.
+def choose_weights(
+    run: RunDirectory,
+    recipe: Recipe,
+    index: CheckpointIndex,
+    perplexity_of: Callable[[Path], float],
+) -> tuple[Path, str]:
+    """Takes the best checkpoint, or the mean of the last ones if that is better still.
+
+    The mean is what the paper reports (Section 6.1), and it helps where the weights circle around
+    an optimum. While they still move on, it is worse than the last of them: so both are measured.
 
     Args:
         run: RunDirectory. The run.
         recipe: Recipe. `training.average_last`.
         index: CheckpointIndex. The checkpoints there are.
+        perplexity_of: function. The validation perplexity of a weights file.
 
     Returns:
         The weights file, and how it was chosen in words.
     """
-    count = min(recipe.training.average_last, len(index.checkpoints))
-    if count > 1:
-        steps = ", ".join(str(one.step) for one in index.checkpoints[-count:])
-        path = average_checkpoints(run.path, last=count)
-        return path, f"mean of {count} checkpoints (steps {steps})"
-    if index.best is not None:
-        return index.best.path, f"best {index.monitor} (step {index.best.step})"
-    if index.latest is None:
+    single = index.best or index.latest
+    if single is None:
         raise ValueError(
             f"`run` must have a checkpoint. Received: {str(run.path)!r}, which has none."
         )
-    return index.latest.path, f"last checkpoint (step {index.latest.step})"
+    words = f"best {index.monitor} (step {single.step})" if index.best else "last checkpoint"
+    count = min(recipe.training.average_last, len(index.checkpoints))
+    if count < 2:
+        return single.path, words
+    mean = average_checkpoints(run.path, last=count)
+    of_mean, of_single = perplexity_of(mean), perplexity_of(single.path)
+    steps = ", ".join(str(one.step) for one in index.checkpoints[-count:])
+    mean_words = f"mean of {count} checkpoints (steps {steps})"
+    if of_mean <= of_single:
+        return mean, f"{mean_words}: perplexity {of_mean:.4g}, {words}: {of_single:.4g}"
+    return single.path, f"{words}: perplexity {of_single:.4g}, {mean_words}: {of_mean:.4g}"
 
 
 def score_corpus(translator: Translator, corpus: Corpus, group: bool = False) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -229,9 +230,16 @@ def _make_callbacks(
 def _finish(session: TrainingSession) -> tuple[Any, dict[str, Any]]:
     """Chooses the weights, saves them as a translator and scores it."""
     recipe, run = session.recipe, session.run
-    path, words = choose_weights(run, recipe, session.index)
     # A copy of its own, outside the strategy and not compiled: no optimizer state in what is saved.
     model = build_model(recipe, session.tokenizers)
+
+    def perplexity_of(weights: Path) -> float:
+        model.load_weights(weights)
+        session.model.set_weights(model.get_weights())
+        dataset = session.validation_pipeline.dataset
+        return session.model.evaluate(dataset, verbose=0, return_dict=True)["perplexity"]
+
+    path, words = choose_weights(run, recipe, session.index, perplexity_of)
     model.load_weights(path)
     translator = make_translator(recipe, model, session.tokenizers)
     translator.save(run.translator)
