@@ -13,9 +13,10 @@ from rich.console import Console
 
 from keras_attn.training.average_checkpoints import average_checkpoints
 from keras_attn.training.checkpoint_index import CheckpointIndex
-from keras_attn.training.finish_run import rewrite_translator
+from keras_attn.training.finish_run import choose_weights, rewrite_translator
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.recipe import Recipe
+from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.trainer import train
 from keras_attn.translator import Translator
 
@@ -221,16 +222,35 @@ def test_a_loss_that_is_no_number_leaves_the_earlier_checkpoints_and_says_so(rec
     assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == 6
 
 
+@pytest.mark.parametrize("mean_is_better", [True, False])
+def test_the_mean_of_the_last_checkpoints_is_taken_only_where_it_is_better(
+    recipe, tmp_path, mean_is_better
+):
+    recipe = recipe.override({"training.average_last": "2"})
+    train(recipe, tmp_path / "run", progress=False)
+    run = RunDirectory(tmp_path / "run")
+    index = CheckpointIndex(run.path / "checkpoints")
+
+    def perplexity_of(weights):
+        return 2.0 if ("average" in weights.name) == mean_is_better else 3.0
+
+    path, words = choose_weights(run, recipe, index, perplexity_of)
+    assert ("average" in path.name) == mean_is_better
+    assert words.startswith("mean of 2" if mean_is_better else "best val_perplexity")
+    assert "perplexity 2" in words and words.endswith(": 3")
+
+
 def test_the_last_checkpoints_are_averaged_when_the_recipe_or_the_user_says_so(recipe, tmp_path):
     run = tmp_path / "run"
     result = train(recipe.override({"training.average_last": "2"}), run, progress=False)
-    assert result.report["weights"] == "mean of 2 checkpoints (steps 4, 6)"
+    assert "mean of 2 checkpoints (steps 4, 6)" in result.report["weights"]
     loaded = Translator.load(run / "translator").model
     weights = []
     for step in (4, 6):
         loaded.load_weights(run / "checkpoints" / f"step-{step:08d}.weights.h5")
         weights.append(loaded.get_weights())
-    for mean, *two in zip(result.translator.model.get_weights(), *weights, strict=True):
+    loaded.load_weights(run / "checkpoints" / "average.weights.h5")
+    for mean, *two in zip(loaded.get_weights(), *weights, strict=True):
         np.testing.assert_allclose(mean, sum(two) / 2, rtol=1e-6, atol=1e-7)
     translator = rewrite_translator(run, average_checkpoints(run, last=1))
     for ours, last in zip(translator.model.get_weights(), weights[1], strict=True):
