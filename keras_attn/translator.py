@@ -400,8 +400,9 @@ def _source_lengths(token_ids: tf.Tensor) -> tf.Tensor:
 
 def _check_texts(texts: Iterable[str]) -> list[str]:
     """The lines as a list, or ValueError if they are anything else."""
-    lines = [texts] if isinstance(texts, (str, bytes)) else list(texts)
-    if isinstance(texts, (str, bytes)) or not all(isinstance(line, str) for line in lines):
+    is_iterable = isinstance(texts, Iterable) and not isinstance(texts, (str, bytes))
+    lines = list(texts) if is_iterable else []
+    if not is_iterable or not all(isinstance(line, str) for line in lines):
         raise ValueError(
             "Texts must be a sequence of str, such as ['Hello!']. "
             f"Received: {type(texts).__name__}, {str(texts)[:60]!r}."

@@ -15,6 +15,7 @@ from keras_attn.version import __version__
 
 FORMAT_VERSION = 1
 SETTINGS_FILE = "translator.json"
+SETTINGS = ("decoding", "max_source_tokens", "max_extra_tokens", "batch_tokens", "jit_compile")
 
 
 def write_translator(
@@ -35,7 +36,11 @@ def write_translator(
     Raises:
         ValueError: if the directory exists and is no translator.
     """
-    if directory.exists() and not (directory / SETTINGS_FILE).exists() and any(directory.iterdir()):
+    directory = directory.resolve()  # a link stays a link
+    is_file = directory.exists() and not directory.is_dir()
+    if is_file or (
+        directory.exists() and not (directory / SETTINGS_FILE).exists() and any(directory.iterdir())
+    ):
         raise ValueError(
             f"`directory` must be new, empty or a translator's. Received: {directory}, which holds "
             "something else. Choose another directory."
@@ -66,7 +71,12 @@ def _swap(temporary: Path, directory: Path) -> None:
     old = directory.with_name(f".{directory.name}-old-{os.getpid()}")
     if directory.exists():
         directory.rename(old)
-    temporary.rename(directory)
+    try:
+        temporary.rename(directory)
+    except OSError:
+        if old.exists():
+            old.rename(directory)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -93,7 +103,9 @@ def read_translator(directory: Path) -> dict[str, Any]:
         version = settings.pop("format_version")
         written_by = settings.pop("keras_attn_version")
         is_shared = settings.pop("shared_tokenizer")
-    except (ValueError, KeyError, AttributeError) as error:
+        if version == FORMAT_VERSION:
+            settings = {name: settings[name] for name in SETTINGS}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{settings_path} is damaged: {error!r}. Save it again.") from error
     if version != FORMAT_VERSION:
         raise ValueError(

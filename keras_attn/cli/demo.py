@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = _free_directory(Path(arguments.output))
     if output != Path(arguments.output):
         say(console, f"{arguments.output} exists and is kept; this run goes to {output}")
-    result = _train(arguments.set, output)
+    result = _train(arguments.set, output, Path(arguments.saved_model))
     sentence = _show_translations(result.translator, console)
     test = result.report["test"]
     say(
@@ -118,12 +118,14 @@ def _free_directory(wanted: Path) -> Path:
     return path
 
 
-def _train(settings: list[tuple[str, str]], output: Path) -> TrainingResult:
+def _train(settings: list[tuple[str, str]], output: Path, saved_model: Path) -> TrainingResult:
     load_tensorflow()
+    from keras_attn.serving.version_directories import check_model_directory
     from keras_attn.training import NonFiniteLossError, Recipe, train
 
     recipe = Recipe.named(RECIPE).override(dict(settings))
     _check(recipe)
+    check_model_directory(saved_model)  # now, not after minutes of training
     try:
         return train(recipe, output, console=make_console(stderr=True))
     except NonFiniteLossError as error:
@@ -137,6 +139,11 @@ def _check(recipe: Recipe) -> None:
             "`--set` must leave `data.kind` and `data.test` of the demonstration as they are. "
             f"Received: {recipe.data.kind!r} and {recipe.data.test!r}; for other data there is "
             "`keras-attn train`."
+        )
+    if recipe.decoding.class_name == "RandomSampling":
+        raise ValueError(
+            "`--set decoding.class_name` must be a search that can be exported, such as "
+            "BeamSearch. Received: RandomSampling."
         )
 
 

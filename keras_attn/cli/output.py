@@ -72,6 +72,8 @@ def check_may_write(path: str | None, option: str = "--output") -> None:
     target = Path(os.path.realpath(str(path)))
     if target.is_dir():
         raise ValueError(f"`{option}` must be a file. Received: the directory {path!r}.")
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe
     if not target.parent.is_dir():
         raise ValueError(
             f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "

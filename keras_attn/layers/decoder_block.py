@@ -23,7 +23,7 @@ class DecoderBlock(TransformerBlock):
             normalize_first, position, feed_forward, normalization, max_sequence_length,
             **kwargs: as in `EncoderBlock`.
         attention: slot of both attentions; a layer fills the first, a copy without its weights the
-            second. Defaults to `"multi_head"`.
+            second (and without a sliding window). Defaults to `"multi_head"`.
 
     Call arguments:
         inputs: float, (B, T, D).
@@ -43,7 +43,7 @@ class DecoderBlock(TransformerBlock):
         the new cache. A tuple if more than one.
 
     Raises:
-        ValueError: if `num_heads` does not divide `hidden_dim`, or a slot cannot be filled.
+        ValueError: if a size is wrong, a slot cannot be filled, or nothing comes from the encoder.
 
     Example:
     >>> block = keras_attn.layers.DecoderBlock(hidden_dim=8, intermediate_dim=16, num_heads=2)
@@ -59,6 +59,9 @@ class DecoderBlock(TransformerBlock):
         self.cross_attention = self._fill(
             "attention", self.self_attention, "cross_attention", clone=True
         )
+        # Positions of two different sequences have no distance that a window could measure.
+        if getattr(self.cross_attention, "sliding_window", None) is not None:
+            self.cross_attention.sliding_window = None
         self.cross_attention_residual = self._residual("cross_attention")
 
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
@@ -88,6 +91,10 @@ class DecoderBlock(TransformerBlock):
         return_attention_scores=False,
         training=None,
     ):
+        if encoder_sequence is None and cross_cache is None:
+            raise ValueError(
+                "`encoder_sequence` may only be left out with a `cross_cache`. Received: neither."
+            )
         hidden = inputs
         if self.position is not None:
             start_index = 0 if cache_update_index is None else cache_update_index

@@ -126,10 +126,20 @@ class MultiHeadAttention(AttentionProjections):
         cache_update_index=None,
     ):
         is_shared = cache is not None and cache_update_index is None
+        if is_shared and self.sliding_window is not None:
+            raise ValueError(
+                "`sliding_window` must be None for a `cache` without `cache_update_index`: the "
+                f"query has no position. Received: sliding_window={self.sliding_window}."
+            )
         if value is None and not is_shared:
             value, value_mask = query, query_mask if value_mask is None else value_mask
         axes = self._attended_axes(query)
         if axes is not None:
+            if cache is not None:
+                raise ValueError(
+                    "`cache` needs inputs of shape (B, T, D). "
+                    f"Received: shape={tuple(query.shape)}, attention_axes={self.attention_axes}."
+                )
             masks = (query_mask, value_mask, key_mask, attention_mask)
             return self._call_over_axes(
                 query, value, key, masks, axes, return_attention_scores, training, use_causal_mask
@@ -230,7 +240,15 @@ class MultiHeadAttention(AttentionProjections):
         query, value = merge_axes(query, axes), merge_axes(value, axes)
         key = None if key is None else merge_axes(key, axes)
         query_length, key_length = ops.shape(query)[1], ops.shape(value)[1]
+        batch_sizes = [size for axis, size in enumerate(query_sizes) if axis not in axes]
         if attention_mask is not None:
+            # (B, T, S) is the same for the other batch axes, as in Keras: (B, 1, ..., T, S).
+            given = list(ops.shape(attention_mask))[: len(attention_mask.shape) - 2 * len(axes)]
+            given += [1] * (len(batch_sizes) - len(given))
+            attention_mask = ops.reshape(attention_mask, (*given, query_length, key_length))
+            attention_mask = ops.broadcast_to(
+                attention_mask, (*batch_sizes, query_length, key_length)
+            )
             attention_mask = ops.reshape(attention_mask, (-1, query_length, key_length))
         key_value = self.project_key_value(value, key)
         mask = self._combined_mask(
@@ -240,7 +258,6 @@ class MultiHeadAttention(AttentionProjections):
         outputs = restore_axes(outputs, axes, query_sizes)
         if not return_attention_scores:
             return outputs
-        batch_sizes = [size for axis, size in enumerate(query_sizes) if axis not in axes]
         attended = [query_sizes[axis] for axis in axes] + [value_sizes[axis] for axis in axes]
         scores = ops.reshape(scores, (*batch_sizes, self.num_heads, *attended))
         return outputs, ops.cast(scores, self.compute_dtype)

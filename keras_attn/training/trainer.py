@@ -85,7 +85,12 @@ def train(
         session.ended_by = "its limit in an earlier session"
     throughput = session.throughput
     show_line(console, "saving and scoring the translator")
-    translator, scores = _finish(session)
+    try:
+        translator, scores = _finish(session)
+    except BaseException:
+        _end_session(session, "unfinished", first_step, time.monotonic() - started)
+        show_line(console, f"trained but not finished: {_how_to_go_on(session)}")
+        raise
     seconds = time.monotonic() - started
     report = {
         "recipe": session.recipe.name,
@@ -146,11 +151,7 @@ def _fit(session: TrainingSession, extra_callbacks: Sequence[keras.callbacks.Cal
             writer.set_model(session.model)
             writer.write({})
         _end_session(session, "interrupted", first_step, time.monotonic() - started)
-        show_line(
-            session.console,
-            f"interrupted: step {steps.step:,} is saved in {session.run.path}; continue with "
-            f"keras-attn train --output {session.run.path} --resume",
-        )
+        show_line(session.console, f"interrupted: {_how_to_go_on(session)}")
         raise
     except BaseException:
         _end_session(session, "failed", first_step, time.monotonic() - started)
@@ -159,19 +160,29 @@ def _fit(session: TrainingSession, extra_callbacks: Sequence[keras.callbacks.Cal
         display.close()
 
 
+def _how_to_go_on(session: TrainingSession) -> str:
+    """What is saved, and the command that continues from there."""
+    saved = session.run.last_step()
+    if not saved:
+        return "no step is saved yet; start again with the same command"
+    return (
+        f"step {saved:,} is saved in {session.run.path}; continue with "
+        f"keras-attn train --output {session.run.path} --resume"
+    )
+
+
 def _ended_by(session: TrainingSession, callbacks: Sequence[keras.callbacks.Callback]) -> str:
     """Names the limit that ended the training."""
     settings = session.recipe.training
     if session.max_steps is not None and session.steps.step >= session.max_steps:
-        by_steps = settings.max_steps is not None and session.max_steps == settings.max_steps
-        return (
-            f"max_steps = {session.max_steps}"
-            if by_steps
-            else f"max_epochs = {settings.max_epochs}"
-        )
+        epochs = settings.max_epochs or math.inf
+        in_epochs = epochs * session.train_pipeline.steps_per_epoch
+        if settings.max_steps is not None and settings.max_steps <= in_epochs:
+            return f"max_steps = {settings.max_steps}"
+        return f"max_epochs = {settings.max_epochs:g}"
     if any(isinstance(callback, TimeLimit) and callback.reached for callback in callbacks):
         return f"max_minutes = {settings.max_minutes:g}"
-    return "early stopping"
+    return "early stopping" if settings.early_stopping_patience is not None else "a callback"
 
 
 def _make_display(session: TrainingSession) -> ProgressDisplay:

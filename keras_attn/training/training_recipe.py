@@ -81,7 +81,7 @@ class TrainingRecipe(RecipeSection):
     )
     keep_checkpoints: int = described(5, "the last checkpoints kept, beside the best", minimum=1)
     average_last: int = described(
-        0, "average the weights of the last checkpoints at the end; 0: take the best", minimum=0
+        0, "keep the mean of so many last checkpoints if it beats the best; 0: the best", minimum=0
     )
     tensorboard: bool = described(False, "write TensorBoard logs into the run (needs tensorboard)")
 

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import math
 import os
+import shutil
 from typing import Any
 
 import keras
@@ -24,6 +25,8 @@ from keras_attn.training.tokenizer_pair import TokenizerPair
 
 _HIGHER_IS_BETTER = ("token_accuracy", "bleu")
 _FIXED_SECTIONS = ("data", "tokenizer", "model")
+# The seed draws the phrasebook and the order of batches; the policy shapes the optimizer's state.
+_FIXED_IN_TRAINING = ("seed", "dtype_policy")
 
 
 @dataclasses.dataclass
@@ -125,6 +128,7 @@ def prepare_session(
     run.write_information("running", step=first_step)
     recipe.to_toml(run.recipe)
     if not first_step:
+        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
         tokenizers.save(run.tokenizer)
     return session
 
@@ -143,14 +147,15 @@ def _resolve_recipe(
     resolved = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe)
     if resume and run.last_step():
         started_with = Recipe.from_toml(run.recipe)
-        for section in _FIXED_SECTIONS:
+        for section in (*_FIXED_SECTIONS, "training"):
             ours, theirs = getattr(resolved, section), getattr(started_with, section)
-            for field in dataclasses.fields(ours):
-                if getattr(ours, field.name) != getattr(theirs, field.name):
+            names = [field.name for field in dataclasses.fields(ours)]
+            for name in names if section in _FIXED_SECTIONS else _FIXED_IN_TRAINING:
+                if getattr(ours, name) != getattr(theirs, name):
                     raise ValueError(
-                        f"`{section}.{field.name}` must be as the run was started with, "
-                        f"{getattr(theirs, field.name)!r}, to resume it. "
-                        f"Received: {getattr(ours, field.name)!r}"
+                        f"`{section}.{name}` must be as the run was started with, "
+                        f"{getattr(theirs, name)!r}, to resume it. "
+                        f"Received: {getattr(ours, name)!r}"
                     )
     return resolved
 

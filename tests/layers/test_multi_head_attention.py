@@ -147,6 +147,17 @@ def test_flash_attention_round_trips_and_true_is_refused():
         MultiHeadAttention(H, K, flash_attention=True)
 
 
+@pytest.mark.parametrize("mask_shape", [(B, 3, T, T), (B, T, T), (B, 1, T, T)])
+def test_masks_over_another_axis_mean_what_they_mean_in_keras(mask_shape):
+    query = draw(B, 3, T, D)
+    theirs, ours = twins(query, query, attention_axes=(2,))
+    mask = np.random.default_rng(2).random(mask_shape) > 0.4
+    mask[..., 0] = True
+    expected_mask = np.broadcast_to(mask if mask.ndim == 4 else mask[:, None], (B, 3, T, T))
+    expected = theirs(query, query, attention_mask=expected_mask)
+    np.testing.assert_allclose(ours(query, query, attention_mask=mask), expected, atol=2e-6)
+
+
 # Caches
 
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_attn
+from keras_attn.layers import MultiHeadAttention
 from keras_attn.models import Decoder, Encoder, Transformer, create_model
 
 B, T, S, V = 3, 5, 7, 23
@@ -26,6 +27,8 @@ VARIANTS = {
     "untied": {"tie_output": False},
     "two vocabularies": {"target_vocabulary_size": 19},
     "deep decoder": {"num_decoder_layers": 3},
+    "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
+    "grouped heads": {"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
 }
 
 
@@ -235,6 +238,18 @@ def test_stacks_stand_alone_and_round_trip():
     for stack in (encoder, decoder):
         twin = type(stack).from_config(json.loads(json.dumps(stack.get_config())))
         assert json.dumps(twin.get_config()) == json.dumps(stack.get_config())
+
+
+def test_the_embeddings_of_a_stack_are_dropped_out_in_training_only():
+    encoder = Encoder(V, **{**SIZES, "num_layers": 1}, dropout=0.5)
+    embedded = encoder.embed(SOURCE, training=True)
+    assert 0.3 < np.mean(np.asarray(embedded) == 0) < 0.7  # Section 5.4: P_drop on the sums
+    assert np.mean(np.asarray(encoder.embed(SOURCE)) == 0) < 0.01
+
+
+def test_a_decoder_without_anything_from_an_encoder_is_refused():
+    with pytest.raises(ValueError, match="`encoder_sequence` may only be left out with"):
+        Decoder(V, **SIZES)(TARGET)
 
 
 # Errors

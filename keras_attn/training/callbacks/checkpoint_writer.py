@@ -1,5 +1,6 @@
 """Saves weights and optimizer state after every validation."""
 
+import math
 import os
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.checkpoint_index import Checkpoint, CheckpointIndex
+from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 
 
 class CheckpointWriter(keras.callbacks.Callback):
@@ -26,7 +28,13 @@ class CheckpointWriter(keras.callbacks.Callback):
         self._steps = steps
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves a checkpoint with what the validation gave."""
+        """Saves a checkpoint with what the validation gave, unless the weights are spoiled.
+
+        The last update before a validation may spoil them without its own loss showing it.
+        """
+        loss = (logs or {}).get("val_loss", 0.0)
+        if not math.isfinite(loss):
+            raise NonFiniteLossError(self._steps.step, float(loss))
         self.write({name: float(value) for name, value in (logs or {}).items()})
 
     def write(self, metrics: dict[str, float]) -> Checkpoint:
