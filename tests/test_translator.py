@@ -272,17 +272,11 @@ def test_directories_that_are_no_whole_translator_are_named(translator, tmp_path
     settings_path.write_text(json.dumps({**settings, "format_version": 99}))
     with pytest.raises(ValueError, match="has format version 99"):
         Translator.load(tmp_path / "t")
-    for damaged in (
-        "{",
-        "[]",
-        json.dumps({**settings, "shared_tokenizer": None} | {"decoding": 1}),
-    ):
+    incomplete = {name: settings[name] for name in settings if name != "decoding"}
+    for damaged in ("{", "[]", json.dumps(incomplete)):
         settings_path.write_text(damaged)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="is damaged"):
             Translator.load(tmp_path / "t")
-    settings_path.write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
-        Translator.load(tmp_path / "t")
     settings_path.write_text(json.dumps(settings))
     (tmp_path / "t" / "model.keras").unlink()
     with pytest.raises(ValueError, match="model.keras is missing"):
