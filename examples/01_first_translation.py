@@ -2,8 +2,8 @@
 
     python examples/01_first_translation.py
 
-Cost: 160 seconds of processor time on a 2-core machine, for 800 updates of 1,053,696 parameters.
-Result: BLEU 76.9 on 200 sentences that it has not seen, such as
+Cost: 155 seconds of processor time on a 2-core machine, for 800 updates of 1,181,696 parameters.
+Result: BLEU 91.4 on 200 sentences that it has not seen, such as
 
     He does not know whether the men are hungry.  ->  Er weiß nicht, ob die Männer hungrig sind.
 
@@ -27,7 +27,7 @@ def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> 
 
     # Text. The phrasebook is made by a grammar: English sentences and their German, no download.
     train, test = phrasebook("train", num_pairs), phrasebook("test", num_test_pairs)
-    tokenizer = SentencePieceTokenizer.train([*train.sources, *train.targets], vocabulary_size=1000)
+    tokenizer = SentencePieceTokenizer.train([*train.sources, *train.targets], vocabulary_size=2000)
 
     # Batches. Similar lengths share a batch, and all batches have one of three shapes, so that XLA
     # compiles the training step three times and no more. `repeat` makes the stream endless.

@@ -6,9 +6,9 @@
 Cost: 140 seconds of processor time on a 2-core machine, 6 once the run is there.
 Result: three pictures, and links such as
 
-    ▁weiß  <-  ▁know (0.37)
-      ▁ob  <-  ▁whether (0.63)
-    ▁sind  <-  ▁are (0.50)
+    ▁weiß  <-  ▁know (0.54)
+      ▁ob  <-  ▁whether (0.59)
+    ▁sind  <-  ▁are (0.52)
 
 The run is trained if it is not there yet. Name one of your own with `--run`; any translator that
 `train` left in `RUN/translator` will do.
