@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from keras_attn import decoding
 from keras_attn.data import Tokenizer, line_batches, pad_rows
+from keras_attn.data.line_batches import check_lines, token_lists
 from keras_attn.decoding import SearchResult, search
+from keras_attn.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translation import Translation, TranslationReport
 from keras_attn.translator_files import read_translator, write_translator
@@ -208,7 +210,7 @@ class Translator(tf.Module):
         Returns:
             list of `Translation`, in the order of `texts`.
         """
-        texts = _check_texts(texts)
+        texts = check_lines(texts)
         sources, cut = self._tokenize_lines(texts)
         translations = [Translation(source=text, text="") for text in texts]
         compiled = self.jit_compile is True or (
@@ -216,7 +218,7 @@ class Translator(tf.Module):
         )
         for members, shape in self._batches([len(ids) for ids in sources]):
             result = self._run_search([sources[i] for i in members], shape, compiled)
-            for row, hypotheses in enumerate(self._hypotheses(result)):
+            for row, hypotheses in enumerate(read_hypotheses(result, self.target_tokenizer)):
                 i = members[row]
                 translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
                 if attention:
@@ -258,7 +260,7 @@ class Translator(tf.Module):
         Raises:
             ValueError: if there are not as many targets as sources.
         """
-        sources, targets = _check_texts(sources), _check_texts(targets)
+        sources, targets = check_lines(sources), check_lines(targets)
         if len(sources) != len(targets):
             raise ValueError(
                 "`sources` and `targets` must be equally many. "
@@ -266,7 +268,7 @@ class Translator(tf.Module):
             )
         source_ids, _ = self._tokenize_lines(sources)
         end = self.target_tokenizer.end_token_id
-        target_ids = [[*ids, end] for ids in _token_lists(self.target_tokenizer, targets)]
+        target_ids = [[*ids, end] for ids in token_lists(self.target_tokenizer, targets)]
         longest = max((len(ids) for ids in target_ids), default=0)
         if longest > self._most_positions(longest):
             raise ValueError(
@@ -292,45 +294,25 @@ class Translator(tf.Module):
     def _tokenize_lines(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         """Source ids of every line, end token included, and which lines were cut."""
         limit, end = self._source_limit, self.source_tokenizer.end_token_id
-        pieces = _token_lists(self.source_tokenizer, texts)
+        pieces = token_lists(self.source_tokenizer, texts)
         return [[*ids[:limit], end] for ids in pieces], [len(ids) > limit for ids in pieces]
 
     # Results
 
-    def _hypotheses(self, result: SearchResult) -> list[list[dict[str, Any]]]:
-        """The hypotheses of each row as dictionaries, best first, unused places left out."""
-        batch_size, num_hypotheses, length = result.token_ids.shape
-        flat = result.token_ids.reshape(-1, length)  # (B * N, T)
-        texts = self.target_tokenizer.detokenize(tf.constant(flat)).numpy()
-        rows = []
-        for row in range(batch_size):
-            hypotheses = []
-            for place in range(num_hypotheses):
-                ids = result.token_ids[row, place]
-                if ids[0] == 0:
-                    continue  # fewer sequences than places
-                end = int(np.argmax(ids == self.target_tokenizer.end_token_id))
-                hypotheses.append(
-                    {
-                        "text": texts[row * num_hypotheses + place].decode("utf-8"),
-                        "tokens": tuple(self.target_tokenizer.pieces(ids[:end].tolist())),
-                        "log_probability": float(result.log_probabilities[row, place]),
-                        "score": float(result.scores[row, place]),
-                        "truncated": bool(result.truncated[row, place]),
-                    }
-                )
-            rows.append(hypotheses)
-        return rows
-
     def _translation(
-        self, source: str, source_ids: list[int], cut: bool, best_first: list[dict[str, Any]]
+        self, source: str, source_ids: list[int], cut: bool, best_first: list[Hypothesis]
     ) -> Translation:
+        if not best_first:
+            raise ValueError(
+                "The model gives no probabilities: its logits are NaN. Received: "
+                f"{source[:60]!r}. Take an earlier checkpoint."
+            )
         source_tokens = tuple(self.source_tokenizer.pieces(source_ids))
         best, *rest = [
             Translation(
                 source=source,
                 source_tokens=source_tokens,
-                **{**hypothesis, "truncated": hypothesis["truncated"] or cut},
+                **hypothesis._replace(truncated=hypothesis.truncated or cut)._asdict(),
             )
             for hypothesis in best_first
         ]
@@ -396,20 +378,3 @@ def _strategy(identifier: Any) -> Any:
 def _source_lengths(token_ids: tf.Tensor) -> tf.Tensor:
     """Source tokens of each row, the end token not counted: (B, S) -> (B,)."""
     return tf.reduce_sum(tf.cast(token_ids != 0, tf.int32), axis=1) - 1
-
-
-def _check_texts(texts: Iterable[str]) -> list[str]:
-    """The lines as a list, or ValueError if they are anything else."""
-    is_iterable = isinstance(texts, Iterable) and not isinstance(texts, (str, bytes))
-    lines = list(texts) if is_iterable else []
-    if not is_iterable or not all(isinstance(line, str) for line in lines):
-        raise ValueError(
-            "Texts must be a sequence of str, such as ['Hello!']. "
-            f"Received: {type(texts).__name__}, {str(texts)[:60]!r}."
-        )
-    return lines
-
-
-def _token_lists(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    """Pieces of every line."""
-    return tokenizer.tokenize(tf.constant(texts, tf.string)).to_list() if texts else []

@@ -326,3 +326,10 @@ def test_lines_may_come_as_an_array_or_a_generator(translator):
     expected = translator.translate(LINES[:3])
     assert translator.translate(np.array(LINES[:3])) == expected
     assert translator.translate(line for line in LINES[:3]) == expected
+
+
+def test_a_model_without_numbers_says_so():
+    model = make_model()
+    model.set_weights([w * np.nan for w in model.get_weights()])
+    with pytest.raises(ValueError, match="its logits are NaN"):
+        make(model).translate(["a"])

@@ -1,0 +1,51 @@
+"""The result of a search in words: what each hypothesis says."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_attn.data import Tokenizer
+from keras_attn.decoding import SearchResult
+
+
+class Hypothesis(NamedTuple):
+    """One output of a search; the fields are those of `Translation`."""
+
+    text: str
+    tokens: tuple[str, ...]
+    log_probability: float
+    score: float
+    truncated: bool
+
+
+def read_hypotheses(result: SearchResult, tokenizer: Tokenizer) -> list[list[Hypothesis]]:
+    """Reads the hypotheses of every sentence, best first.
+
+    Args:
+        result: `SearchResult` of NumPy arrays.
+        tokenizer: `Tokenizer` of the target.
+
+    Returns:
+        list of a list for each row. Places that hold no hypothesis are left out.
+    """
+    batch_size, num_hypotheses, length = result.token_ids.shape
+    flat = tf.constant(result.token_ids.reshape(-1, length))  # (B, N, T) -> (B * N, T)
+    texts = tokenizer.detokenize(flat).numpy().reshape(batch_size, num_hypotheses)
+
+    def read(row: int, place: int) -> Hypothesis:
+        ids = result.token_ids[row, place]  # (T,)
+        end = int(np.argmax(ids == tokenizer.end_token_id))
+        return Hypothesis(
+            text=texts[row, place].decode("utf-8"),
+            tokens=tuple(tokenizer.pieces(ids[:end].tolist())),
+            log_probability=float(result.log_probabilities[row, place]),
+            score=float(result.scores[row, place]),
+            truncated=bool(result.truncated[row, place]),
+        )
+
+    is_used = result.token_ids[:, :, 0] != 0  # (B, N)
+    return [
+        [read(row, place) for place in np.flatnonzero(is_used[row]).tolist()]
+        for row in range(batch_size)
+    ]
