@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.size_checks import check_positive_integers
+
 
 class AttentionProjections(keras.layers.Layer):
     """Projects queries, keys and values to heads, and heads back; the base of attention layers.
@@ -59,12 +61,10 @@ class AttentionProjections(keras.layers.Layer):
         self._check_arguments()
 
     def _check_arguments(self):
-        for name in ("num_heads", "key_dim", "value_dim", "num_key_value_heads", "sliding_window"):
-            value = getattr(self, name)
-            if name == "sliding_window" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}.")
+        names = ["num_heads", "key_dim", "value_dim", "num_key_value_heads"]
+        if self.sliding_window is not None:
+            names.append("sliding_window")
+        check_positive_integers(**{name: getattr(self, name) for name in names})
         if self.num_heads % self.num_key_value_heads:
             raise ValueError(
                 "`num_key_value_heads` must divide `num_heads`. Received: "

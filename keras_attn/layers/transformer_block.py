@@ -3,6 +3,7 @@
 import keras
 
 from keras_attn.layers.residual import Residual
+from keras_attn.layers.size_checks import check_sizes
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
@@ -106,18 +107,6 @@ class TransformerBlock(keras.layers.Layer):
             "normalization": self.normalization,
             "max_sequence_length": self.max_sequence_length,
         }
-
-
-def check_sizes(hidden_dim, num_heads, **others):
-    """Raises ValueError unless all sizes are positive and the heads share the width evenly."""
-    for name, size in {"hidden_dim": hidden_dim, "num_heads": num_heads, **others}.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size}.")
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "`num_heads` must divide `hidden_dim`. "
-            f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}."
-        )
 
 
 def as_tuple(outputs):

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.size_checks import check_sizes
 from keras_attn.layers.slots import fill_slot, serialize_slot
-from keras_attn.layers.transformer_block import check_sizes
 
 
 class TransformerStack(keras.layers.Layer):

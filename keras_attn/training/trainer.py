@@ -175,11 +175,7 @@ def _ended_by(session: TrainingSession, callbacks: Sequence[keras.callbacks.Call
     """Names the limit that ended the training."""
     settings = session.recipe.training
     if session.max_steps is not None and session.steps.step >= session.max_steps:
-        epochs = settings.max_epochs or math.inf
-        in_epochs = epochs * session.train_pipeline.steps_per_epoch
-        if settings.max_steps is not None and settings.max_steps <= in_epochs:
-            return f"max_steps = {settings.max_steps}"
-        return f"max_epochs = {settings.max_epochs:g}"
+        return session.step_limit
     if any(isinstance(callback, TimeLimit) and callback.reached for callback in callbacks):
         return f"max_minutes = {settings.max_minutes:g}"
     return "early stopping" if settings.early_stopping_patience is not None else "a callback"

@@ -5,6 +5,7 @@ import importlib.util
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -47,6 +48,7 @@ class TrainingSession:
         throughput: Throughput. The measure of speed.
         interval_steps: int. Updates between two validations.
         max_steps: int or None. The last update; None if only time ends the training.
+        step_limit: str. The field of the recipe that `max_steps` comes from, with its value.
         ended_by: str. What ended the training, once it has ended.
     """
 
@@ -63,6 +65,7 @@ class TrainingSession:
     throughput: Throughput
     interval_steps: int
     max_steps: int | None
+    step_limit: str
     ended_by: str = ""
 
 
@@ -117,11 +120,11 @@ def prepare_session(
         token_counter = compile_model(model, settings, hidden_dim, jit_compile)
     if settings.jit_compile and not jit_compile:
         show_line(console, "note: XLA is off, it does not work with several replicas")
-    interval, max_steps = _plan_steps(recipe, train_pipeline)
+    interval, max_steps, step_limit = _plan_steps(recipe, train_pipeline)
     session = TrainingSession(
         recipe, run, console, corpora, tokenizers, train_pipeline, validation_pipeline, model,
         _open_index(run, recipe), StepCounter(first_step), Throughput(token_counter),
-        interval, max_steps,
+        interval, max_steps, step_limit,
     )  # fmt: skip
     if first_step:
         _restore(session)
@@ -147,17 +150,24 @@ def _resolve_recipe(
     resolved = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe)
     if resume and run.last_step():
         started_with = Recipe.from_toml(run.recipe)
-        for section in (*_FIXED_SECTIONS, "training"):
-            ours, theirs = getattr(resolved, section), getattr(started_with, section)
-            names = [field.name for field in dataclasses.fields(ours)]
-            for name in names if section in _FIXED_SECTIONS else _FIXED_IN_TRAINING:
-                if getattr(ours, name) != getattr(theirs, name):
-                    raise ValueError(
-                        f"`{section}.{name}` must be as the run was started with, "
-                        f"{getattr(theirs, name)!r}, to resume it. "
-                        f"Received: {getattr(ours, name)!r}"
-                    )
+        for section, name in _fixed_fields(resolved):
+            ours = getattr(getattr(resolved, section), name)
+            theirs = getattr(getattr(started_with, section), name)
+            if ours != theirs:
+                raise ValueError(
+                    f"`{section}.{name}` must be as the run was started with, {theirs!r}, to "
+                    f"resume it. Received: {ours!r}"
+                )
     return resolved
+
+
+def _fixed_fields(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Section and name of every field that a resumed run must share with its start."""
+    for section in _FIXED_SECTIONS:
+        for field in dataclasses.fields(getattr(recipe, section)):
+            yield section, field.name
+    for name in _FIXED_IN_TRAINING:
+        yield "training", name
 
 
 def _make_pipelines(
@@ -179,19 +189,25 @@ def _make_pipelines(
     )
 
 
-def _plan_steps(recipe: Recipe, pipeline: TrainingPipeline) -> tuple[int, int | None]:
-    """Updates between two validations, and updates in all (None: until the time is over).
+def _plan_steps(recipe: Recipe, pipeline: TrainingPipeline) -> tuple[int, int | None, str]:
+    """Updates between two validations, updates in all (None: until the time is over), and why.
 
-    Both are rounded up to whole calls of the training function (`steps_per_execution`).
+    Both numbers are rounded up to whole calls of the training function (`steps_per_execution`).
     """
     settings = recipe.training
     per_call = settings.steps_per_execution
-    limits = [] if settings.max_steps is None else [settings.max_steps]
+    limits: dict[str, int] = {}
+    if settings.max_steps is not None:
+        limits[f"max_steps = {settings.max_steps}"] = settings.max_steps
     if settings.max_epochs is not None:
-        limits.append(math.ceil(settings.max_epochs * pipeline.steps_per_epoch))
+        in_steps = math.ceil(settings.max_epochs * pipeline.steps_per_epoch)
+        limits[f"max_epochs = {settings.max_epochs:g}"] = in_steps
     interval = settings.validate_every_steps or pipeline.steps_per_epoch
-    max_steps = math.ceil(min(limits) / per_call) * per_call if limits else None
-    return math.ceil(interval / per_call) * per_call, max_steps
+    interval = math.ceil(interval / per_call) * per_call
+    if not limits:
+        return interval, None, ""
+    lowest = min(limits, key=limits.__getitem__)
+    return interval, math.ceil(limits[lowest] / per_call) * per_call, lowest
 
 
 def _open_index(run: RunDirectory, recipe: Recipe) -> CheckpointIndex:

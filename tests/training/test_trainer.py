@@ -322,3 +322,29 @@ def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
     for ours, theirs in zip(one, two, strict=True):
         for name in ("loss", "perplexity", "val_loss", "val_perplexity", "val_token_accuracy"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-4), (name, ours["step"])
+
+
+@pytest.mark.parametrize(
+    "overrides, reason",
+    [
+        ({}, "max_steps = 6"),
+        ({"training.max_steps": "5", "training.steps_per_execution": "2"}, "max_steps = 5"),
+        ({"training.max_epochs": "0.01"}, "max_epochs = 0.01"),
+        ({"training.max_minutes": "0.001"}, "max_minutes = 0.001"),
+    ],
+)
+def test_the_report_names_the_limit_that_ended_the_training(recipe, tmp_path, overrides, reason):
+    result = train(recipe.override(overrides), tmp_path / "run", progress=False)
+    assert result.report["ended_by"] == reason
+
+
+@pytest.mark.parametrize("field, value", [("seed", "3"), ("dtype_policy", "mixed_bfloat16")])
+def test_a_run_is_not_resumed_with_another_seed_or_dtype_policy(recipe, tmp_path, field, value):
+    train(recipe.override({"training.max_steps": "2"}), tmp_path / "run", progress=False)
+    with pytest.raises(ValueError, match=f"`training.{field}` must be as the run was started with"):
+        train(
+            recipe.override({f"training.{field}": value}),
+            tmp_path / "run",
+            resume=True,
+            progress=False,
+        )
