@@ -1,0 +1,177 @@
+"""Translation speed: keras_attn against CTranslate2 with the very same weights.
+
+    python benchmarks/decode.py                  all cells, about 25 minutes on 2 cores
+    python benchmarks/decode.py --quick          the small model only, under 3 minutes
+    python benchmarks/decode.py --saved-model    the exported graph in a Session with XLA off
+    python benchmarks/decode.py --trained RUN/translator --source FILE    real lines, mixed lengths
+
+Figures are target tokens per second. Every sentence has 32 source tokens and is forced to 32 target
+tokens. CTranslate2 runs at the better of 1 worker with 2 threads and 2 workers with 1 thread,
+chosen for each cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from side_by_side import (
+    Cell,
+    Engine,
+    describe_machine,
+    make_cell,
+    peers_python,
+    print_result,
+    progress,
+    summarize,
+    take_turns,
+)
+
+LENGTH = 32
+COMPUTE_TYPES = ("float32", "int8")
+LAYOUTS = ((1, 2), (2, 1))  # workers, threads of each
+SHORTEST_MEASUREMENT_SECONDS = 0.4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="the small model, V = 8,000, only")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each engine is measured")
+    parser.add_argument("--cells", default="", help="measure only cells whose name contains this")
+    parser.add_argument("--saved-model", action="store_true", help="measure the exported graph")
+    parser.add_argument("--trained", help="directory of a translator; needs --source")
+    parser.add_argument("--source", help="a text file, one sentence a line")
+    parser.add_argument("--peers-python", help="interpreter with requirements-peers.txt")
+    arguments = parser.parse_args()
+    python = peers_python(arguments.peers_python)
+    ours = Engine("keras_attn", "keras_attn_decode.py")
+    peers = {f"ctranslate2_{kind}": Engine(f"ctranslate2_{kind}", "ctranslate2_decode.py", python) for kind in COMPUTE_TYPES}
+    with tempfile.TemporaryDirectory() as directory:
+        benchmark = DecodeBenchmark(ours, peers, arguments, Path(directory))
+        cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
+    result = summarize(cells, list(peers))
+    result["machine"] = describe_machine()
+    result["versions"] = {**ours.versions, **next(iter(peers.values())).versions}
+    for engine in (ours, *peers.values()):
+        engine.close()
+    title = "Decoding" + (", SavedModel with XLA off" if arguments.saved_model else "")
+    print_result(title, "target tokens/s", result, ["keras_attn", *peers], arguments.json)
+
+
+class DecodeBenchmark:
+    """The cells of one call of this program."""
+
+    def __init__(
+        self, ours: Engine, peers: dict[str, Engine], arguments: Any, directory: Path
+    ) -> None:
+        self.ours = ours
+        self.peers = peers
+        self.arguments = arguments
+        self.directory = directory
+
+    def forced_cells(self) -> list[Cell]:
+        """{tiny, base} x {V} x {1, 64 sentences} x {greedy, beam 4}."""
+        quick = self.arguments.quick
+        cells = []
+        for size in ("tiny",) if quick else ("tiny", "base"):
+            for vocabulary_size in (8_000,) if quick else (8_000, 32_000):
+                wanted = [
+                    (name, sentences, beams)
+                    for sentences in (1, 64)
+                    for beams in (1, 4)
+                    if self.arguments.cells in (name := cell_name(size, vocabulary_size, sentences, beams))
+                ]
+                if not wanted:
+                    continue
+                directory = self.directory / f"{size}-{vocabulary_size}"
+                self.ours.ask("make_model", preset=f"transformer_{size}", vocabulary_size=vocabulary_size, directory=str(directory))
+                for name, sentences, beams in wanted:
+                    rng = np.random.default_rng(sentences)
+                    ids = rng.integers(4, vocabulary_size, (sentences, LENGTH - 1))
+                    sources = [[str(i) for i in row] for row in ids]
+                    cells.append(self._cell(name, directory, directory / "translator", sources, [" ".join(row) for row in sources], beams, LENGTH))
+        return cells
+
+    def trained_cells(self) -> list[Cell]:
+        """Real lines of mixed lengths with a trained model."""
+        lines = Path(self.arguments.source).read_text(encoding="utf-8").splitlines()
+        pieces = self.ours.ask("convert", run=self.arguments.trained, directory=str(self.directory), texts=lines)
+        return [
+            self._cell(f"{len(lines):,} real lines, {_search(beams)}", self.directory, Path(self.arguments.trained), pieces, lines, beams, None)
+            for beams in (1, 4)
+        ]
+
+    def _cell(self, name: str, directory: Path, translator: Path, pieces: list[list[str]], texts: list[str], beams: int, forced: int | None) -> Cell:
+        saved_model = str(directory / f"saved_model-{name}") if self.arguments.saved_model else None
+        progress(f"{name}: preparing")
+        self.ours.ask("prepare", translator=str(translator), beams=beams, texts=texts, forced_tokens=forced, saved_model=saved_model)
+        options = {"beam_size": beams, "return_scores": True}
+        if forced:
+            options |= {"min_decoding_length": forced, "max_decoding_length": forced}
+        else:
+            options |= {"length_penalty": 0.6}
+        layouts = {
+            peer: self._best_layout(peer, directory / "ctranslate2", pieces, options)
+            for peer in self.peers
+        }
+        engines = {"keras_attn": self.ours, **self.peers}
+        figures = take_turns({key: _measurement(engine) for key, engine in engines.items()}, self.arguments.rounds)
+        cell = make_cell(name, figures)
+        cell["layouts"] = {peer: f"{w} x {t}" for peer, (w, t) in layouts.items()}
+        cell["equal_tokens"] = _share_equal(self.ours, self.peers["ctranslate2_float32"])
+        progress(f"{name}: " + ", ".join(f"{k} {v:.2f}" for k, v in cell.items() if k.startswith("ratio")))
+        return cell
+
+    def _best_layout(self, peer: str, model: Path, pieces: list[list[str]], options: dict[str, Any]) -> tuple[int, int]:
+        """Leaves the peer prepared with its faster layout."""
+        seconds = {}
+        def prepare(layout: tuple[int, int]) -> None:
+            self.peers[peer].ask("prepare", model=str(model), compute_type=peer.split("_")[1], workers=layout[0], threads=layout[1], sources=pieces, options=options)
+        for layout in LAYOUTS:
+            prepare(layout)
+            self.peers[peer].ask("run", repeat=1)
+            repeat = _repeats(self.peers[peer])
+            seconds[layout] = min(self.peers[peer].ask("run", repeat=repeat)["seconds"] for _ in range(3))
+        best = min(LAYOUTS, key=seconds.__getitem__)
+        prepare(best)
+        self.peers[peer].ask("run", repeat=1)
+        return best
+
+
+def cell_name(size: str, vocabulary_size: int, sentences: int, beams: int) -> str:
+    words = "1 sentence" if sentences == 1 else f"{sentences} sentences"
+    return f"{size}, V {vocabulary_size:,}, {words}, {_search(beams)}"
+
+
+def _search(beams: int) -> str:
+    return "greedy" if beams == 1 else f"beam {beams}"
+
+
+def _repeats(engine: Engine) -> int:
+    seconds = engine.ask("run", repeat=1)["seconds"]
+    return max(1, round(SHORTEST_MEASUREMENT_SECONDS / seconds))
+
+
+def _measurement(engine: Engine) -> Any:
+    """A function that measures target tokens per second."""
+    repeat = _repeats(engine)
+
+    def measure() -> float:
+        result = engine.ask("run", repeat=repeat)
+        return sum(len(tokens) for tokens in result["tokens"]) / result["seconds"]
+
+    return measure
+
+
+def _share_equal(ours: Engine, peer: Engine) -> float:
+    """Share of the sentences with the same tokens, up to the forced end."""
+    a, b = ours.ask("run", repeat=1)["tokens"], peer.ask("run", repeat=1)["tokens"]
+    return float(np.mean([x[: LENGTH - 1] == y[: LENGTH - 1] for x, y in zip(a, b, strict=True)]))
+
+
+if __name__ == "__main__":
+    main()

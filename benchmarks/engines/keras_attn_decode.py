@@ -1,0 +1,98 @@
+"""keras_attn translating lines of text: the `Translator`, or an export of it in a Session."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from keras_attn.cli.process import load_tensorflow, prepare_environment
+
+prepare_environment()
+load_tensorflow()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from number_tokenizer import NumberTokenizer  # noqa: E402
+from serve_requests import serve_requests  # noqa: E402
+
+import keras_attn  # noqa: E402
+from keras_attn.interop import export_ctranslate2  # noqa: E402
+from keras_attn.serving import export_saved_model  # noqa: E402
+from keras_attn.serving.saved_model_session import SavedModelSession  # noqa: E402
+
+_translator: Any = None
+_session: Any = None
+_texts: list[str] = []
+
+
+def versions() -> dict[str, str]:
+    return {
+        "keras_attn": keras_attn.__version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+    }
+
+
+def make_model(preset: str, vocabulary_size: int, directory: str) -> None:
+    """Writes a model with random weights for every engine."""
+    keras.utils.set_random_seed(1)
+    model = keras_attn.create_model(preset, source_vocabulary_size=vocabulary_size)
+    translator = keras_attn.Translator(model, NumberTokenizer(vocabulary_size))
+    translator.save(Path(directory) / "translator")
+    export_ctranslate2(translator, Path(directory) / "ctranslate2")
+
+
+def convert(run: str, directory: str, texts: list[str]) -> list[list[str]]:
+    """Writes a trained translator for CTranslate2; gives the pieces of the texts."""
+    translator = keras_attn.Translator.load(run)
+    export_ctranslate2(translator, Path(directory) / "ctranslate2")
+    ids = translator.source_tokenizer.tokenize(texts).to_list()
+    return [translator.source_tokenizer.pieces(row) for row in ids]
+
+
+def prepare(
+    translator: str, beams: int, texts: list[str], forced_tokens: int | None, saved_model: str | None
+) -> None:
+    """Loads the translator, or exports it to the directory `saved_model` and loads that."""
+    global _translator, _session, _texts
+    _texts, _session = texts, None
+    _translator = keras_attn.Translator.load(translator)
+    options: dict[str, Any] = {"min_length": forced_tokens - 1} if forced_tokens else {}
+    extra = 0 if forced_tokens else _translator.max_extra_tokens
+    search = (
+        keras_attn.decoding.GreedySearch(**options)
+        if beams == 1
+        else keras_attn.decoding.BeamSearch(beams, **options)
+    )
+    _translator = keras_attn.Translator(
+        _translator.model,
+        _translator.source_tokenizer,
+        _translator.target_tokenizer,
+        search,
+        max_extra_tokens=extra,
+        jit_compile=True,
+    )
+    if saved_model:
+        version = export_saved_model(_translator, saved_model, verification_texts=texts[:2])
+        _session = SavedModelSession(version, disable_xla=True)
+    run(1)
+
+
+def run(repeat: int) -> dict[str, Any]:
+    """Seconds of one translation of all lines, and the tokens produced."""
+    lines = np.array([text.encode() for text in _texts], object)
+    started = time.perf_counter()
+    for _ in range(repeat):
+        if _session is None:
+            translations = _translator.translate_detailed(_texts)
+        else:
+            outputs = _session.run("serving_default", {"text": lines})
+    seconds = (time.perf_counter() - started) / repeat
+    if _session is None:
+        return {"seconds": seconds, "tokens": [list(t.tokens) for t in translations]}
+    return {"seconds": seconds, "tokens": [x.decode().split() for x in outputs["translation"]]}
+
+
+if __name__ == "__main__":
+    serve_requests({name: globals()[name] for name in ("versions", "make_model", "convert", "prepare", "run")})
