@@ -149,7 +149,7 @@ class Translator(tf.Module):
         limits = tf.where(source_lengths > 0, source_lengths + 1 + self.max_extra_tokens, 1)
         return search(
             self.model.decode_step,
-            self.model.start(encoder_token_ids, max_length),
+            self.model.start(encoder_token_ids, max_length, self.decoding.num_beams),
             self.decoding,
             max_length,
             length_limits=tf.minimum(limits, max_length),

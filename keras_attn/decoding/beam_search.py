@@ -5,11 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from keras_attn.decoding.argument_checks import check_number
+from keras_attn.decoding.best_tokens import BestTokens, best_tokens
 from keras_attn.decoding.hypotheses import Hypotheses
 from keras_attn.decoding.length_penalty import length_penalty as penalty_of_length
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
-from keras_attn.decoding.token_log_probabilities import token_log_probabilities
 
 
 class BeamSearch(SearchStrategy):
@@ -79,9 +79,10 @@ class BeamSearch(SearchStrategy):
         Returns:
             `StrategyStep`.
         """
-        log_probabilities = token_log_probabilities(logits)  # (B, W, V)
-        allowed = rules.allowed(tf.shape(logits)[-1], step, self.min_length)  # (B, 1, V)
-        sums, parents, token_ids = self._best_continuations(log_probabilities, allowed, hypotheses)
+        size = logits.shape[2]
+        k = self.num_beams if size is None else min(self.num_beams, size)
+        best = best_tokens(logits, rules, step, self.min_length, k)  # of each hypothesis
+        sums, parents, token_ids = self._best_continuations(best, hypotheses)
 
         # The r-th best continuation goes to the r-th place that no finished hypothesis holds.
         free = ~hypotheses.finished  # (B, W)
@@ -95,7 +96,7 @@ class BeamSearch(SearchStrategy):
             token_ids,
             sums,
             extended=free & (sums > -float("inf")),
-            truncated=_take(rules.cut_short(log_probabilities, step), parents),
+            truncated=_take(best.cut_short, parents),
             step=step,
             end_token_id=rules.end_token_id,
         )
@@ -118,21 +119,20 @@ class BeamSearch(SearchStrategy):
         return penalty_of_length(num_tokens, self.length_penalty)
 
     def _best_continuations(
-        self, log_probabilities: tf.Tensor, allowed: tf.Tensor, hypotheses: Hypotheses
+        self, best: BestTokens, hypotheses: Hypotheses
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns sums, parents and tokens of the W best pairs of hypothesis and token, best first.
 
-        Pairs that do not exist (an empty place, a token that is not allowed) have the sum minus
-        infinity.
+        The W best of all pairs are among the W best of each hypothesis. Pairs that do not exist (an
+        empty place, a token that is not allowed) have the sum minus infinity.
         """
-        vocabulary_size = tf.shape(log_probabilities)[2]
         before = tf.where(hypotheses.alive, hypotheses.log_probabilities, -float("inf"))  # (B, W)
-        sums = before[:, :, tf.newaxis] + log_probabilities  # (B, W, V)
-        sums = tf.where(allowed, sums, -float("inf"))
-        batch_size = tf.shape(sums)[0]
-        sums = tf.reshape(sums, [batch_size, self.num_beams * vocabulary_size])  # (B, W * V)
-        best, pairs = tf.math.top_k(sums, k=self.num_beams)  # (B, W)
-        return best, pairs // vocabulary_size, pairs % vocabulary_size
+        sums = before[:, :, tf.newaxis] + best.log_probabilities  # (B, W, k)
+        k = sums.shape[2]
+        sums = tf.reshape(sums, [-1, self.num_beams * k])  # (B, W * k)
+        token_ids = tf.reshape(best.token_ids, [-1, self.num_beams * k])
+        sums, pairs = tf.math.top_k(sums, k=self.num_beams)  # (B, W)
+        return sums, pairs // k, _take(token_ids, pairs)
 
     def _is_decided(self, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor) -> tf.Tensor:
         """Returns where no hypothesis alive can enter the N best (proof above). bool, (B,)."""

@@ -1,11 +1,16 @@
 """Greedy search: the most probable token at every step."""
 
+from typing import Any
+
 import tensorflow as tf
 
-from keras_attn.decoding.single_path_search import SinglePathSearch
+from keras_attn.decoding.best_tokens import best_tokens
+from keras_attn.decoding.hypotheses import Hypotheses
+from keras_attn.decoding.search_rules import SearchRules
+from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
 
 
-class GreedySearch(SinglePathSearch):
+class GreedySearch(SearchStrategy):
     """Takes the most probable token at every step; of equal ones, the one with the lowest id.
 
     The score is the log-probability. `BeamSearch(num_beams=1)` finds the same tokens; this class
@@ -15,23 +20,44 @@ class GreedySearch(SinglePathSearch):
         min_length: int. Tokens required before the end token. Defaults to `0`.
 
     Example:
-    >>> logits = tf.constant([[0.0, 0.0, 0.0, 1.0, 3.0]])
-    >>> GreedySearch().choose(logits, allowed=logits < 2.0, step=tf.constant(0)).numpy().tolist()
-    [3]
+    >>> GreedySearch(min_length=3)
+    GreedySearch(min_length=3)
     """
 
-    def choose(
-        self, log_probabilities: tf.Tensor, allowed: tf.Tensor, step: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns the most probable token that is allowed.
+    def __init__(self, min_length: int = 0) -> None:
+        super().__init__(num_beams=1, num_hypotheses=1, min_length=min_length)
+
+    def step(
+        self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
+    ) -> StrategyStep:
+        """Extends every hypothesis that is alive by its best token.
 
         Args:
-            log_probabilities: float32, (B, V). The model's.
-            allowed: bool, (B, V). The tokens to choose from.
-            step: int32 scalar. Not used.
+            logits: float, (B, 1, V). The model's, for the next token.
+            hypotheses: `Hypotheses` before the step.
+            rules: `SearchRules`: which tokens may be chosen.
+            step: int32 scalar. Number of tokens produced so far.
 
         Returns:
-            int32, (B,).
+            `StrategyStep`.
         """
-        candidates = tf.where(allowed, log_probabilities, -float("inf"))
-        return tf.argmax(candidates, axis=-1, output_type=tf.int32)
+        best = best_tokens(logits, rules, step, self.min_length, k=1)
+        gain = best.log_probabilities[:, :, 0]  # (B, 1)
+        token_ids = best.token_ids[:, :, 0]  # (B, 1)
+        extended = hypotheses.extend(
+            token_ids,
+            hypotheses.log_probabilities + gain,
+            extended=hypotheses.alive & (gain > -float("inf")),
+            truncated=best.cut_short,
+            step=step,
+            end_token_id=rules.end_token_id,
+        )
+        return StrategyStep(extended, token_ids, parents=None)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments.
+
+        Returns:
+            dict.
+        """
+        return {"min_length": self.min_length}

@@ -50,8 +50,9 @@ def search(
             = B * W: the W rows of a sentence are adjacent.
         state: dict. `"source"`: nest of (B, ...) tensors that stay the same, neither repeated nor
             reordered; `"cache"`: nest of (B, ...) tensors, which the search repeats to (R, ...) and
-            reorders with the hypotheses; `"position"`: int scalar, which only `decode_step` reads
-            and changes. `Seq2SeqModel.start` returns it.
+            reorders with the hypotheses; `"memory"`, which may be left out: nest of tensors that
+            are handed from step to step as they are; `"position"`: int scalar, which only
+            `decode_step` reads and changes. `Seq2SeqModel.start` returns it.
         strategy: `SearchStrategy`, or what `get` makes one of.
         max_length: int or int scalar tensor. Tokens produced at most, end token included; the
             length T of the result.
@@ -95,11 +96,11 @@ def _run_loop(
     num_rows = batch_size * num_beams  # R
     source = state["source"]  # closed over: a constant of the loop, never copied
 
-    def some_alive(step, token_ids, cache, position, hypotheses):
+    def some_alive(step, token_ids, cache, memory, position, hypotheses):
         return (step < max_length) & tf.reduce_any(hypotheses.alive)
 
-    def advance(step, token_ids, cache, position, hypotheses):
-        before = {"source": source, "cache": cache, "position": position}
+    def advance(step, token_ids, cache, memory, position, hypotheses):
+        before = {"source": source, "cache": cache, "memory": memory, "position": position}
         logits, after = decode_step(token_ids, before)  # (R, V)
         vocabulary_size = _check_logits(logits, rules)
         logits = tf.reshape(logits, [batch_size, num_beams, vocabulary_size])  # (B, W, V)
@@ -113,6 +114,7 @@ def _run_loop(
             step + 1,
             keep_shapes(tf.reshape(next_ids, [num_rows, 1]), token_ids),
             keep_shapes(new_cache, cache),
+            keep_shapes(after.get("memory", ()), memory),
             tf.cast(after["position"], tf.int32),
             keep_shapes(choice.hypotheses, hypotheses),
         )
@@ -124,6 +126,7 @@ def _run_loop(
             tf.constant(0),
             tf.fill([num_rows, 1], rules.start_token_id),
             repeat_rows(state["cache"], num_beams),
+            tf.nest.map_structure(tf.convert_to_tensor, state.get("memory", ())),
             tf.cast(state["position"], tf.int32),
             strategy.initialize(batch_size, max_length),
         ),

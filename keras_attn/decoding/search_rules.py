@@ -62,6 +62,32 @@ class SearchRules(NamedTuple):
         free_choice = self._producible(tokens) & (~is_end | (step >= min_length))
         return tf.where(self.at_limit(step)[:, :, tf.newaxis], is_end, free_choice)
 
+    def token_bias(
+        self, vocabulary_size: int | tf.Tensor, step: tf.Tensor, min_length: int
+    ) -> tf.Tensor:
+        """Returns what makes forbidden tokens the worst ones when it is added to logits.
+
+        Unlike `allowed` it leaves the limits out, which only some sentences are at.
+
+        Args:
+            vocabulary_size: int or int32 scalar, V.
+            step: int32 scalar. Number of tokens produced so far.
+            min_length: int. Tokens required before the end token.
+
+        Returns:
+            float32, (V,): 0 or minus infinity.
+        """
+        tokens = tf.range(vocabulary_size)  # (V,)
+        bias = tf.where(self._producible(tokens), 0.0, -float("inf"))
+        if not min_length:
+            return bias
+        without_end = tf.where(tokens == self.end_token_id, -float("inf"), bias)
+        return tf.where(step >= min_length, bias, without_end)
+
+    def special_token_ids(self) -> list[int]:
+        """Returns padding, start and end: the tokens that the rules may forbid."""
+        return [PAD_TOKEN_ID, self.start_token_id, self.end_token_id]
+
     def cut_short(self, log_probabilities: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns where the limit forces the end token although another token is more probable.
 

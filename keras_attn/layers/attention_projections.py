@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.heads_dense import HeadsDense
 from keras_attn.layers.size_checks import check_positive_integers
 
 
@@ -98,7 +99,7 @@ class AttentionProjections(keras.layers.Layer):
         self.value_dense = self._project("value", value_shape[-1], groups, self.value_dim)
         output_dims = self.output_dims or (query_shape[-1],)
         letters = "efgh"[: len(output_dims)]
-        self.output_dense = keras.layers.EinsumDense(
+        self.output_dense = HeadsDense(
             f"abcd,cd{letters}->ab{letters}",
             output_shape=(None, *output_dims),
             bias_axes=letters if self.use_bias else None,
@@ -112,7 +113,7 @@ class AttentionProjections(keras.layers.Layer):
         self.built = True
 
     def _project(self, name, input_dim, num_heads, head_dim, activation=None):
-        dense = keras.layers.EinsumDense(
+        dense = HeadsDense(
             "abc,cde->abde",
             output_shape=(None, num_heads, head_dim),
             bias_axes="de" if self.use_bias else None,
@@ -156,17 +157,22 @@ class AttentionProjections(keras.layers.Layer):
             "value": heads_first(self.value_dense(value)),
         }
 
-    def empty_cache(self, batch_size, max_length):
+    def empty_cache(self, batch_size, max_length, num_beams=None):
         """A cache of zeros for `max_length` positions, for `call(..., cache_update_index=...)`.
 
         Args:
             batch_size: int. Number of rows, B.
             max_length: int. Number of positions, S.
+            num_beams: int. Number of hypotheses that share a row, W, for
+                `call(..., beam_history=...)`. Defaults to None: one, and no axis for it.
 
         Returns:
-            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads.
+            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads;
+            with `num_beams`, (B, H', S, W, K) and (B, H', S, W, V).
         """
         shape = (batch_size, self.num_key_value_heads, max_length)
+        if num_beams is not None:
+            shape = (*shape, num_beams)
         return {
             "key": ops.zeros((*shape, self.key_dim), self.compute_dtype),
             "value": ops.zeros((*shape, self.value_dim), self.compute_dtype),

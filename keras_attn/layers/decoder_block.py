@@ -32,8 +32,11 @@ class DecoderBlock(TransformerBlock):
         attention_mask: bool, broadcastable to (B, T, T), beside the causal one.
         cache: self-attention's, from `empty_cache`. The positions of this call are written into it.
         cache_update_index: int scalar. Position of the first row of `inputs`.
+        beam_mask: bool, (B, W, S, W), for a `cache` that W hypotheses share, from
+            `keras_attn.ops.beam_mask`.
         cross_cache: keys and values of the encoder's output, from `project_encoder_sequence`. It
             may have fewer rows than `inputs`: W adjacent rows then share one (the beams).
+        fused_projections: what `fuse_projections` returned; with both caches.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
@@ -74,9 +77,16 @@ class DecoderBlock(TransformerBlock):
         """Projects the encoder's output, (B, S, D), once per sentence: a `cross_cache`."""
         return self.cross_attention.project_key_value(encoder_sequence)
 
-    def empty_cache(self, batch_size, max_length):
-        """A `cache` of zeros for `batch_size` rows of `max_length` positions."""
-        return self.self_attention.empty_cache(batch_size, max_length)
+    def fuse_projections(self):
+        """Lays out the attentions' projections once for many steps: `fused_projections`."""
+        return {
+            "self_attention": self.self_attention.fuse_projections(has_own_key_value=True),
+            "cross_attention": self.cross_attention.fuse_projections(has_own_key_value=False),
+        }
+
+    def empty_cache(self, batch_size, max_length, num_beams=None):
+        """A `cache` of zeros for `batch_size` rows of `max_length` positions of `num_beams`."""
+        return self.self_attention.empty_cache(batch_size, max_length, num_beams)
 
     def call(
         self,
@@ -87,7 +97,9 @@ class DecoderBlock(TransformerBlock):
         attention_mask=None,
         cache=None,
         cache_update_index=None,
+        beam_mask=None,
         cross_cache=None,
+        fused_projections=None,
         return_attention_scores=False,
         training=None,
     ):
@@ -95,6 +107,7 @@ class DecoderBlock(TransformerBlock):
             raise ValueError(
                 "`encoder_sequence` may only be left out with a `cross_cache`. Received: neither."
             )
+        fused = fused_projections or {}
         hidden = inputs
         if self.position is not None:
             start_index = 0 if cache_update_index is None else cache_update_index
@@ -109,6 +122,8 @@ class DecoderBlock(TransformerBlock):
                 use_causal_mask=True,
                 cache=cache,
                 cache_update_index=cache_update_index,
+                beam_mask=beam_mask,
+                fused_projections=fused.get("self_attention"),
                 return_attention_scores=return_attention_scores,
                 training=training,
             )
@@ -120,6 +135,7 @@ class DecoderBlock(TransformerBlock):
                 encoder_sequence,
                 value_mask=encoder_padding_mask,
                 cache=cross_cache,
+                fused_projections=fused.get("cross_attention"),
                 return_attention_scores=return_attention_scores,
                 training=training,
             )

@@ -1,6 +1,9 @@
 """Position-wise feed-forward network (Vaswani et al., 2017, Section 3.3, Equation 2)."""
 
 import keras
+from keras import ops
+
+from keras_attn.ops.axes import leading_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -81,9 +84,11 @@ class FeedForward(keras.layers.Layer):
         )
 
     def call(self, inputs, training=None):
-        hidden = self.activation(self.intermediate_dense(inputs))  # (B, T, F)
+        # As rows: Keras multiplies an input of rank 3 in a roundabout way (`tensordot`).
+        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (B * T, D)
+        hidden = self.activation(self.intermediate_dense(rows))  # (B * T, F)
         hidden = self.dropout_layer(hidden, training=training)
-        return self.output_dense(hidden)  # (B, T, D)
+        return ops.reshape(self.output_dense(hidden), (*leading_sizes(inputs), inputs.shape[-1]))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

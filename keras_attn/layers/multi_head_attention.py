@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.attention_projections import AttentionProjections, heads_first
+from keras_attn.layers.fused_projections import fuse_projections, project_back, project_heads
 from keras_attn.ops import (
     causal_mask,
     combine_masks,
@@ -11,7 +12,7 @@ from keras_attn.ops import (
     sliding_window_mask,
     write_cache,
 )
-from keras_attn.ops.axes import merge_axes, restore_axes
+from keras_attn.ops.axes import leading_sizes, merge_axes, restore_axes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -70,6 +71,11 @@ class MultiHeadAttention(AttentionProjections):
             beams of a sentence, adjacent) as long as the mask is the same for all positions.
         cache_update_index: int scalar. The keys and values of this call are written there, and no
             position attends beyond its own. `value_mask` and `key_mask` are not used then.
+        fused_projections: what `fuse_projections` returned, for a query of a few positions in a
+            loop; with a cache.
+        beam_mask: bool, (B, W, S, W), from `keras_attn.ops.beam_mask`; with a cache from
+            `empty_cache(B, S, num_beams=W)` and an update index. The query has W rows for each row
+            of the cache, one position each, and each attends to its own past.
 
     Returns:
         float, (B, T, D); with `return_attention_scores=True` then also (B, H, T, S); with a cache
@@ -110,6 +116,18 @@ class MultiHeadAttention(AttentionProjections):
             dropout=lambda weights: self.dropout_layer(weights, training=training),
         )
 
+    def fuse_projections(self, has_own_key_value):
+        """Lays the projections out as two matrices, for `call(..., fused_projections=...)`.
+
+        Args:
+            has_own_key_value: bool. Whether keys and values will be made of the query
+                (self-attention with a cache); else the query only is projected.
+
+        Returns:
+            dict of tensors: to be made once, outside the loop that uses it.
+        """
+        return fuse_projections(self, has_own_key_value)
+
     def call(
         self,
         query,
@@ -124,6 +142,8 @@ class MultiHeadAttention(AttentionProjections):
         use_causal_mask=False,
         cache=None,
         cache_update_index=None,
+        beam_mask=None,
+        fused_projections=None,
     ):
         is_shared = cache is not None and cache_update_index is None
         if is_shared and self.sliding_window is not None:
@@ -145,12 +165,20 @@ class MultiHeadAttention(AttentionProjections):
                 query, value, key, masks, axes, return_attention_scores, training, use_causal_mask
             )
         start_index = 0
+        own = heads = None
+        if fused_projections:
+            heads, *own = project_heads(self, query, fused_projections)
         if cache is None:
             key_value = self.project_key_value(value, key)
         elif cache_update_index is None:
             key_value = cache
         else:
-            update = self.project_key_value(value, key)
+            if own:
+                update = {"key": heads_first(own[0]), "value": heads_first(own[1])}
+            else:
+                update = self.project_key_value(value, key)
+            if beam_mask is not None:
+                update = {name: _share_row(update[name], beam_mask) for name in update}
             key_value = {
                 name: write_cache(cache[name], update[name], cache_update_index) for name in cache
             }
@@ -163,41 +191,46 @@ class MultiHeadAttention(AttentionProjections):
             use_causal_mask,
             start_index,
         )
-        outputs, scores = self._attend_from(query, key_value, mask, is_shared, training)
-        results = [outputs]
+        heads = self.query_dense(query) if heads is None else heads  # (B, T, H, K)
+        outputs, scores = self._attend_from(heads, key_value, mask, is_shared, training, beam_mask)
+        results = [self._project_back(query, outputs, fused_projections)]
         if return_attention_scores:
             results.append(ops.cast(scores, self.compute_dtype))
         if cache is not None:
             results.append(key_value)
-        return tuple(results) if len(results) > 1 else outputs
+        return tuple(results) if len(results) > 1 else results[0]
 
-    def _attend_from(self, query, key_value, mask, is_shared, training):
-        """Projects the query, attends, projects back: (B, T, D) -> (B, T, D), (B, H, T, S)."""
-        heads = self.query_dense(query)  # (B, T, H, K)
-        batch_size, length = ops.shape(heads)[0], ops.shape(heads)[1]
-        folds = is_shared and (
-            heads.shape[0] is None or heads.shape[0] != key_value["key"].shape[0]
-        )
+    def _project_back(self, query, outputs, fused_projections=None):
+        """Joins the heads: (B, T, H, V) -> (B, T, D)."""
+        if self.use_gate:
+            outputs = outputs * self.gate_dense(query)
+        if fused_projections:
+            return project_back(self, outputs, fused_projections)
+        return self.output_dense(outputs)
+
+    def _attend_from(self, heads, key_value, mask, is_shared, training, beam_mask=None):
+        """Attends: queries (B, T, H, K) -> values (B, T, H, V) and weights (B, H, T, S)."""
+        batch_size, length = leading_sizes(heads)
+        key, value = key_value["key"], key_value["value"]
+        rows = key.shape[0]
+        folds = beam_mask is not None or (is_shared and (rows is None or heads.shape[0] != rows))
         if folds:
             # W adjacent query rows share one row of keys: they become W * T query positions of
             # it, so that keys and values are never copied for each beam.
-            rows = ops.shape(key_value["key"])[0]
+            rows = ops.shape(key)[0]
             heads = ops.reshape(heads, (rows, -1, self.num_heads, self.key_dim))  # (B/W, W*T, H, K)
+        if beam_mask is not None:
+            key, value, mask = _lay_out_beams(key, value, mask, beam_mask)
         groups = self.num_heads // self.num_key_value_heads
-        key, value = key_value["key"], key_value["value"]
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
         outputs, scores = self.attend(heads_first(heads), key, value, mask, training)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))  # (B, T, H, V)
         if folds:
-            key_length = ops.shape(scores)[3]
             outputs = ops.reshape(outputs, (batch_size, length, self.num_heads, self.value_dim))
-            scores = ops.reshape(scores, (rows, self.num_heads, -1, length, key_length))
-            scores = ops.transpose(scores, (0, 2, 1, 3, 4))  # (B/W, W, H, T, S)
-            scores = ops.reshape(scores, (batch_size, self.num_heads, length, key_length))
-        if self.use_gate:
-            outputs = outputs * self.gate_dense(query)
-        return self.output_dense(outputs), scores
+            num_beams = 1 if beam_mask is None else beam_mask.shape[3]
+            scores = _scores_of_rows(scores, ops.shape(outputs)[1], num_beams)
+        return outputs, scores
 
     def _combined_mask(self, query_length, key_length, masks, use_causal_mask, start_index):
         """All masks as one, broadcastable to (B, H, T, S), or None."""
@@ -254,7 +287,9 @@ class MultiHeadAttention(AttentionProjections):
         mask = self._combined_mask(
             query_length, key_length, (*sequence_masks, attention_mask), use_causal_mask, 0
         )
-        outputs, scores = self._attend_from(query, key_value, mask, False, training)
+        heads = self.query_dense(query)
+        outputs, scores = self._attend_from(heads, key_value, mask, False, training)
+        outputs = self._project_back(query, outputs)
         outputs = restore_axes(outputs, axes, query_sizes)
         if not return_attention_scores:
             return outputs
@@ -270,3 +305,35 @@ class MultiHeadAttention(AttentionProjections):
     def compute_output_spec(self, *args, **kwargs):
         # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+def _share_row(update, beam_mask):
+    """What W hypotheses computed at one position, in a row: (R, H, 1, K) -> (B, H, 1, W, K)."""
+    num_heads, size = update.shape[1], update.shape[3]
+    update = ops.reshape(update, (-1, beam_mask.shape[3], num_heads, size))  # (B, W, H, K)
+    return ops.transpose(update, (0, 2, 1, 3))[:, :, None]
+
+
+def _lay_out_beams(key, value, mask, beam_mask):
+    """Positions and beams as one axis of keys: (B, H, S, W, K) -> (B, H, S*W, K), and the mask."""
+    batch_size, num_heads, length, num_beams, _ = ops.shape(key)
+    shape = (batch_size, num_heads, length * num_beams)
+    # (1, S), the same for all hypotheses, and (B, W, S, W) -> (B, 1, W, S*W)
+    mask = ops.logical_and(ops.reshape(mask, (1, 1, -1, 1)), beam_mask)
+    mask = ops.reshape(mask, (batch_size, 1, num_beams, length * num_beams))
+    return (
+        ops.reshape(key, (*shape, key.shape[4])),
+        ops.reshape(value, (*shape, value.shape[4])),
+        mask,
+    )
+
+
+def _scores_of_rows(scores, length, num_beams):
+    """Weights of shared rows of keys, (B/W, H, W*T, S*W'), as those of each row, (B, H, T, S)."""
+    rows, num_heads, _, num_keys = ops.shape(scores)
+    if num_beams > 1:  # of the W' keys at a position, a hypothesis attends to its own
+        scores = ops.reshape(scores, (rows, num_heads, -1, num_keys // num_beams, num_beams))
+        scores, num_keys = ops.sum(scores, axis=-1), num_keys // num_beams
+    scores = ops.reshape(scores, (rows, num_heads, -1, length, num_keys))
+    scores = ops.transpose(scores, (0, 2, 1, 3, 4))  # (B/W, W, H, T, S)
+    return ops.reshape(scores, (-1, num_heads, length, num_keys))

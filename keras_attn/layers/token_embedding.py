@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.ops import padding_mask
+from keras_attn.ops.axes import leading_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -76,8 +77,7 @@ class TokenEmbedding(keras.layers.Layer):
 
     def call(self, inputs, reverse=False):
         if reverse:
-            embeddings = ops.cast(self.embeddings, self.compute_dtype)
-            return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(embeddings))
+            return self._logits(ops.cast(inputs, self.compute_dtype))
         self._check_values(inputs)
         # The rows are cast after the look-up, so that mixed precision does not cast the whole E.
         embedded = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
@@ -85,6 +85,12 @@ class TokenEmbedding(keras.layers.Layer):
         if self.scale:
             embedded = embedded * ops.cast(self.hidden_dim**0.5, self.compute_dtype)
         return embedded  # (B, T, D)
+
+    def _logits(self, inputs):
+        embeddings = ops.cast(self.embeddings, self.compute_dtype)
+        rows = ops.reshape(inputs, (-1, self.hidden_dim))  # (B * T, D)
+        logits = ops.matmul(rows, ops.transpose(embeddings))  # (B * T, V)
+        return ops.reshape(logits, (*leading_sizes(inputs), self.vocabulary_size))
 
     def _check_values(self, token_ids):
         # Values can be seen in eager mode only. In a graph, TensorFlow's gather on a CPU fails

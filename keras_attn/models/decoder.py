@@ -28,8 +28,11 @@ class Decoder(TransformerStack):
         encoder_sequence: float, (B, S, D). May be None with `cross_caches`.
         encoder_padding_mask: bool, (B, S). True = real token.
         caches: list of one cache a block, from `empty_caches`.
+        beam_mask: bool, (B, W, S, W). For caches that W hypotheses share; see
+            `keras_attn.ops.beam_mask`.
         start_index: int scalar. Position of the first of `token_ids`, where `caches` are written.
         cross_caches: list of one a block, from `project_encoder_sequence`.
+        fused_projections: list of one a block, from `fuse_projections`; with both caches.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
@@ -67,13 +70,17 @@ class Decoder(TransformerStack):
             self.output_projection.build((None, None, self.hidden_dim))
         super().build(token_ids_shape)
 
-    def empty_caches(self, batch_size, max_length):
-        """Caches of zeros, one a block, for `batch_size` rows of `max_length` positions."""
-        return [block.empty_cache(batch_size, max_length) for block in self.blocks]
+    def empty_caches(self, batch_size, max_length, num_beams=None):
+        """Caches of zeros, one a block, for `batch_size` rows, `max_length` positions, W beams."""
+        return [block.empty_cache(batch_size, max_length, num_beams) for block in self.blocks]
 
     def project_encoder_sequence(self, encoder_sequence):
         """Projects the encoder's output once per sentence: `cross_caches`, one a block."""
         return [block.project_encoder_sequence(encoder_sequence) for block in self.blocks]
+
+    def fuse_projections(self):
+        """Lays out the attentions' projections once per search: `fused_projections`."""
+        return [block.fuse_projections() for block in self.blocks]
 
     def call(
         self,
@@ -81,8 +88,10 @@ class Decoder(TransformerStack):
         encoder_sequence=None,
         encoder_padding_mask=None,
         caches=None,
+        beam_mask=None,
         start_index=0,
         cross_caches=None,
+        fused_projections=None,
         return_attention_scores=False,
         training=None,
     ):
@@ -97,7 +106,9 @@ class Decoder(TransformerStack):
                 encoder_padding_mask=encoder_padding_mask,
                 cache=None if caches is None else caches[i],
                 cache_update_index=None if caches is None else start_index,
+                beam_mask=beam_mask,
                 cross_cache=None if cross_caches is None else cross_caches[i],
+                fused_projections=None if fused_projections is None else fused_projections[i],
                 return_attention_scores=return_attention_scores,
                 training=training,
             )

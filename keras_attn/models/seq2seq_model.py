@@ -11,17 +11,20 @@ class Seq2SeqModel(keras.Model):
     methods can be trained, searched, scored, exported and served:
 
         call(inputs)                     logits of every position of known targets (training)
-        start(encoder_token_ids, n)      everything about the source that decoding needs
+        start(encoder_token_ids, n, w)   everything about the source that decoding needs
         decode_step(token_ids, state)    logits of the next position, and the state after it
         attention_scores(inputs)         the attention weights, for people to look at
 
     The state is a dictionary:
 
-        "source"     nest of tensors of B rows, one row a sentence: constant during the search
+        "source"     nest of tensors that stay the same during the search, most of B rows, one a sentence
         "cache"      nest of tensors of R rows, one row a hypothesis: search re-orders the rows
+        "memory"     nest of tensors that each step hands to the next: search leaves them alone
         "position"   int32 scalar: number of tokens decoded so far
 
-    where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`.
+    where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`. "memory" may
+    be left out. It is for what would be costly to move: the Transformer keeps keys and values where
+    they were written, and in "cache" only the places where each hypothesis has been.
 
     Attributes:
         source_vocabulary_size: int. Ids of `encoder_token_ids` are below it.
@@ -61,12 +64,13 @@ class Seq2SeqModel(keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def start(self, encoder_token_ids, max_length):
+    def start(self, encoder_token_ids, max_length, num_beams=1):
         """Encodes the sources and allocates the caches.
 
         Args:
             encoder_token_ids: int, (B, S). Source tokens and the end token; 0 is padding.
             max_length: int. Number of target positions to make room for, T.
+            num_beams: int. Hypotheses that each sentence will have, W; matters to "memory" only.
 
         Returns:
             The state before the first step.

@@ -9,7 +9,7 @@ from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer_stack import check_inputs
-from keras_attn.ops import padding_mask
+from keras_attn.ops import beam_mask, padding_mask
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -146,27 +146,49 @@ class Transformer(Seq2SeqModel):
             training=training,
         )  # (B, T, V)
 
-    def start(self, encoder_token_ids, max_length):
+    def start(self, encoder_token_ids, max_length, num_beams=1):
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
+        batch_size = ops.shape(encoder_token_ids)[0]
+        beams = None if num_beams == 1 else num_beams
+        cache = {}
+        if beams is not None:
+            cache["history"] = ops.full((batch_size, max_length), -1, dtype="int32")
         return {
             "source": {
                 "padding_mask": padding_mask(encoder_token_ids),
                 "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
+                "fused_projections": self.decoder.fuse_projections(),
             },
-            "cache": self.decoder.empty_caches(ops.shape(encoder_token_ids)[0], max_length),
+            "cache": cache,
+            "memory": self.decoder.empty_caches(batch_size, max_length, beams),
             "position": ops.convert_to_tensor(0, dtype="int32"),
         }
 
     def decode_step(self, token_ids, state):
-        logits, caches = self.decoder(
+        cache, mask = state["cache"], None
+        if "history" in cache:
+            cache, mask = self._enter_history(state)
+        logits, memory = self.decoder(
             token_ids,
             encoder_padding_mask=state["source"]["padding_mask"],
-            caches=state["cache"],
+            caches=state["memory"],
+            beam_mask=mask,
             start_index=state["position"],
             cross_caches=state["source"]["cross_caches"],
+            fused_projections=state["source"]["fused_projections"],
             training=False,
         )
-        return logits[:, 0], {**state, "cache": caches, "position": state["position"] + 1}
+        position = state["position"] + 1
+        return logits[:, 0], {**state, "cache": cache, "memory": memory, "position": position}
+
+    def _enter_history(self, state):
+        """Enters each hypothesis' own place at this position, and makes the mask of it."""
+        history = state["cache"]["history"]  # (R, T)
+        num_beams = state["memory"][0]["key"].shape[3]
+        places = ops.arange(ops.shape(history)[0], dtype="int32") % num_beams  # (R,)
+        here = ops.equal(ops.arange(ops.shape(history)[1], dtype="int32"), state["position"])
+        history = ops.where(here, places[:, None], history)
+        return {"history": history}, beam_mask(history, num_beams)
 
     def attention_scores(self, inputs):
         encoder_token_ids = inputs["encoder_token_ids"]

@@ -54,6 +54,27 @@ def restore_axes(tensor: Tensor, axes: Sequence[int], original_shape: Sequence[A
     return ops.transpose(tensor, inverse + list(range(len(order), len(tensor.shape))))
 
 
+def leading_sizes(tensor: Tensor) -> tuple[Any, Any]:
+    """The first two sizes, in the form that `reshape` does with the least work.
+
+    Args:
+        tensor: (B, T, ...).
+
+    Returns:
+        B and T, as ints where they are known; a size that alone is unknown is -1.
+
+    Example:
+    >>> leading_sizes(keras.ops.ones((2, 3, 4)))
+    (2, 3)
+    """
+    batch_size, length = tensor.shape[:2]
+    if length is not None:
+        return -1 if batch_size is None else batch_size, length
+    return (ops.shape(tensor)[0] if batch_size is None else batch_size), (
+        ops.shape(tensor)[1] if batch_size is None else -1
+    )
+
+
 def _batch_axes(rank: int, axes: Sequence[int]) -> list[int]:
     return [axis for axis in range(rank) if axis not in axes]
 

@@ -10,26 +10,42 @@ Tensor = Any
 def write_cache(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     """Writes `update` at positions `index`, `index + 1`, ... of the cache.
 
-    A one-hot `where` instead of a slice update: it is as fast at these sizes, keeps every shape
-    static, and lowers to stock operations that a model server runs with XLA switched off.
+    Stock operations only, which a model server runs with XLA switched off, and static shapes. One
+    position, the case of decoding, is scattered into place: XLA then touches nothing else of a
+    cache that a loop carries, where a one-hot `where` or a slice update copy it whole (measured
+    under XLA with 64 rows of the base model's 8 heads, 32 positions: 0.03, 0.5 and 0.5 ms).
 
     Args:
-        cache: float, (B, H, S, K).
-        update: float, (B, H, T, K).
-        index: int scalar. Position of the first row that is written.
+        cache: float, (B, H, S, ...).
+        update: float, (B, H, T, ...).
+        index: int scalar. Position of the first row that is written; `index + T <= S`.
 
     Returns:
-        The new cache, (B, H, S, K).
+        The new cache, (B, H, S, ...).
 
     Example:
     >>> cache = write_cache(keras.ops.zeros((1, 1, 3, 1)), keras.ops.ones((1, 1, 1, 1)), 1)
     >>> cache.numpy().ravel().tolist()
     [0.0, 1.0, 0.0]
     """
-    offsets = ops.arange(ops.shape(cache)[2], dtype="int32") - ops.cast(index, "int32")  # (S,)
     if update.shape[2] == 1:
-        return ops.where(ops.equal(offsets, 0)[:, None], update, cache)
+        return _write_position(cache, ops.squeeze(update, axis=2), ops.cast(index, "int32"))
+    offsets = ops.arange(ops.shape(cache)[2], dtype="int32") - ops.cast(index, "int32")  # (S,)
     length = ops.shape(update)[2]
-    written = ops.logical_and(offsets >= 0, offsets < length)[:, None]  # (S, 1)
-    moved = ops.take(update, ops.clip(offsets, 0, length - 1), axis=2)  # (B, H, S, K)
+    written = ops.logical_and(offsets >= 0, offsets < length)
+    written = ops.reshape(written, (-1, *[1] * (len(cache.shape) - 3)))  # (S, 1, ...)
+    moved = ops.take(update, ops.clip(offsets, 0, length - 1), axis=2)  # (B, H, S, ...)
     return ops.where(written, moved, cache)
+
+
+def _write_position(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
+    """Writes (B, H, ...) at one position of (B, H, S, ...)."""
+    batch_size, num_heads = ops.shape(cache)[0], ops.shape(cache)[1]
+    sizes = (batch_size, num_heads, 1)
+    rows = ops.broadcast_to(ops.arange(batch_size, dtype="int32")[:, None, None], sizes)
+    heads = ops.broadcast_to(ops.arange(num_heads, dtype="int32")[None, :, None], sizes)
+    places = ops.concatenate([rows, heads, ops.broadcast_to(index, sizes)], axis=2)  # (B, H, 3)
+    rest = tuple(cache.shape[3:])
+    return ops.scatter_update(
+        cache, ops.reshape(places, (-1, 3)), ops.reshape(update, (-1, *rest))
+    )

@@ -72,6 +72,28 @@ def sliding_window_mask(
     return ops.less(ops.abs(_distance(query_length, key_length, start_index)), window)
 
 
+def beam_mask(history: Tensor, num_beams: int) -> Tensor:
+    """Lets the hypotheses of a sentence attend to their own past, in a cache that they share.
+
+    A beam search keeps what each of its W places computed at each position where it was written,
+    and moves no keys and values when hypotheses change places; the history tells whose they are.
+
+    Args:
+        history: int, (B * W, S). For each hypothesis, the W of a sentence adjacent: the place that
+            it, or the one it comes from, had at each position; -1 where it has not been yet.
+        num_beams: int. Number of places, W.
+
+    Returns:
+        bool, (B, W, S, W). True where hypothesis w may attend to what place w' wrote at position s.
+
+    Example:
+    >>> beam_mask(keras.ops.array([[1, 0, -1], [1, 1, -1]]), 2)[0, 0].numpy().astype(int).tolist()
+    [[0, 1], [1, 0], [0, 0]]
+    """
+    mask = ops.equal(history[:, :, None], ops.arange(num_beams, dtype=history.dtype))
+    return ops.reshape(mask, (-1, num_beams, ops.shape(history)[1], num_beams))
+
+
 def combine_masks(*masks: Tensor | None) -> Tensor | None:
     """Logical "and" of masks of broadcastable shapes; `None` stands for "all may attend".
 

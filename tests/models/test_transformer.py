@@ -101,11 +101,32 @@ def test_cached_steps_equal_the_full_pass(model):
 
 def test_several_hypotheses_share_the_source_of_their_sentence(model):
     expected = model(INPUTS)
-    state = model.start(SOURCE, max_length=T)
+    state = model.start(SOURCE, max_length=T, num_beams=2)
     state["cache"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["cache"])
     for t in range(2):
         logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
         np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
+
+
+def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model):
+    # Three hypotheses a sentence; after each step a place goes on from the hypothesis of another.
+    num_beams, rng = 3, np.random.default_rng(5)
+    rows = B * num_beams
+    state = model.start(SOURCE, max_length=T, num_beams=num_beams)
+    state["cache"] = tf.nest.map_structure(
+        lambda x: tf.repeat(x, num_beams, axis=0), state["cache"]
+    )
+    source = np.repeat(SOURCE, num_beams, 0)
+    prefixes = np.full((rows, 1), 2)
+    for t in range(T - 1):
+        logits, state = model.decode_step(prefixes[:, t:], state)
+        targets = np.pad(prefixes, ((0, 0), (0, T - 1 - t)))
+        inputs = {"encoder_token_ids": source, "decoder_token_ids": targets}
+        np.testing.assert_allclose(logits, model(inputs)[:, t], atol=5e-6)
+        parents = rng.integers(0, num_beams, (B, num_beams)) + num_beams * np.arange(B)[:, None]
+        parents = parents.ravel()
+        state["cache"] = tf.nest.map_structure(lambda x: tf.gather(x, parents), state["cache"])  # noqa: B023
+        prefixes = np.concatenate([prefixes[parents], rng.integers(4, 16, (rows, 1))], axis=1)
 
 
 def test_no_future_token_changes_an_earlier_logit(model):
