@@ -15,6 +15,7 @@ import difflib
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from keras_attn.compilation_cache import use_compilation_cache
 from keras_attn.version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn.models import list_presets as list_presets
     from keras_attn.translator import Translation as Translation
     from keras_attn.translator import Translator as Translator
+
+use_compilation_cache()
 
 # Public name -> the module it is an attribute of; None: the name is itself a package of ours.
 _PUBLIC_NAMES: dict[str, str | None] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attn import decoding
+from keras_attn.batch_search import BatchSearch
 from keras_attn.data import Tokenizer, line_batches, pad_rows
 from keras_attn.data.line_batches import check_lines, token_lists
 from keras_attn.decoding import SearchResult, search
@@ -78,8 +79,7 @@ class Translator(tf.Module):
         self.report = TranslationReport()
         self._check()
         ids = tf.TensorSpec([None, None], tf.int32)
-        self._search_plain = tf.function(self._search, input_signature=[ids], autograph=False)
-        self._search_compiled = tf.function(self._search, jit_compile=True, autograph=False)
+        self._batch_search = BatchSearch(self._search)
         self._score_tokens = tf.function(
             self._target_log_probabilities, input_signature=[ids, ids], autograph=False
         )
@@ -216,8 +216,10 @@ class Translator(tf.Module):
         compiled = self.jit_compile is True or (
             self.jit_compile == "auto" and len(texts) >= LINES_WORTH_COMPILING
         )
-        for members, shape in self._batches([len(ids) for ids in sources]):
-            result = self._run_search([sources[i] for i in members], shape, compiled)
+        longest = self.model.max_sequence_length
+        for members, result in self._batch_search.run(
+            sources, self.batch_tokens, longest, compiled
+        ):
             for row, hypotheses in enumerate(read_hypotheses(result, self.target_tokenizer)):
                 i = members[row]
                 translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
@@ -231,20 +233,6 @@ class Translator(tf.Module):
             truncated_sources=sum(cut),
         )
         return translations
-
-    def _run_search(
-        self, source_ids: Sequence[list[int]], shape: tuple[int, int], compiled: bool
-    ) -> SearchResult:
-        """Searches a batch; the compiled program wants exactly this shape, the graph takes any."""
-        rows, length = shape if compiled else (None, None)
-        token_ids = tf.constant(pad_rows(source_ids, rows, length))
-        result = (self._search_compiled if compiled else self._search_plain)(token_ids)
-        return SearchResult(*(part.numpy()[: len(source_ids)] for part in result))
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], tuple[int, int]]]:
-        """Batches of sources, of these lengths with the end token; empty lines are left out."""
-        lengths = [0 if length == 1 else length for length in lengths]
-        return line_batches(lengths, self.batch_tokens, self.model.max_sequence_length)
 
     def score(self, sources: Iterable[str], targets: Iterable[str]) -> list[float]:
         """Scores given translations by forced decoding.
@@ -280,7 +268,8 @@ class Translator(tf.Module):
             max(len(source), len(target)) if len(source) > 1 else 0
             for source, target in zip(source_ids, target_ids, strict=True)
         ]
-        for members, _ in self._batches(lengths):
+        longest = self.model.max_sequence_length
+        for members, _ in line_batches(lengths, self.batch_tokens, longest):
             log_probabilities = self._score_tokens(
                 pad_rows([source_ids[i] for i in members]),
                 pad_rows([target_ids[i] for i in members]),

@@ -9,6 +9,7 @@ from pathlib import Path
 # TensorFlow and Keras read these when first imported, so they come first. A value set by hand wins.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("KERAS_ATTN_CACHE", "")  # no test runs a program that an earlier one compiled
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # share the cores instead of fighting for them
     _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras_attn.data.tokenizer import Tokenizer
 
 SHORTEST_TOKENS = 16
-MOST_ROWS = 64
+# Rows of a batch: XLA compiles a program for each that is met, and one row costs one row.
+ROW_COUNTS = (1, 4, 16, 32)
 
 
 def check_lines(texts: Iterable[str]) -> list[str]:
@@ -42,15 +43,16 @@ def line_batches(
         longest: int or None. No batch is longer than this, which no line may be.
 
     Yields:
-        The numbers of the lines of a batch, by ascending length, and its shape (rows, length). The
-        last batch of a length has fewer lines than rows.
+        The numbers of the lines of a batch, by ascending length, and its shape (rows, length): as
+        many rows as there are lines of this length, rounded up to one of `ROW_COUNTS`. The last
+        batch of a length may have fewer lines than rows.
 
     Example:
 
     >>> for members, shape in line_batches([5, 40, 0, 3, 20], batch_tokens=64):
     ...     print(members, shape)
     [3, 0] (4, 16)
-    [4] (2, 32)
+    [4] (1, 32)
     [1] (1, 64)
     """
     buckets: dict[int, list[int]] = {}
@@ -59,7 +61,8 @@ def line_batches(
             length = max(SHORTEST_TOKENS, 1 << (lengths[line] - 1).bit_length())
             buckets.setdefault(min(length, longest or length), []).append(line)
     for length, members in buckets.items():
-        rows = max(1, min(MOST_ROWS, batch_tokens // length))
+        most = max(1, min(ROW_COUNTS[-1], batch_tokens // length))
+        rows = min(most, next((n for n in ROW_COUNTS if n >= len(members)), most))
         for first in range(0, len(members), rows):
             yield members[first : first + rows], (rows, length)
 

@@ -25,12 +25,20 @@ def test_any_input_meets_the_same_few_shapes():
         for _ in range(20)
         for _, shape in line_batches(generator.integers(1, 129, 50).tolist(), 2048)
     }
-    assert shapes <= {(64, 16), (64, 32), (32, 64), (16, 128)}
+    lengths, row_counts = (16, 32, 64, 128), (1, 4, 16, 32)
+    most_rows = {length: 2048 // length for length in lengths}
+    assert shapes <= {(min(rows, most_rows[n]), n) for rows in row_counts for n in lengths}
+
+
+def test_one_line_is_a_batch_of_one_row_and_many_fill_batches_of_the_same_size():
+    assert [shape for _, shape in line_batches([9], 2048)] == [(1, 16)]
+    batches = [(len(lines), shape) for lines, shape in line_batches([9] * 70, 2048)]
+    assert batches == [(32, (32, 16)), (32, (32, 16)), (6, (32, 16))]
 
 
 def test_no_batch_is_longer_than_the_model_has_positions():
     shapes = [shape for _, shape in line_batches([3, 17, 20], 2048, longest=20)]
-    assert shapes == [(64, 16), (64, 20)]
+    assert shapes == [(1, 16), (4, 20)]
 
 
 def test_rows_are_filled_with_padding():

@@ -1,0 +1,108 @@
+"""Programs compiled by XLA, kept from one process to the next under the user's cache directory."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+
+DIRECTORY_VARIABLE = "KERAS_ATTN_CACHE"
+FLAGS_VARIABLE = "TF_XLA_FLAGS"
+_DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
+_READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
+LARGEST_CACHE_BYTES = 2 * 2**30
+# TensorFlow fails where it cannot write an entry, so below this much space it only reads.
+SMALLEST_FREE_BYTES = 2**30
+
+
+def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) -> Path | None:
+    """Tells TensorFlow to keep what XLA compiles; `import keras_attn` does this.
+
+    TensorFlow reads the setting when it runs its first operation; later it has no effect. The
+    directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
+    directory for each TensorFlow version and kind of processor below it. `KERAS_ATTN_CACHE` set to
+    nothing switches the cache off, and so does a directory of one's own in `TF_XLA_FLAGS`. It may be
+    deleted at any time; above 2 GiB the entries used longest ago are.
+
+    Args:
+        environment: mapping. The environment variables, changed in place.
+
+    Returns:
+        Path of the cache, or None without one.
+
+    Example:
+    >>> use_compilation_cache({"KERAS_ATTN_CACHE": ""}) is None
+    True
+    """
+    flags = environment.get(FLAGS_VARIABLE, "")
+    if environment.get(DIRECTORY_VARIABLE) == "" or _DIRECTORY_FLAG in flags:
+        return None
+    directory = _root(environment) / "xla" / _kind_of_machine()
+    if any(character.isspace() for character in str(directory)):
+        return None  # flags are separated by blanks
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _tidy(directory)
+        is_writable = os.access(directory, os.W_OK)
+        has_space = shutil.disk_usage(directory).free >= SMALLEST_FREE_BYTES
+    except (OSError, RuntimeError):
+        return None  # a read-only home, or none at all: compile every time
+    flags = f"{flags} {_DIRECTORY_FLAG}={directory}"
+    if not (is_writable and has_space):
+        flags += f" {_READ_ONLY_FLAG}=true"
+    environment[FLAGS_VARIABLE] = flags.strip()
+    return directory
+
+
+def _root(environment: MutableMapping[str, str]) -> Path:
+    named = environment.get(DIRECTORY_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    cache_home = environment.get("XDG_CACHE_HOME")
+    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
+
+
+def _kind_of_machine() -> str:
+    """TensorFlow's version and the processor's abilities: no other machine can run its programs."""
+    try:
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        version = "unknown"
+    abilities = [platform.machine(), platform.processor()]
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            abilities += [
+                line for line in lines if line.startswith(("model name", "flags", "Features"))
+            ][:2]
+    except OSError:
+        pass  # not Linux
+    digest = hashlib.sha256("\n".join(abilities).encode()).hexdigest()[:12]
+    return f"tensorflow-{version}-{digest}"
+
+
+def _tidy(directory: Path) -> None:
+    """Deletes empty entries, which a crash of the machine leaves, and the oldest of too many."""
+    entries = []
+    for entry in os.scandir(directory):
+        state = entry.stat()
+        if entry.is_file() and state.st_size == 0:
+            _delete(entry.path)
+        elif entry.is_file():
+            entries.append((max(state.st_atime, state.st_mtime), state.st_size, entry.path))
+    size = sum(entry[1] for entry in entries)
+    for _, entry_size, path in sorted(entries):
+        if size <= LARGEST_CACHE_BYTES:
+            break
+        _delete(path)
+        size -= entry_size
+
+
+def _delete(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass  # another process was quicker
