@@ -1,5 +1,6 @@
 """The result of a search in words: what each hypothesis says."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,19 +20,22 @@ class Hypothesis(NamedTuple):
     truncated: bool
 
 
-def read_hypotheses(result: SearchResult, tokenizer: Tokenizer) -> list[list[Hypothesis]]:
+def read_hypotheses(
+    result: SearchResult, tokenizer: Tokenizer, detokenize: Callable[[tf.Tensor], tf.Tensor]
+) -> list[list[Hypothesis]]:
     """Reads the hypotheses of every sentence, best first.
 
     Args:
         result: `SearchResult` of NumPy arrays.
         tokenizer: `Tokenizer` of the target.
+        detokenize: function. The tokenizer's, or a graph of it: (B, T) ids to (B,) strings.
 
     Returns:
         list of a list for each row. Places that hold no hypothesis are left out.
     """
     batch_size, num_hypotheses, length = result.token_ids.shape
     flat = tf.constant(result.token_ids.reshape(-1, length))  # (B, N, T) -> (B * N, T)
-    texts = tokenizer.detokenize(flat).numpy().reshape(batch_size, num_hypotheses)
+    texts = detokenize(flat).numpy().reshape(batch_size, num_hypotheses)
 
     def read(row: int, place: int) -> Hypothesis:
         ids = result.token_ids[row, place]  # (T,)

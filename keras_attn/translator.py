@@ -80,6 +80,15 @@ class Translator(tf.Module):
         self._check()
         ids = tf.TensorSpec([None, None], tf.int32)
         self._batch_search = BatchSearch(self._search)
+        # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
+        self._tokenize = tf.function(
+            self.source_tokenizer.tokenize,
+            input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
+        )
+        self._detokenize = tf.function(
+            self.target_tokenizer.detokenize, input_signature=[ids], autograph=False
+        )
         self._score_tokens = tf.function(
             self._target_log_probabilities, input_signature=[ids, ids], autograph=False
         )
@@ -220,7 +229,9 @@ class Translator(tf.Module):
         for members, result in self._batch_search.run(
             sources, self.batch_tokens, longest, compiled
         ):
-            for row, hypotheses in enumerate(read_hypotheses(result, self.target_tokenizer)):
+            for row, hypotheses in enumerate(
+                read_hypotheses(result, self.target_tokenizer, self._detokenize)
+            ):
                 i = members[row]
                 translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
                 if attention:
@@ -283,7 +294,7 @@ class Translator(tf.Module):
     def _tokenize_lines(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         """Source ids of every line, end token included, and which lines were cut."""
         limit, end = self._source_limit, self.source_tokenizer.end_token_id
-        pieces = token_lists(self.source_tokenizer, texts)
+        pieces = self._tokenize(tf.constant(texts, tf.string)).to_list() if texts else []
         return [[*ids[:limit], end] for ids in pieces], [len(ids) > limit for ids in pieces]
 
     # Results

@@ -32,11 +32,11 @@ def export_ctranslate2(
     the pieces of the translation with `target_tokenizer`. The end token of the source is added by
     CTranslate2 itself.
 
-    The numbers are the translator's; the search is CTranslate2's own. Its beam search ranks by
-    log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`: scores agree where
-    both penalties are 0. It may produce padding and the start token, which a trained model never
-    wants and our searches never do. Lengths are its options, too; beyond the last learned position
-    it raises an error.
+    The numbers are the translator's; the search and its options are CTranslate2's own. Its beam
+    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`: scores
+    agree where both penalties are 0. By default it writes at least one token, also where the end is
+    the most probable (`min_decoding_length=0` lets it). It may produce padding and the start token,
+    which our searches never do. Beyond the last learned position it raises an error.
 
     Args:
         translator: `Translator` of a `Transformer`.

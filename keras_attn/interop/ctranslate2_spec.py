@@ -92,8 +92,6 @@ def _import_specs() -> Any:
 
 
 def _check_block(block: Any) -> None:
-    if block.position is not None:
-        raise _unknown("position of a block", _class_of(block.position))
     if type(block.feed_forward) is not FeedForward:
         raise _unknown("feed_forward", _class_of(block.feed_forward))
     activation = block.feed_forward.activation

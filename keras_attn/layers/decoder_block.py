@@ -36,6 +36,7 @@ class DecoderBlock(TransformerBlock):
             `keras_attn.ops.beam_mask`.
         cross_cache: keys and values of the encoder's output, from `project_encoder_sequence`. It
             may have fewer rows than `inputs`: W adjacent rows then share one (the beams).
+        num_beams: int. Rows that share a row of the encoder's, W, where it is known.
         fused_projections: what `fuse_projections` returned; with both caches.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
@@ -99,6 +100,7 @@ class DecoderBlock(TransformerBlock):
         cache_update_index=None,
         beam_mask=None,
         cross_cache=None,
+        num_beams=None,
         fused_projections=None,
         return_attention_scores=False,
         training=None,
@@ -135,6 +137,7 @@ class DecoderBlock(TransformerBlock):
                 encoder_sequence,
                 value_mask=encoder_padding_mask,
                 cache=cross_cache,
+                num_beams=num_beams,
                 fused_projections=fused.get("cross_attention"),
                 return_attention_scores=return_attention_scores,
                 training=training,

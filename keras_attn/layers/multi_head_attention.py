@@ -71,6 +71,8 @@ class MultiHeadAttention(AttentionProjections):
             beams of a sentence, adjacent) as long as the mask is the same for all positions.
         cache_update_index: int scalar. The keys and values of this call are written there, and no
             position attends beyond its own. `value_mask` and `key_mask` are not used then.
+        num_beams: int. How many rows of the query share a row of a cache without an update index.
+            Defaults to None: found from the shapes.
         fused_projections: what `fuse_projections` returned, for a query of a few positions in a
             loop; with a cache.
         beam_mask: bool, (B, W, S, W), from `keras_attn.ops.beam_mask`; with a cache from
@@ -143,6 +145,7 @@ class MultiHeadAttention(AttentionProjections):
         cache=None,
         cache_update_index=None,
         beam_mask=None,
+        num_beams=None,
         fused_projections=None,
     ):
         is_shared = cache is not None and cache_update_index is None
@@ -192,7 +195,11 @@ class MultiHeadAttention(AttentionProjections):
             start_index,
         )
         heads = self.query_dense(query) if heads is None else heads  # (B, T, H, K)
-        outputs, scores = self._attend_from(heads, key_value, mask, is_shared, training, beam_mask)
+        if beam_mask is not None:
+            num_beams = beam_mask.shape[3]
+        elif not is_shared or heads.shape[0] == key_value["key"].shape[0] is not None:
+            num_beams = 1
+        outputs, scores = self._attend_from(heads, key_value, mask, num_beams, training, beam_mask)
         results = [self._project_back(query, outputs, fused_projections)]
         if return_attention_scores:
             results.append(ops.cast(scores, self.compute_dtype))
@@ -208,17 +215,16 @@ class MultiHeadAttention(AttentionProjections):
             return project_back(self, outputs, fused_projections)
         return self.output_dense(outputs)
 
-    def _attend_from(self, heads, key_value, mask, is_shared, training, beam_mask=None):
+    def _attend_from(self, heads, key_value, mask, num_beams, training, beam_mask=None):
         """Attends: queries (B, T, H, K) -> values (B, T, H, V) and weights (B, H, T, S)."""
         batch_size, length = leading_sizes(heads)
         key, value = key_value["key"], key_value["value"]
-        rows = key.shape[0]
-        folds = beam_mask is not None or (is_shared and (rows is None or heads.shape[0] != rows))
-        if folds:
+        if num_beams != 1:
             # W adjacent query rows share one row of keys: they become W * T query positions of
             # it, so that keys and values are never copied for each beam.
-            rows = ops.shape(key)[0]
-            heads = ops.reshape(heads, (rows, -1, self.num_heads, self.key_dim))  # (B/W, W*T, H, K)
+            is_known = num_beams is not None and heads.shape[1] is not None
+            sizes = (-1, num_beams * heads.shape[1]) if is_known else (ops.shape(key)[0], -1)
+            heads = ops.reshape(heads, (*sizes, self.num_heads, self.key_dim))  # (B/W, W*T, H, K)
         if beam_mask is not None:
             key, value, mask = _lay_out_beams(key, value, mask, beam_mask)
         groups = self.num_heads // self.num_key_value_heads
@@ -226,10 +232,10 @@ class MultiHeadAttention(AttentionProjections):
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
         outputs, scores = self.attend(heads_first(heads), key, value, mask, training)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))  # (B, T, H, V)
-        if folds:
+        if num_beams != 1:
             outputs = ops.reshape(outputs, (batch_size, length, self.num_heads, self.value_dim))
-            num_beams = 1 if beam_mask is None else beam_mask.shape[3]
-            scores = _scores_of_rows(scores, ops.shape(outputs)[1], num_beams)
+            num_keys = 1 if beam_mask is None else num_beams
+            scores = _scores_of_rows(scores, ops.shape(outputs)[1], num_keys)
         return outputs, scores
 
     def _combined_mask(self, query_length, key_length, masks, use_causal_mask, start_index):
@@ -288,7 +294,7 @@ class MultiHeadAttention(AttentionProjections):
             query_length, key_length, (*sequence_masks, attention_mask), use_causal_mask, 0
         )
         heads = self.query_dense(query)
-        outputs, scores = self._attend_from(heads, key_value, mask, False, training)
+        outputs, scores = self._attend_from(heads, key_value, mask, 1, training)
         outputs = self._project_back(query, outputs)
         outputs = restore_axes(outputs, axes, query_sizes)
         if not return_attention_scores:
@@ -328,12 +334,13 @@ def _lay_out_beams(key, value, mask, beam_mask):
     )
 
 
-def _scores_of_rows(scores, length, num_beams):
+def _scores_of_rows(scores, length, keys_per_position):
     """Weights of shared rows of keys, (B/W, H, W*T, S*W'), as those of each row, (B, H, T, S)."""
     rows, num_heads, _, num_keys = ops.shape(scores)
-    if num_beams > 1:  # of the W' keys at a position, a hypothesis attends to its own
-        scores = ops.reshape(scores, (rows, num_heads, -1, num_keys // num_beams, num_beams))
-        scores, num_keys = ops.sum(scores, axis=-1), num_keys // num_beams
+    if keys_per_position > 1:  # of the W' keys at a position, a hypothesis attends to its own
+        num_keys = num_keys // keys_per_position
+        scores = ops.reshape(scores, (rows, num_heads, -1, num_keys, keys_per_position))
+        scores = ops.sum(scores, axis=-1)
     scores = ops.reshape(scores, (rows, num_heads, -1, length, num_keys))
     scores = ops.transpose(scores, (0, 2, 1, 3, 4))  # (B/W, W, H, T, S)
     return ops.reshape(scores, (-1, num_heads, length, num_keys))

@@ -32,6 +32,7 @@ class Decoder(TransformerStack):
             `keras_attn.ops.beam_mask`.
         start_index: int scalar. Position of the first of `token_ids`, where `caches` are written.
         cross_caches: list of one a block, from `project_encoder_sequence`.
+        num_beams: int. Rows that share a row of the encoder's, W, where it is known.
         fused_projections: list of one a block, from `fuse_projections`; with both caches.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
@@ -91,6 +92,7 @@ class Decoder(TransformerStack):
         beam_mask=None,
         start_index=0,
         cross_caches=None,
+        num_beams=None,
         fused_projections=None,
         return_attention_scores=False,
         training=None,
@@ -108,6 +110,7 @@ class Decoder(TransformerStack):
                 cache_update_index=None if caches is None else start_index,
                 beam_mask=beam_mask,
                 cross_cache=None if cross_caches is None else cross_caches[i],
+                num_beams=num_beams,
                 fused_projections=None if fused_projections is None else fused_projections[i],
                 return_attention_scores=return_attention_scores,
                 training=training,

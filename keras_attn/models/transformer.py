@@ -165,9 +165,10 @@ class Transformer(Seq2SeqModel):
         }
 
     def decode_step(self, token_ids, state):
-        cache, mask = state["cache"], None
+        cache, mask, num_beams = state["cache"], None, 1
         if "history" in cache:
             cache, mask = self._enter_history(state)
+            num_beams = mask.shape[3]
         logits, memory = self.decoder(
             token_ids,
             encoder_padding_mask=state["source"]["padding_mask"],
@@ -175,6 +176,7 @@ class Transformer(Seq2SeqModel):
             beam_mask=mask,
             start_index=state["position"],
             cross_caches=state["source"]["cross_caches"],
+            num_beams=num_beams,
             fused_projections=state["source"]["fused_projections"],
             training=False,
         )

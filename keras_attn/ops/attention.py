@@ -28,7 +28,11 @@ def attention_logits(query: Tensor, key: Tensor, scale: float | None = None) -> 
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     # The queries are scaled, not the products: there are S times fewer of them.
-    logits = ops.einsum("...tk,...sk->...ts", query * ops.cast(scale, query.dtype), key)
+    query = query * ops.cast(scale, query.dtype)
+    if _is_one_query_of_unknown_rows(query):
+        logits = ops.sum(query * key, axis=-1)[..., None, :]
+    else:
+        logits = ops.einsum("...tk,...sk->...ts", query, key)
     return ops.cast(logits, "float32")
 
 
@@ -49,9 +53,16 @@ def masked_softmax(logits: Tensor, attention_mask: Tensor | None = None) -> Tens
     """
     logits = ops.cast(logits, "float32")
     if attention_mask is None:
-        return ops.softmax(logits, axis=-1)
-    weights = ops.softmax(ops.where(attention_mask, logits, MASKED_LOGIT), axis=-1)
+        return _softmax(logits)
+    weights = _softmax(ops.where(attention_mask, logits, MASKED_LOGIT))
     return ops.where(attention_mask, weights, 0.0)
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    if not _is_one_query_of_unknown_rows(logits):
+        return ops.softmax(logits, axis=-1)
+    exponentials = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+    return exponentials / ops.sum(exponentials, axis=-1, keepdims=True)
 
 
 def scaled_dot_product_attention(
@@ -88,5 +99,19 @@ def scaled_dot_product_attention(
     """
     weights = masked_softmax(attention_logits(query, key, scale), attention_mask)
     kept = weights if dropout is None else dropout(weights)
-    output = ops.einsum("...ts,...sv->...tv", ops.cast(kept, value.dtype), value)
+    kept = ops.cast(kept, value.dtype)
+    if _is_one_query_of_unknown_rows(query):
+        output = ops.sum(ops.swapaxes(kept, -1, -2) * value, axis=-2, keepdims=True)
+    else:
+        output = ops.einsum("...ts,...sv->...tv", kept, value)
     return output, weights
+
+
+def _is_one_query_of_unknown_rows(query: Tensor) -> bool:
+    """Whether this is a step of decoding in a graph for any number of rows, such as a server's.
+
+    There a product of many tiny matrices costs more to start than to compute: for one sentence and
+    4 heads, attention takes 150 microseconds with TensorFlow's kernels (oneDNN) and 30 with sums,
+    which in turn take 1.5 times as long for 64 sentences. XLA knows the number of rows.
+    """
+    return len(query.shape) > 2 and query.shape[0] is None and query.shape[-2] == 1

@@ -46,6 +46,4 @@ def _write_position(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     heads = ops.broadcast_to(ops.arange(num_heads, dtype="int32")[None, :, None], sizes)
     places = ops.concatenate([rows, heads, ops.broadcast_to(index, sizes)], axis=2)  # (B, H, 3)
     rest = tuple(cache.shape[3:])
-    return ops.scatter_update(
-        cache, ops.reshape(places, (-1, 3)), ops.reshape(update, (-1, *rest))
-    )
+    return ops.scatter_update(cache, ops.reshape(places, (-1, 3)), ops.reshape(update, (-1, *rest)))
