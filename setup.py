@@ -28,7 +28,6 @@ REQUIREMENTS = [
 
 CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
 PLOTS = ["matplotlib>=3.10,<4"]
-CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
 # The formatter's style changes with minor versions, so ruff is held to one.
@@ -57,11 +56,10 @@ setup(
     install_requires=REQUIREMENTS,
     extras_require={
         "ctranslate2": CTRANSLATE2,
-        "ctranslate2": CTRANSLATE2,
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + CTRANSLATE2 + PLOTS + CTRANSLATE2,
+        "dev": DEVELOPMENT + CTRANSLATE2 + PLOTS,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[

@@ -37,7 +37,9 @@ SHORTEST_MEASUREMENT_SECONDS = 0.4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="the small model, V = 8,000, only")
     parser.add_argument("--rounds", type=int, default=5, help="how often each engine is measured")
@@ -49,7 +51,10 @@ def main() -> None:
     arguments = parser.parse_args()
     python = peers_python(arguments.peers_python)
     ours = Engine("keras_attn", "keras_attn_decode.py")
-    peers = {f"ctranslate2_{kind}": Engine(f"ctranslate2_{kind}", "ctranslate2_decode.py", python) for kind in COMPUTE_TYPES}
+    peers = {
+        f"ctranslate2_{kind}": Engine(f"ctranslate2_{kind}", "ctranslate2_decode.py", python)
+        for kind in COMPUTE_TYPES
+    }
     with tempfile.TemporaryDirectory() as directory:
         benchmark = DecodeBenchmark(ours, peers, arguments, Path(directory))
         cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
@@ -83,32 +88,74 @@ class DecodeBenchmark:
                     (name, sentences, beams)
                     for sentences in (1, 64)
                     for beams in (1, 4)
-                    if self.arguments.cells in (name := cell_name(size, vocabulary_size, sentences, beams))
+                    if self.arguments.cells
+                    in (name := cell_name(size, vocabulary_size, sentences, beams))
                 ]
                 if not wanted:
                     continue
                 directory = self.directory / f"{size}-{vocabulary_size}"
-                self.ours.ask("make_model", preset=f"transformer_{size}", vocabulary_size=vocabulary_size, directory=str(directory))
+                self.ours.ask(
+                    "make_model",
+                    preset=f"transformer_{size}",
+                    vocabulary_size=vocabulary_size,
+                    directory=str(directory),
+                )
                 for name, sentences, beams in wanted:
                     rng = np.random.default_rng(sentences)
                     ids = rng.integers(4, vocabulary_size, (sentences, LENGTH - 1))
                     sources = [[str(i) for i in row] for row in ids]
-                    cells.append(self._cell(name, directory, directory / "translator", sources, [" ".join(row) for row in sources], beams, LENGTH))
+                    cells.append(
+                        self._cell(
+                            name,
+                            directory,
+                            directory / "translator",
+                            sources,
+                            [" ".join(row) for row in sources],
+                            beams,
+                            LENGTH,
+                        )
+                    )
         return cells
 
     def trained_cells(self) -> list[Cell]:
         """Real lines of mixed lengths with a trained model."""
         lines = Path(self.arguments.source).read_text(encoding="utf-8").splitlines()
-        pieces = self.ours.ask("convert", run=self.arguments.trained, directory=str(self.directory), texts=lines)
+        pieces = self.ours.ask(
+            "convert", run=self.arguments.trained, directory=str(self.directory), texts=lines
+        )
         return [
-            self._cell(f"{len(lines):,} real lines, {_search(beams)}", self.directory, Path(self.arguments.trained), pieces, lines, beams, None)
+            self._cell(
+                f"{len(lines):,} real lines, {_search(beams)}",
+                self.directory,
+                Path(self.arguments.trained),
+                pieces,
+                lines,
+                beams,
+                None,
+            )
             for beams in (1, 4)
         ]
 
-    def _cell(self, name: str, directory: Path, translator: Path, pieces: list[list[str]], texts: list[str], beams: int, forced: int | None) -> Cell:
+    def _cell(
+        self,
+        name: str,
+        directory: Path,
+        translator: Path,
+        pieces: list[list[str]],
+        texts: list[str],
+        beams: int,
+        forced: int | None,
+    ) -> Cell:
         saved_model = str(directory / f"saved_model-{name}") if self.arguments.saved_model else None
         progress(f"{name}: preparing")
-        self.ours.ask("prepare", translator=str(translator), beams=beams, texts=texts, forced_tokens=forced, saved_model=saved_model)
+        self.ours.ask(
+            "prepare",
+            translator=str(translator),
+            beams=beams,
+            texts=texts,
+            forced_tokens=forced,
+            saved_model=saved_model,
+        )
         options = {"beam_size": beams, "return_scores": True}
         if forced:
             options |= {"min_decoding_length": forced, "max_decoding_length": forced}
@@ -119,23 +166,42 @@ class DecodeBenchmark:
             for peer in self.peers
         }
         engines = {"keras_attn": self.ours, **self.peers}
-        figures = take_turns({key: _measurement(engine) for key, engine in engines.items()}, self.arguments.rounds)
+        figures = take_turns(
+            {key: _measurement(engine) for key, engine in engines.items()}, self.arguments.rounds
+        )
         cell = make_cell(name, figures)
         cell["layouts"] = {peer: f"{w} x {t}" for peer, (w, t) in layouts.items()}
         cell["equal_tokens"] = _share_equal(self.ours, self.peers["ctranslate2_float32"])
-        progress(f"{name}: " + ", ".join(f"{k} {v:.2f}" for k, v in cell.items() if k.startswith("ratio")))
+        progress(
+            f"{name}: "
+            + ", ".join(f"{k} {v:.2f}" for k, v in cell.items() if k.startswith("ratio"))
+        )
         return cell
 
-    def _best_layout(self, peer: str, model: Path, pieces: list[list[str]], options: dict[str, Any]) -> tuple[int, int]:
+    def _best_layout(
+        self, peer: str, model: Path, pieces: list[list[str]], options: dict[str, Any]
+    ) -> tuple[int, int]:
         """Leaves the peer prepared with its faster layout."""
         seconds = {}
+
         def prepare(layout: tuple[int, int]) -> None:
-            self.peers[peer].ask("prepare", model=str(model), compute_type=peer.split("_")[1], workers=layout[0], threads=layout[1], sources=pieces, options=options)
+            self.peers[peer].ask(
+                "prepare",
+                model=str(model),
+                compute_type=peer.split("_")[1],
+                workers=layout[0],
+                threads=layout[1],
+                sources=pieces,
+                options=options,
+            )
+
         for layout in LAYOUTS:
             prepare(layout)
             self.peers[peer].ask("run", repeat=1)
             repeat = _repeats(self.peers[peer])
-            seconds[layout] = min(self.peers[peer].ask("run", repeat=repeat)["seconds"] for _ in range(3))
+            seconds[layout] = min(
+                self.peers[peer].ask("run", repeat=repeat)["seconds"] for _ in range(3)
+            )
         best = min(LAYOUTS, key=seconds.__getitem__)
         prepare(best)
         self.peers[peer].ask("run", repeat=1)

@@ -85,9 +85,7 @@ class Engine:
         self._process.wait(timeout=60)
 
 
-def take_turns(
-    measurements: dict[str, Callable[[], float]], rounds: int
-) -> dict[str, list[float]]:
+def take_turns(measurements: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Measures A B A B ...: what slows the machine for a while slows everyone.
 
     Args:

@@ -164,10 +164,10 @@ def random_batches(rows: int, length: int) -> tuple[list[Any], list[Any]]:
 def forward_multiply_adds(
     rows: int,
     length: int,
+    vocabulary_size: int,
     num_layers: int,
     hidden_dim: int,
     intermediate_dim: int,
-    vocabulary_size: int,
     num_heads: int,
 ) -> int:
     """Multiply-adds of all matrix products of one forward pass.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn import decoding as decoding
     from keras_attn import evaluation as evaluation
     from keras_attn import interop as interop
-    from keras_attn import interop as interop
     from keras_attn import layers as layers
     from keras_attn import models as models
     from keras_attn import ops as ops
@@ -45,7 +44,6 @@ _PUBLIC_NAMES: dict[str, str | None] = {
     "data": None,
     "decoding": None,
     "evaluation": None,
-    "interop": None,
     "interop": None,
     "layers": None,
     "list_presets": "keras_attn.models",

@@ -50,7 +50,7 @@ class BatchSearch:
                 is left out.
             batch_tokens: int. Source tokens, padding included, of a batch at most.
             longest: int or None. No batch is longer than this, which no source may be.
-            compiled: bool. Whether to compile each shape with XLA, or to take a graph for any shape.
+            compiled: bool. Whether to compile each shape with XLA, or take one graph for all.
 
         Yields:
             The numbers of the sources of a batch, and the result for them as NumPy arrays.

@@ -25,8 +25,8 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     TensorFlow reads the setting when it runs its first operation; later it has no effect. The
     directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
     directory for each TensorFlow version and kind of processor below it. `KERAS_ATTN_CACHE` set to
-    nothing switches the cache off, and so does a directory of one's own in `TF_XLA_FLAGS`. It may be
-    deleted at any time; above 2 GiB the entries used longest ago are.
+    nothing switches the cache off, and so does a directory of one's own in `TF_XLA_FLAGS`. It may
+    be deleted at any time; above 2 GiB the entries used longest ago are.
 
     Args:
         environment: mapping. The environment variables, changed in place.

@@ -279,8 +279,8 @@ class Translator(tf.Module):
             max(len(source), len(target)) if len(source) > 1 else 0
             for source, target in zip(source_ids, target_ids, strict=True)
         ]
-        longest = self.model.max_sequence_length
-        for members, _ in line_batches(lengths, self.batch_tokens, longest):
+        limit = self.model.max_sequence_length
+        for members, _ in line_batches(lengths, self.batch_tokens, limit):
             log_probabilities = self._score_tokens(
                 pad_rows([source_ids[i] for i in members]),
                 pad_rows([target_ids[i] for i in members]),

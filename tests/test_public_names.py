@@ -45,9 +45,8 @@ CONTRACT = {
         "get_strategy",
     ],
     "keras_attn.evaluation": ["corpus_scores", "evaluate"],
-    "keras_attn.interop": ["export_ctranslate2"],
-    "keras_attn.serving": ["export_saved_model", "verify_saved_model"],
     "keras_attn.interop": ["export_ctranslate2", "ctranslate2_spec"],
+    "keras_attn.serving": ["export_saved_model", "verify_saved_model"],
     "keras_attn.ops": [
         "scaled_dot_product_attention",
         "causal_mask",

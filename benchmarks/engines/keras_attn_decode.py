@@ -1,6 +1,5 @@
 """keras_attn translating lines of text: the `Translator`, or an export of it in a Session."""
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,11 @@ def convert(run: str, directory: str, texts: list[str]) -> list[list[str]]:
 
 
 def prepare(
-    translator: str, beams: int, texts: list[str], forced_tokens: int | None, saved_model: str | None
+    translator: str,
+    beams: int,
+    texts: list[str],
+    forced_tokens: int | None,
+    saved_model: str | None,
 ) -> None:
     """Loads the translator, or exports it to the directory `saved_model` and loads that."""
     global _translator, _session, _texts
@@ -95,4 +98,6 @@ def run(repeat: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve_requests({name: globals()[name] for name in ("versions", "make_model", "convert", "prepare", "run")})
+    serve_requests(
+        {name: globals()[name] for name in ("versions", "make_model", "convert", "prepare", "run")}
+    )

@@ -80,7 +80,7 @@ def stock_transformer(
     dropout: float,
     length: int,
 ) -> keras.Model:
-    """Post-norm encoder and decoder as a Functional model; token ids (B, S), (B, T) -> (B, T, V)."""
+    """Post-norm, a Functional model: token ids (B, S) and (B, T) -> logits (B, T, V)."""
     layers = keras.layers
     spread = keras.initializers.RandomNormal(stddev=hidden_dim**-0.5)
     embedding = layers.ReversibleEmbedding(

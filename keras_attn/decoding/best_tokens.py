@@ -1,4 +1,4 @@
-"""The best next tokens of every hypothesis and their log-probabilities: the inner work of a search."""
+"""The best next tokens of every hypothesis, with their log-probabilities."""
 
 from typing import NamedTuple
 

@@ -33,8 +33,8 @@ def export_ctranslate2(
     CTranslate2 itself.
 
     The numbers are the translator's; the search and its options are CTranslate2's own. Its beam
-    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`: scores
-    agree where both penalties are 0. By default it writes at least one token, also where the end is
+    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`; the
+    scores agree where both are 0. By default it writes at least one token, also where the end is
     the most probable (`min_decoding_length=0` lets it). It may produce padding and the start token,
     which our searches never do. Beyond the last learned position it raises an error.
 

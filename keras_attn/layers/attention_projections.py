@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
 from keras_attn.layers.size_checks import check_positive_integers
 
@@ -107,7 +108,7 @@ class AttentionProjections(keras.layers.Layer):
             **self._projection_arguments(),
         )
         self.output_dense.build((None, None, heads, self.value_dim))
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
         )
         self.built = True

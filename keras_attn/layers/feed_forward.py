@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.dropout import Dropout
 from keras_attn.ops.axes import leading_sizes
 
 
@@ -65,7 +66,7 @@ class FeedForward(keras.layers.Layer):
     def build(self, input_shape):
         self.intermediate_dense = self._dense(self.intermediate_dim, "intermediate")
         self.intermediate_dense.build(input_shape)
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
         )
         self.output_dense = self._dense(input_shape[-1], "output")

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
@@ -73,9 +74,7 @@ class Residual(keras.layers.Layer):
             epsilon=epsilon,
             dtype=self.dtype_policy,
         )
-        self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
-        )
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
     def build(self, inputs_shape, sublayer_outputs_shape=None):

@@ -17,7 +17,8 @@ class Seq2SeqModel(keras.Model):
 
     The state is a dictionary:
 
-        "source"     nest of tensors that stay the same during the search, most of B rows, one a sentence
+        "source"     nest of tensors that the search never changes; those of rows have B, one a
+                     sentence
         "cache"      nest of tensors of R rows, one row a hypothesis: search re-orders the rows
         "memory"     nest of tensors that each step hands to the next: search leaves them alone
         "position"   int32 scalar: number of tokens decoded so far

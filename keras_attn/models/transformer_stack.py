@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.size_checks import check_sizes
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
@@ -69,7 +70,7 @@ class TransformerStack(keras.layers.Layer):
             max_sequence_length=max_sequence_length,
             dtype=self.dtype_policy,
         )
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.blocks = [
             self.block_class(**self._block_config, dtype=self.dtype_policy, name=f"block_{i}")
             for i in range(num_layers)

@@ -188,7 +188,11 @@ def a_model_in_both_engines(request, tmp_path_factory):
         randomize(model, seed)
         engine = load(export_ctranslate2(translator, tmp_path_factory.mktemp("engine")))
         lengths = [
-            [len(tokens) for tokens, _ in translate(engine, LINES, beams) if 0 < len(tokens) < LIMIT]
+            [
+                len(tokens)
+                for tokens, _ in translate(engine, LINES, beams)
+                if 0 < len(tokens) < LIMIT
+            ]
             for beams in (1, 4)
         ]
         if min(map(len, lengths)) >= 2 and len(set(itertools.chain(*lengths))) >= 3:
