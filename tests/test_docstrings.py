@@ -22,6 +22,7 @@ ROOMS = [
     "keras_attn.data",
     "keras_attn.decoding",
     "keras_attn.evaluation",
+    "keras_attn.interop",
     "keras_attn.layers",
     "keras_attn.models",
     "keras_attn.ops",

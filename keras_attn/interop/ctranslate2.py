@@ -13,7 +13,8 @@ from keras_attn.data import Tokenizer
 from keras_attn.interop.ctranslate2_spec import ctranslate2_spec
 from keras_attn.translator import Translator
 
-QUANTIZATIONS = (None, "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16")
+# "bfloat16" would need PyTorch to be written.
+QUANTIZATIONS = (None, "int8", "int8_float32", "int8_float16", "int16", "float16")
 # CTranslate2 knows special tokens by one name in both vocabularies: these, its defaults, are
 # written for the ids 0 to 3, whatever the tokenizers call them.
 _SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
@@ -33,16 +34,16 @@ def export_ctranslate2(
     CTranslate2 itself.
 
     The numbers are the translator's; the search and its options are CTranslate2's own. Its beam
-    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`; the
-    scores agree where both are 0. By default it writes at least one token, also where the end is
-    the most probable (`min_decoding_length=0` lets it). It may produce padding and the start token,
-    which our searches never do. Beyond the last learned position it raises an error.
+    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`:
+    scores agree where both penalties are 0. By default it writes at least one token, also where the
+    end is the most probable (`min_decoding_length=0` lets it). It may produce padding and the start
+    token, which our searches never do. Beyond the last learned position it raises an error.
 
     Args:
         translator: `Translator` of a `Transformer`.
         directory: path. New or empty.
-        quantization: one of `"int8"`, `"int8_float32"`, `"int8_float16"`, `"int16"`, `"float16"`,
-            `"bfloat16"`, or None to keep float32.
+        quantization: one of `"int8"`, `"int8_float32"`, `"int8_float16"`, `"int16"`, `"float16"`, or
+            None to keep float32.
 
     Returns:
         Path of the directory.

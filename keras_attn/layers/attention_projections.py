@@ -171,9 +171,8 @@ class AttentionProjections(keras.layers.Layer):
             dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads;
             with `num_beams`, (B, H', S, W, K) and (B, H', S, W, V).
         """
-        shape = (batch_size, self.num_key_value_heads, max_length)
-        if num_beams is not None:
-            shape = (*shape, num_beams)
+        beams = () if num_beams is None else (num_beams,)
+        shape = (batch_size, self.num_key_value_heads, max_length, *beams)
         return {
             "key": ops.zeros((*shape, self.key_dim), self.compute_dtype),
             "value": ops.zeros((*shape, self.value_dim), self.compute_dtype),

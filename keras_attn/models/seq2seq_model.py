@@ -11,7 +11,7 @@ class Seq2SeqModel(keras.Model):
     methods can be trained, searched, scored, exported and served:
 
         call(inputs)                     logits of every position of known targets (training)
-        start(encoder_token_ids, n, w)   everything about the source that decoding needs
+        start(encoder_token_ids, n)      everything about the source that decoding needs
         decode_step(token_ids, state)    logits of the next position, and the state after it
         attention_scores(inputs)         the attention weights, for people to look at
 
@@ -65,13 +65,14 @@ class Seq2SeqModel(keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def start(self, encoder_token_ids, max_length, num_beams=1):
+    def start(self, encoder_token_ids, max_length, num_beams=None):
         """Encodes the sources and allocates the caches.
 
         Args:
             encoder_token_ids: int, (B, S). Source tokens and the end token; 0 is padding.
             max_length: int. Number of target positions to make room for, T.
-            num_beams: int. Hypotheses that each sentence will have, W; matters to "memory" only.
+            num_beams: int. Hypotheses that each sentence will have, W: a model may then keep in
+                "memory" what would else be copied and moved in "cache". Defaults to None: unknown.
 
         Returns:
             The state before the first step.

@@ -146,33 +146,39 @@ class Transformer(Seq2SeqModel):
             training=training,
         )  # (B, T, V)
 
-    def start(self, encoder_token_ids, max_length, num_beams=1):
+    def start(self, encoder_token_ids, max_length, num_beams=None):
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         batch_size = ops.shape(encoder_token_ids)[0]
-        beams = None if num_beams == 1 else num_beams
-        cache = {}
-        if beams is not None:
-            cache["history"] = ops.full((batch_size, max_length), -1, dtype="int32")
-        return {
+        state = {
             "source": {
                 "padding_mask": padding_mask(encoder_token_ids),
                 "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
                 "fused_projections": self.decoder.fuse_projections(),
             },
-            "cache": cache,
-            "memory": self.decoder.empty_caches(batch_size, max_length, beams),
+            "cache": {},
             "position": ops.convert_to_tensor(0, dtype="int32"),
         }
+        if num_beams is None:  # any search may copy and move the rows
+            state["cache"] = {"blocks": self.decoder.empty_caches(batch_size, max_length)}
+        elif num_beams == 1:
+            state["memory"] = self.decoder.empty_caches(batch_size, max_length)
+        else:
+            state["memory"] = self.decoder.empty_caches(batch_size, max_length, num_beams)
+            history = ops.full((batch_size, max_length), -1, dtype="int32")
+            state["cache"] = {"history": history}
+        return state
 
     def decode_step(self, token_ids, state):
-        cache, mask, num_beams = state["cache"], None, 1
+        cache, mask, num_beams = state["cache"], None, None
         if "history" in cache:
             cache, mask = self._enter_history(state)
             num_beams = mask.shape[3]
-        logits, memory = self.decoder(
+        elif "blocks" not in cache:
+            num_beams = 1
+        logits, written = self.decoder(
             token_ids,
             encoder_padding_mask=state["source"]["padding_mask"],
-            caches=state["memory"],
+            caches=cache.get("blocks") or state["memory"],
             beam_mask=mask,
             start_index=state["position"],
             cross_caches=state["source"]["cross_caches"],
@@ -180,8 +186,8 @@ class Transformer(Seq2SeqModel):
             fused_projections=state["source"]["fused_projections"],
             training=False,
         )
-        position = state["position"] + 1
-        return logits[:, 0], {**state, "cache": cache, "memory": memory, "position": position}
+        after = {"cache": {"blocks": written}} if "blocks" in cache else {"memory": written}
+        return logits[:, 0], {**state, "cache": cache, **after, "position": state["position"] + 1}
 
     def _enter_history(self, state):
         """Enters each hypothesis' own place at this position, and makes the mask of it."""

@@ -99,20 +99,22 @@ def test_cached_steps_equal_the_full_pass(model):
         np.testing.assert_allclose(logits[real], expected[:, t][real], atol=3e-6)
 
 
-def test_several_hypotheses_share_the_source_of_their_sentence(model):
+@pytest.mark.parametrize("num_beams", [None, 2])
+def test_several_hypotheses_share_the_source_of_their_sentence(model, num_beams):
     expected = model(INPUTS)
-    state = model.start(SOURCE, max_length=T, num_beams=2)
+    state = model.start(SOURCE, max_length=T, num_beams=num_beams)
     state["cache"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["cache"])
     for t in range(2):
         logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
         np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
 
 
-def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model):
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, announced):
     # Three hypotheses a sentence; after each step a place goes on from the hypothesis of another.
     num_beams, rng = 3, np.random.default_rng(5)
     rows = B * num_beams
-    state = model.start(SOURCE, max_length=T, num_beams=num_beams)
+    state = model.start(SOURCE, max_length=T, num_beams=num_beams if announced else None)
     state["cache"] = tf.nest.map_structure(
         lambda x: tf.repeat(x, num_beams, axis=0), state["cache"]
     )
