@@ -5,7 +5,7 @@
     python benchmarks/memory.py --run RUN       the lines are translated by this run
 
 Figures are MiB: the most that the process had in memory at once, as the system counts it
-(`ru_maxrss`). Translations start with an empty XLA cache, so that compiling counts.
+(`ru_maxrss`). Every program starts with an empty XLA cache, so that compiling counts.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def export_ctranslate2(
     Args:
         translator: `Translator` of a `Transformer`.
         directory: path. New or empty.
-        quantization: one of `"int8"`, `"int8_float32"`, `"int8_float16"`, `"int16"`, `"float16"`, or
-            None to keep float32.
+        quantization: one of `"int8"`, `"int8_float32"`, `"int8_float16"`, `"int16"`, `"float16"`;
+            None keeps float32.
 
     Returns:
         Path of the directory.
