@@ -1,11 +1,12 @@
 """Peak resident memory of a training, and of translating few and many lines.
 
     python benchmarks/memory.py                 about 10 minutes on 2 cores
-    python benchmarks/memory.py --quick         fewer lines, one round
+    python benchmarks/memory.py --quick         100 and 1,000 lines, one round
     python benchmarks/memory.py --run RUN       the lines are translated by this run
 
 Figures are MiB: the most that the process had in memory at once, as the system counts it
 (`ru_maxrss`). Every program starts with an empty XLA cache, so that compiling counts.
+A translation reads 5,000 lines at once: up to there its memory grows with their number.
 """
 
 from __future__ import annotations
