@@ -33,7 +33,7 @@ class Decoder(TransformerStack):
         start_index: int scalar. Position of the first of `token_ids`, where `caches` are written.
         cross_caches: list of one a block, from `project_encoder_sequence`.
         num_beams: int. Rows that share a row of the encoder's, W, where it is known.
-        fused_projections: list of one a block, from `fuse_projections`; with both caches.
+        fused_projections: what `fuse_projections` returned; with both caches.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
@@ -79,9 +79,21 @@ class Decoder(TransformerStack):
         """Projects the encoder's output once per sentence: `cross_caches`, one a block."""
         return [block.project_encoder_sequence(encoder_sequence) for block in self.blocks]
 
-    def fuse_projections(self):
-        """Lays out the attentions' projections once per search: `fused_projections`."""
-        return [block.fuse_projections() for block in self.blocks]
+    def fuse_projections(self, num_rows=None):
+        """Lays out the matrices of the projections once per search: `fused_projections`.
+
+        Args:
+            num_rows: int. Rows of every step, where it is known.
+
+        Returns:
+            dict of `"blocks"`, one each, and `"output_kernel"`, (D, V), or None.
+        """
+        # A single row is multiplied with E as fast as with its transpose.
+        is_laid_out = self.output_projection is None and num_rows != 1
+        return {
+            "blocks": [block.fuse_projections() for block in self.blocks],
+            "output_kernel": self.embedding.output_kernel() if is_laid_out else None,
+        }
 
     def call(
         self,
@@ -100,6 +112,7 @@ class Decoder(TransformerStack):
         hidden = self.embed(token_ids, start_index=start_index, training=training)
         # Without a cache, padding can only follow a target: the causal mask hides it from every
         # real position, so a padding mask would cost time and change nothing.
+        fused = fused_projections or {"blocks": [None] * self.num_layers, "output_kernel": None}
         new_caches, self_scores, cross_scores = [], [], []
         for i, block in enumerate(self.blocks):
             hidden = block(
@@ -111,7 +124,7 @@ class Decoder(TransformerStack):
                 beam_mask=beam_mask,
                 cross_cache=None if cross_caches is None else cross_caches[i],
                 num_beams=num_beams,
-                fused_projections=None if fused_projections is None else fused_projections[i],
+                fused_projections=fused["blocks"][i],
                 return_attention_scores=return_attention_scores,
                 training=training,
             )
@@ -122,16 +135,16 @@ class Decoder(TransformerStack):
                     cross_scores.append(others[1])
                 if caches is not None:
                     new_caches.append(others[-1])
-        results = [self._logits(self.normalize(hidden))]
+        results = [self._logits(self.normalize(hidden), fused["output_kernel"])]
         if return_attention_scores:
             results += [stack_scores(self_scores), stack_scores(cross_scores)]
         if caches is not None:
             results.append(new_caches)
         return tuple(results) if len(results) > 1 else results[0]
 
-    def _logits(self, hidden):
+    def _logits(self, hidden, output_kernel):
         if self.output_projection is None:
-            return self.embedding(hidden, reverse=True)
+            return self.embedding(hidden, reverse=True, output_kernel=output_kernel)
         return self.output_projection(hidden)
 
     def compute_mask(self, token_ids, previous_mask=None):

@@ -149,11 +149,13 @@ class Transformer(Seq2SeqModel):
     def start(self, encoder_token_ids, max_length, num_beams=None):
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         batch_size = ops.shape(encoder_token_ids)[0]
+        known_rows = encoder_token_ids.shape[0]
+        num_rows = None if known_rows is None else known_rows * (num_beams or 1)
         state = {
             "source": {
                 "padding_mask": padding_mask(encoder_token_ids),
                 "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
-                "fused_projections": self.decoder.fuse_projections(),
+                "fused_projections": self.decoder.fuse_projections(num_rows),
             },
             "cache": {},
             "position": ops.convert_to_tensor(0, dtype="int32"),
