@@ -22,6 +22,7 @@ ENGINES = Path(__file__).resolve().parent / "engines"
 PEERS_PYTHON = REPOSITORY / ".venv-peers" / "bin" / "python"
 # After a run the threads of an engine spin for a while; the next engine waits until they sleep.
 PAUSE_SECONDS = 0.3
+FILE_WIDTH = 160  # columns of a table that is not printed on a terminal
 
 Cell = dict[str, Any]
 
@@ -80,9 +81,10 @@ class Engine:
 
     def close(self) -> None:
         """Ends the program."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
         self._process.wait(timeout=60)
+        self._process.stdout.close()
 
 
 def take_turns(measurements: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -163,7 +165,7 @@ def print_result(
     if as_json:
         print(json.dumps(result))
         return
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
     table = Table(title=f"{title} ({unit}; median, lowest - highest)")
     table.add_column("cell")
     peers = [name for name in engines if f"geometric_mean_{name}" in result]

@@ -34,7 +34,19 @@ class BatchSearch:
         ids = tf.TensorSpec([None, None], tf.int32)
         self._plain = tf.function(search, input_signature=[ids], autograph=False)
         self._compiled = tf.function(search, jit_compile=True, autograph=False)
+        self._programs: dict[tuple[int, int], Callable[..., SearchResult]] = {}
         self.num_workers = num_workers or min(MOST_WORKERS, os.cpu_count() or 1)
+
+    def _program(self, shape: tuple[int, int]) -> Callable[..., SearchResult]:
+        """The search compiled for a shape.
+
+        It is asked for, not called into being: TensorFlow warns of a function that meets many
+        shapes, and looks for the right one at every call.
+        """
+        if shape not in self._programs:
+            spec = tf.TensorSpec(shape, tf.int32)
+            self._programs[shape] = self._compiled.get_concrete_function(spec)
+        return self._programs[shape]
 
     def run(
         self,
@@ -64,7 +76,7 @@ class BatchSearch:
             # The compiled program wants exactly this shape; the graph takes any.
             shape = (rows, length) if compiled else (None, None)
             token_ids = tf.constant(pad_rows([sources[i] for i in members], *shape))
-            result = (self._compiled if compiled else self._plain)(token_ids)
+            result = (self._program((rows, length)) if compiled else self._plain)(token_ids)
             return SearchResult(*(part.numpy()[: len(members)] for part in result))
 
         if len(batches) < 2 or self.num_workers < 2:
