@@ -61,13 +61,13 @@ def test_several_batches_are_searched_at_a_time():
 
 def test_many_shapes_are_no_reason_to_warn(caplog):
     sources = [[5] * (length - 1) + [END] for length in (16, 32, 64, 128, 256, 512, 1024)]
-    search = BatchSearch(echo, 1)
+    # TensorFlow warns twice of a function: this one is new to it.
+    search = BatchSearch(lambda token_ids: echo(token_ids), 1)
     logger = logging.getLogger("tensorflow")
     logger.addHandler(caplog.handler)
     try:
-        for copies in (1, 2):  # 1 and 4 rows: TensorFlow looks at the last ten calls
-            results = search.run(sources * copies, 4096, longest=None, compiled=True)
-            assert len(list(results)) == len(sources)
+        results = search.run(sources, 1024, longest=None, compiled=True)
+        assert len(list(results)) == len(sources)
     finally:
         logger.removeHandler(caplog.handler)
     assert not caplog.records
