@@ -6,8 +6,8 @@
     python benchmarks/decode.py --trained RUN/translator --source FILE    real lines, mixed lengths
 
 Figures are target tokens per second. Every sentence has 32 source tokens and is forced to 32 target
-tokens. CTranslate2 runs at the better of 1 worker with 2 threads and 2 workers with 1 thread,
-chosen for each cell.
+tokens. CTranslate2 runs at the best of the layouts that share the cores out evenly: on 2 cores 1
+worker with 2 threads, or 2 workers with 1 thread; chosen for each cell.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 from side_by_side import (
+    CPU_ONLY,
     Cell,
     Engine,
     describe_machine,
     make_cell,
+    num_cores,
     peers_python,
     print_result,
     progress,
@@ -32,7 +34,6 @@ from side_by_side import (
 
 LENGTH = 32
 COMPUTE_TYPES = ("float32", "int8")
-LAYOUTS = ((1, 2), (2, 1))  # workers, threads of each
 SHORTEST_MEASUREMENT_SECONDS = 0.4
 
 
@@ -49,10 +50,14 @@ def main() -> None:
     parser.add_argument("--source", help="a text file, one sentence a line")
     parser.add_argument("--peers-python", help="interpreter with requirements-peers.txt")
     arguments = parser.parse_args()
+    if arguments.trained and arguments.saved_model:
+        parser.error("--saved-model gives words, not tokens, of real lines: leave one of them out")
     python = peers_python(arguments.peers_python)
-    ours = Engine("keras_attn", "keras_attn_decode.py")
+    ours = Engine("keras_attn", "keras_attn_decode.py", environment=CPU_ONLY)
     peers = {
-        f"ctranslate2_{kind}": Engine(f"ctranslate2_{kind}", "ctranslate2_decode.py", python)
+        f"ctranslate2_{kind}": Engine(
+            f"ctranslate2_{kind}", "ctranslate2_decode.py", python, CPU_ONLY
+        )
         for kind in COMPUTE_TYPES
     }
     with tempfile.TemporaryDirectory() as directory:
@@ -172,7 +177,8 @@ class DecodeBenchmark:
         )
         cell = make_cell(name, figures)
         cell["layouts"] = {peer: f"{w} x {t}" for peer, (w, t) in layouts.items()}
-        cell["equal_tokens"] = _share_equal(self.ours, self.peers["ctranslate2_float32"])
+        float32 = self.peers["ctranslate2_float32"]
+        cell["equal_tokens"] = _share_equal(self.ours, float32, forced is not None)
         progress(
             f"{name}: "
             + ", ".join(f"{k} {v:.2f}" for k, v in cell.items() if k.startswith("ratio"))
@@ -196,17 +202,23 @@ class DecodeBenchmark:
                 options=options,
             )
 
-        for layout in LAYOUTS:
+        for layout in layouts():
             prepare(layout)
             self.peers[peer].ask("run", repeat=1)
             repeat = _repeats(self.peers[peer])
             seconds[layout] = min(
                 self.peers[peer].ask("run", repeat=repeat)["seconds"] for _ in range(3)
             )
-        best = min(LAYOUTS, key=seconds.__getitem__)
+        best = min(seconds, key=seconds.__getitem__)
         prepare(best)
         self.peers[peer].ask("run", repeat=1)
         return best
+
+
+def layouts() -> list[tuple[int, int]]:
+    """Workers and threads of each that use every core: one worker, one a core, and in between."""
+    cores = num_cores()
+    return [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
 
 
 def cell_name(size: str, vocabulary_size: int, sentences: int, beams: int) -> str:
@@ -236,10 +248,11 @@ def _measurement(engine: Engine, forced: int | None) -> Any:
     return measure
 
 
-def _share_equal(ours: Engine, peer: Engine) -> float:
+def _share_equal(ours: Engine, peer: Engine, is_forced: bool) -> float:
     """Share of the sentences with the same tokens, up to the forced end."""
     a, b = ours.ask("run", repeat=1)["tokens"], peer.ask("run", repeat=1)["tokens"]
-    return float(np.mean([x[: LENGTH - 1] == y[: LENGTH - 1] for x, y in zip(a, b, strict=True)]))
+    end = LENGTH - 1 if is_forced else None
+    return float(np.mean([x[:end] == y[:end] for x, y in zip(a, b, strict=True)]))
 
 
 if __name__ == "__main__":

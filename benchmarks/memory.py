@@ -1,7 +1,7 @@
 """Peak resident memory of a training, and of translating few and many lines.
 
     python benchmarks/memory.py                 about 10 minutes on 2 cores
-    python benchmarks/memory.py --quick         100 and 1,000 lines, one round
+    python benchmarks/memory.py --quick         one round
     python benchmarks/memory.py --run RUN       the lines are translated by this run
 
 Figures are MiB: the most that the process had in memory at once, as the system counts it
@@ -19,7 +19,7 @@ from pathlib import Path
 from side_by_side import describe_machine, make_cell, print_result, progress, summarize
 from small_run import CACHE, PROGRAM, STEPS, run_program, train_run, write_lines
 
-LINES, QUICK_LINES = (1_000, 10_000), (100, 1_000)
+LINES = (5_000, 10_000)
 
 
 def main() -> None:
@@ -27,18 +27,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="100 and 1,000 lines, one round")
+    parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     parser.add_argument("--run", help="a trained run; default: the one that is trained here")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
-    counts = QUICK_LINES if arguments.quick else LINES
     with tempfile.TemporaryDirectory() as temporary:
-        figures = measure(Path(temporary), arguments.run, counts, rounds)
+        figures = measure(Path(temporary), arguments.run, LINES, rounds)
     cells = [make_cell(name, {"keras_attn": values}) for name, values in figures.items()]
     result = summarize(cells, [])
-    few, many = (statistics.median(figures[translation_name(count)]) for count in counts)
-    ratio = f"{counts[1]:,} lines / {counts[0]:,} lines"
+    few, many = (statistics.median(figures[translation_name(count)]) for count in LINES)
+    ratio = f"{LINES[1]:,} lines / {LINES[0]:,} lines"
     result["many_lines_over_few"] = many / few
     result["machine"] = describe_machine()
     print_result("Peak memory", "MiB", result, ["keras_attn"], arguments.json)

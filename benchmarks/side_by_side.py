@@ -22,6 +22,8 @@ ENGINES = Path(__file__).resolve().parent / "engines"
 PEERS_PYTHON = REPOSITORY / ".venv-peers" / "bin" / "python"
 # After a run the threads of an engine spin for a while; the next engine waits until they sleep.
 PAUSE_SECONDS = 0.3
+# The figures are a CPU's, whatever else the machine has; and the libraries keep quiet.
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 FILE_WIDTH = 160  # columns of a table that is not printed on a terminal
 
 Cell = dict[str, Any]
@@ -139,6 +141,13 @@ def summarize(cells: Sequence[Cell], peers: Sequence[str]) -> dict[str, Any]:
     return result
 
 
+def num_cores() -> int:
+    """Cores that the engines may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def describe_machine() -> dict[str, Any]:
     """Processor, cores, system, and the commit that was measured."""
     model = platform.processor()
@@ -151,7 +160,7 @@ def describe_machine() -> dict[str, Any]:
     changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
     return {
         "processor": model,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
+        "cores": num_cores(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "commit": commit.stdout.strip() + (" with changes" if changes.stdout.strip() else ""),

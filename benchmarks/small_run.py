@@ -11,12 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from side_by_side import REPOSITORY
+from side_by_side import CPU_ONLY, REPOSITORY
 
 PROGRAM = [sys.executable, "-m", "keras_attn"]
 STEPS = 60
-# The figures are a CPU's, whatever else the machine has; and the libraries keep quiet.
-CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 # Where the package keeps what XLA compiled.
 CACHE = "KERAS_ATTN_CACHE"
 

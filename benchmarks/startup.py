@@ -2,17 +2,19 @@
 
     python benchmarks/startup.py                about 5 minutes on 2 cores
     python benchmarks/startup.py --quick        2 rounds
-    python benchmarks/startup.py --run RUN      the sentence is translated by this run
+    python benchmarks/startup.py --run RUN      the lines are translated by this run
 
 Figures are seconds from the start of a program to its end, but for `import keras_attn`, which is
 the time of that import, every public name loaded, in a program that has TensorFlow already.
-Translations of one sentence are measured with an empty XLA cache (cold) and with one that the same
-translation has filled (warm).
+Translations are measured with an empty XLA cache (cold) and with one that the same translation has
+filled (warm): of one sentence, which takes the plain graph and needs neither, and of 200, which are
+worth compiling.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from small_run import CACHE, PROGRAM, run_program, train_run, write_lines
 
 IMPORT_TENSORFLOW = "import tensorflow"
 IMPORT_PACKAGE = "import keras_attn, after that"
-TRANSLATIONS = {"cold": "translate, cold cache", "warm": "translate, warm cache"}
+LINES = (1, 200)
 QUICK_ROUNDS = 2
 
 _TIME_IMPORT = """\
@@ -73,22 +75,28 @@ def measurements(run: Path, directory: Path) -> dict[str, Callable[[], float]]:
         run: Path. What translates.
         directory: Path. For caches and files.
     """
-    sentence = directory / "sentence.txt"
-    write_lines(sentence, 1)
-    translate = [*PROGRAM, "translate", str(run), "--input", str(sentence)]
     warm_cache = tempfile.mkdtemp(prefix="warm-", dir=directory)
+    commands = {}
+    for count in LINES:
+        lines = directory / f"{count}.txt"
+        write_lines(lines, count)
+        commands[count] = [*PROGRAM, "translate", str(run), "--input", str(lines)]
 
-    def cold() -> float:
+    def cold(command: list[str]) -> float:
         with tempfile.TemporaryDirectory(prefix="cold-", dir=directory) as cache:
-            return run_program(translate, {CACHE: cache}).seconds
+            return run_program(command, {CACHE: cache}).seconds
+
+    def warm(command: list[str]) -> float:
+        return run_program(command, {CACHE: warm_cache}).seconds
 
     functions: dict[str, Callable[[], float]] = {
         "keras-attn --help": lambda: run_program([*_installed_program(), "--help"]).seconds,
         IMPORT_TENSORFLOW: lambda: run_program(_python("import tensorflow")).seconds,
         IMPORT_PACKAGE: lambda: float(run_program(_python(_TIME_IMPORT)).output),
-        TRANSLATIONS["cold"]: cold,
-        TRANSLATIONS["warm"]: lambda: run_program(translate, {CACHE: warm_cache}).seconds,
     }
+    for count, command in commands.items():
+        functions[translation_name(count, "cold")] = functools.partial(cold, command)
+        functions[translation_name(count, "warm")] = functools.partial(warm, command)
     for name, function in functions.items():
         progress(f"{name}: {function():.2f} s the first time, which does not count")
     return functions
@@ -106,10 +114,14 @@ def make_cells(figures: dict[str, list[float]]) -> list[Cell]:
     cells = []
     for name, values in figures.items():
         columns = {"keras_attn": values}
-        if name in TRANSLATIONS.values():
+        if name.startswith("translate"):
             columns["import_tensorflow"] = figures[IMPORT_TENSORFLOW]
         cells.append(make_cell(name, columns))
     return cells
+
+
+def translation_name(count: int, cache: str) -> str:
+    return f"translate {count:,} line{'s' if count > 1 else ''}, {cache} cache"
 
 
 def _installed_program() -> list[str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from side_by_side import (
+    CPU_ONLY,
     Cell,
     Engine,
     describe_machine,
@@ -47,8 +48,6 @@ MEASUREMENT_SECONDS = 2.0
 FEWEST_STEPS = 2
 QUICK_ROUNDS = 3
 PEAK_WIDTH = 2048
-# The figures are a CPU's, whatever else the machine has.
-CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def main() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
+from keras_attn.cores import num_cores
 from keras_attn.data import line_batches, pad_rows
 from keras_attn.decoding import SearchResult
 
-# More workers than this have not been measured; each holds the caches of a batch.
+# Each worker holds the caches of a batch and the matrices that the search lays out.
 MOST_WORKERS = 8
 
 
@@ -21,11 +22,12 @@ class BatchSearch:
     Each worker is a thread with a batch of its own: what one batch computes on one core (sums, the
     choice of tokens) goes on beside the products of another. Measured on 2 cores for 64 sentences,
     two workers with 32 each against one with 64: 1.2 times as fast for the tiny model, as fast for
-    base.
+    base. A GPU does one search at a time.
 
     Args:
         search: function. (B, S) source ids, 0 = padding, -> `SearchResult`.
-        num_workers: int. Batches searched at a time. Defaults to the number of cores, at most 8.
+        num_workers: int. Batches searched at a time. Defaults to the number of cores, at most 8,
+            and to one where there is a GPU.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class BatchSearch:
         self._plain = tf.function(search, input_signature=[ids], autograph=False)
         self._compiled = tf.function(search, jit_compile=True, autograph=False)
         self._programs: dict[tuple[int, int], Callable[..., SearchResult]] = {}
-        self.num_workers = num_workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self.num_workers = num_workers or default_num_workers()
 
     def _program(self, shape: tuple[int, int]) -> Callable[..., SearchResult]:
         """The search compiled for a shape.
@@ -54,7 +56,7 @@ class BatchSearch:
         batch_tokens: int,
         longest: int | None,
         compiled: bool,
-    ) -> Iterator[tuple[list[int], SearchResult]]:
+    ) -> Generator[tuple[list[int], SearchResult], None, None]:
         """Searches all sources.
 
         Args:
@@ -85,8 +87,14 @@ class BatchSearch:
             return
         pool = ThreadPoolExecutor(self.num_workers)
         try:
-            futures = [pool.submit(search, batch) for batch in batches]
-            for batch, future in zip(batches, futures, strict=True):
-                yield batch[0], future.result()
+            futures = deque((batch[0], pool.submit(search, batch)) for batch in batches)
+            while futures:  # a result that has been given is not kept
+                members, future = futures.popleft()
+                yield members, future.result()
         finally:  # also where the caller stops, or is interrupted
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def default_num_workers() -> int:
+    """One for each core, at most 8; one where there is a GPU."""
+    return 1 if tf.config.list_physical_devices("GPU") else min(MOST_WORKERS, num_cores())

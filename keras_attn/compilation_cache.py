@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import shutil
+import time
 from collections.abc import MutableMapping
 from pathlib import Path
+
+from keras_attn.cores import num_cores
 
 DIRECTORY_VARIABLE = "KERAS_ATTN_CACHE"
 FLAGS_VARIABLE = "TF_XLA_FLAGS"
@@ -17,6 +21,7 @@ _READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
 LARGEST_CACHE_BYTES = 2 * 2**30
 # TensorFlow fails where it cannot write an entry, so below this much space it only reads.
 SMALLEST_FREE_BYTES = 2**30
+SECONDS_OF_WRITING = 60
 
 
 def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -24,7 +29,8 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
 
     TensorFlow reads the setting when it runs its first operation; later it has no effect. The
     directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
-    directory for each TensorFlow version and kind of processor below it. `KERAS_ATTN_CACHE` set to
+    directory below it for each TensorFlow version, kind of processor, number of cores and
+    `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to
     nothing switches the cache off, and so does a directory of one's own in `TF_XLA_FLAGS`. It may
     be deleted at any time; above 2 GiB the entries used longest ago are.
 
@@ -41,7 +47,7 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     flags = environment.get(FLAGS_VARIABLE, "")
     if environment.get(DIRECTORY_VARIABLE) == "" or _DIRECTORY_FLAG in flags:
         return None
-    directory = _root(environment) / "xla" / _kind_of_machine()
+    directory = _root(environment) / "xla" / _kind_of_machine(environment)
     if any(character.isspace() for character in str(directory)):
         return None  # flags are separated by blanks
     try:
@@ -66,21 +72,20 @@ def _root(environment: MutableMapping[str, str]) -> Path:
     return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
 
 
-def _kind_of_machine() -> str:
-    """TensorFlow's version and the processor's abilities: no other machine can run its programs."""
+def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
+    """TensorFlow's version, its flags and what the processor can: what the programs depend on."""
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
         version = "unknown"
-    abilities = [platform.machine(), platform.processor()]
+    facts = [platform.machine(), str(num_cores()), environment.get("XLA_FLAGS", "")]
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            abilities += [
-                line for line in lines if line.startswith(("model name", "flags", "Features"))
-            ][:2]
+            abilities = (x for x in lines if x.startswith(("model name", "flags", "Features")))
+            facts += itertools.islice(abilities, 2)  # of the first core
     except OSError:
-        pass  # not Linux
-    digest = hashlib.sha256("\n".join(abilities).encode()).hexdigest()[:12]
+        facts.append(platform.processor())  # not Linux
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
     return f"tensorflow-{version}-{digest}"
 
 
@@ -88,11 +93,16 @@ def _tidy(directory: Path) -> None:
     """Deletes empty entries, which a crash of the machine leaves, and the oldest of too many."""
     entries = []
     for entry in os.scandir(directory):
-        state = entry.stat()
-        if entry.is_file() and state.st_size == 0:
+        try:
+            state = entry.stat()
+        except FileNotFoundError:
+            continue  # another process has just renamed it
+        last_used = max(state.st_atime, state.st_mtime)
+        # A new one may be what another process is about to fill.
+        if entry.is_file() and state.st_size == 0 and time.time() - last_used > SECONDS_OF_WRITING:
             _delete(entry.path)
         elif entry.is_file():
-            entries.append((max(state.st_atime, state.st_mtime), state.st_size, entry.path))
+            entries.append((last_used, state.st_size, entry.path))
     size = sum(entry[1] for entry in entries)
     for _, entry_size, path in sorted(entries):
         if size <= LARGEST_CACHE_BYTES:
@@ -104,5 +114,5 @@ def _tidy(directory: Path) -> None:
 def _delete(path: str) -> None:
     try:
         os.unlink(path)
-    except FileNotFoundError:
-        pass  # another process was quicker
+    except (FileNotFoundError, PermissionError):
+        pass  # another process was quicker, or the entry is another user's

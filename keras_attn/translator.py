@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
@@ -226,17 +227,15 @@ class Translator(tf.Module):
             self.jit_compile == "auto" and len(texts) >= LINES_WORTH_COMPILING
         )
         longest = self.model.max_sequence_length
-        for members, result in self._batch_search.run(
-            sources, self.batch_tokens, longest, compiled
-        ):
-            for row, hypotheses in enumerate(
-                read_hypotheses(result, self.target_tokenizer, self._detokenize)
-            ):
-                i = members[row]
-                translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
-                if attention:
-                    weights = self._attention(sources[i], result.token_ids[row, 0])
-                    translations[i] = dataclasses.replace(translations[i], attention=weights)
+        batches = self._batch_search.run(sources, self.batch_tokens, longest, compiled)
+        with contextlib.closing(batches):  # an error here ends the searches that go on beside it
+            for members, result in batches:
+                read = read_hypotheses(result, self.target_tokenizer, self._detokenize)
+                for row, (i, hypotheses) in enumerate(zip(members, read, strict=True)):
+                    translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
+                    if attention:
+                        weights = self._attention(sources[i], result.token_ids[row, 0])
+                        translations[i] = dataclasses.replace(translations[i], attention=weights)
         self.report = TranslationReport(
             lines=len(texts),
             empty=sum(len(ids) == 1 for ids in sources),

@@ -66,12 +66,18 @@ def test_empty_entries_and_the_oldest_of_too_many_go(
     directory = use_compilation_cache(dict(environment))
     assert directory is not None
     (directory / "empty.pb").write_bytes(b"")
+    os.utime(directory / "empty.pb", (0, 0))
+    (directory / "being_written.pb").write_bytes(b"")
     for age, name in enumerate(("new.pb", "older.pb", "oldest.pb")):
         (directory / name).write_bytes(b"x" * 100)
         os.utime(directory / name, (1e9 - age, 1e9 - age))
     monkeypatch.setattr(compilation_cache, "LARGEST_CACHE_BYTES", 250)
     use_compilation_cache(environment)
-    assert sorted(path.name for path in directory.iterdir()) == ["new.pb", "older.pb"]
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "being_written.pb",
+        "new.pb",
+        "older.pb",
+    ]
 
 
 def test_the_next_process_finds_what_was_compiled(tmp_path: Path) -> None:

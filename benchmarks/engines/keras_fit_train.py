@@ -105,15 +105,15 @@ def stock_transformer(
 
     source = keras.Input((length,), dtype="int32", name="encoder_token_ids")
     target = keras.Input((length,), dtype="int32", name="decoder_token_ids")
-    # True where a token is real, (B, 1, S) and (B, 1, T): for all queries of a row.
+    # True where a token is real, (B, 1, S): for all queries of a row. Padding follows a target, so
+    # that the causal mask hides it already.
     source_mask = keras.ops.not_equal(source, 0)[:, None, :]
-    target_mask = keras.ops.not_equal(target, 0)[:, None, :]
     encoded = embed(source)
     for _ in range(num_layers):
         encoded = feed_forward(attend(encoded, encoded, source_mask))
     decoded = embed(target)
     for _ in range(num_layers):
-        decoded = attend(decoded, decoded, target_mask, is_causal=True)
+        decoded = attend(decoded, decoded, None, is_causal=True)
         decoded = feed_forward(attend(decoded, encoded, source_mask))
     logits = embedding(decoded, reverse=True)
     return keras.Model({"encoder_token_ids": source, "decoder_token_ids": target}, logits)

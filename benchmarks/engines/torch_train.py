@@ -50,14 +50,16 @@ class TiedTransformer(nn.Module):
         self.register_buffer("is_future", is_future)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Token ids (B, S), (B, T) -> logits (B, T, V)."""
-        source_padding, target_padding = source == 0, target == 0
+        """Token ids (B, S), (B, T) -> logits (B, T, V).
+
+        Padding follows a target, so that the causal mask hides it already, here as in keras_attn.
+        """
+        source_padding = source == 0
         decoded = self.transformer(
             self._embed(source),
             self._embed(target),
             tgt_mask=self.is_future,
             src_key_padding_mask=source_padding,
-            tgt_key_padding_mask=target_padding,
             memory_key_padding_mask=source_padding,
         )
         return decoded @ self.embedding.weight.T

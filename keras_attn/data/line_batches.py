@@ -35,7 +35,8 @@ def line_batches(
     """Groups lines of like length into batches.
 
     Training picks its shapes to fit one corpus (`choose_shapes`). Translation meets any input, so
-    its lengths are powers of two: whatever comes, XLA compiles a handful of shapes once.
+    its lengths are powers of two, with a few numbers of rows each: whatever comes, XLA compiles
+    no more shapes than these, each once.
 
     Args:
         lengths: sequence of int. Tokens of each line; lines of length 0 are left out.

@@ -71,7 +71,9 @@ def best_tokens(
 
     log_probabilities = values - normalizer
     log_probabilities = tf.where(
-        log_probabilities > _MINUS_INFINITY,  # not where it is NaN
+        # Not where it is NaN, and not where every token is impossible: the model gives no
+        # probabilities there.
+        (log_probabilities > _MINUS_INFINITY) & (normalizer > _MINUS_INFINITY),
         tf.maximum(log_probabilities, IMPOSSIBLE_LOG_PROBABILITY),
         _MINUS_INFINITY,
     )

@@ -11,7 +11,7 @@ def check_state(state: State) -> None:
     """Refuses a state that has not the form which `search` describes.
 
     Args:
-        state: dict with `"source"`, `"cache"`, `"position"` and perhaps `"memory"`.
+        state: dict with `"source"`, `"cache"`, `"position"`, perhaps `"memory"` and `"weights"`.
 
     Raises:
         ValueError: if keys are missing or unknown, or there is no tensor to take the batch size
@@ -21,10 +21,12 @@ def check_state(state: State) -> None:
     >>> check_state({"source": (), "cache": {"keys": tf.zeros([5, 7])}, "position": 0})
     """
     expected = {"source", "cache", "position"}
-    if not isinstance(state, dict) or set(state) - {"memory"} != expected:
+    optional = {"memory", "weights"}
+    if not isinstance(state, dict) or set(state) - optional != expected:
         received = sorted(state) if isinstance(state, dict) else type(state).__name__
         raise ValueError(
-            f"`state` must be a dict with the keys {sorted(expected)}. Received: {received}."
+            f"`state` must be a dict with the keys {sorted(expected)}, and perhaps "
+            f"{sorted(optional)}. Received: {received}."
         )
     tensors = tf.nest.flatten(state["cache"]) + tf.nest.flatten(state["source"])
     if not tensors or tf.convert_to_tensor(tensors[0]).shape.rank == 0:

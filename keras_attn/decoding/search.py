@@ -51,7 +51,8 @@ def search(
         state: dict. `"source"`: nest of (B, ...) tensors that stay the same, neither repeated nor
             reordered; `"cache"`: nest of (B, ...) tensors, which the search repeats to (R, ...) and
             reorders with the hypotheses; `"memory"`, which may be left out: nest of tensors that
-            are handed from step to step as they are; `"position"`: int scalar, which only
+            are handed from step to step as they are; `"weights"`, which may be left out: nest of
+            tensors without rows that stay the same; `"position"`: int scalar, which only
             `decode_step` reads and changes. `Seq2SeqModel.start` returns it.
         strategy: `SearchStrategy`, or what `get` makes one of.
         max_length: int or int scalar tensor. Tokens produced at most, end token included; the
@@ -94,13 +95,14 @@ def _run_loop(
     """Extends the hypotheses, one token at a step, until none is alive."""
     batch_size, num_beams = batch_size_of(state), strategy.num_beams
     num_rows = batch_size * num_beams  # R
-    source = state["source"]  # closed over: a constant of the loop, never copied
+    # Closed over: constants of the loop, never copied.
+    constant: State = {name: state[name] for name in ("source", "weights") if name in state}
 
     def some_alive(step, token_ids, cache, memory, position, hypotheses):
         return (step < max_length) & tf.reduce_any(hypotheses.alive)
 
     def advance(step, token_ids, cache, memory, position, hypotheses):
-        before = {"source": source, "cache": cache, "memory": memory, "position": position}
+        before = {**constant, "cache": cache, "memory": memory, "position": position}
         logits, after = decode_step(token_ids, before)  # (R, V)
         vocabulary_size = _check_logits(logits, rules)
         logits = tf.reshape(logits, [batch_size, num_beams, vocabulary_size])  # (B, W, V)

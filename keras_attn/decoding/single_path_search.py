@@ -1,4 +1,4 @@
-"""The part that greedy search and sampling share: one hypothesis a sentence."""
+"""One hypothesis a sentence, whose next token is chosen from all log-probabilities."""
 
 import abc
 from typing import Any

@@ -71,6 +71,8 @@ def ctranslate2_spec(model: Seq2SeqModel, longest_tokens: int = 1024) -> Any:
     spec.encoder.embeddings[0].weight = _array(model.encoder.embedding.embeddings)
     spec.decoder.embeddings.weight = _array(model.decoder.embedding.embeddings)
     output = model.decoder.output_projection
+    if output is not None:
+        _check_is_not_quantized(output)
     # Where it is the same array, the file holds it once.
     spec.decoder.projection.weight = (
         spec.decoder.embeddings.weight if output is None else _array(output.kernel).T.copy()
@@ -89,6 +91,11 @@ def _import_specs() -> Any:
 
 
 # What the C++ engine would silently compute otherwise is refused
+
+
+def _check_is_not_quantized(layer: Any) -> None:
+    if layer.quantization_mode is not None:
+        raise _unknown("quantization", f"{layer.quantization_mode}; it quantizes by itself")
 
 
 def _check_block(block: Any) -> None:
@@ -181,6 +188,8 @@ def _fill_block(layer: Any, block: Any, has_source: bool) -> None:
 
 def _fill_linear(linear: Any, *sublayers: Any, input_axes: int = 1) -> None:
     """Kernels side by side, transposed to (outputs, inputs), and their biases."""
+    for sublayer in sublayers:
+        _check_is_not_quantized(sublayer)
     kernels = [_array(sublayer.kernel) for sublayer in sublayers]
     sizes = [int(np.prod(kernel.shape[:input_axes])) for kernel in kernels]
     columns = [kernel.reshape(n, -1) for kernel, n in zip(kernels, sizes, strict=True)]

@@ -165,7 +165,7 @@ class AttentionProjections(keras.layers.Layer):
             batch_size: int. Number of rows, B.
             max_length: int. Number of positions, S.
             num_beams: int. Number of hypotheses that share a row, W, for
-                `call(..., beam_history=...)`. Defaults to None: one, and no axis for it.
+                `call(..., beam_mask=...)`. Defaults to None: one, and no axis for it.
 
         Returns:
             dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads;

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attn.layers.multi_head_attention import MultiHeadAttention
 from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
 
 
@@ -80,14 +81,22 @@ class DecoderBlock(TransformerBlock):
 
     def fuse_projections(self):
         """Lays out the attentions' projections once for many steps: `fused_projections`."""
+        attentions = {"self_attention": True, "cross_attention": False}  # have own keys and values
         return {
-            "self_attention": self.self_attention.fuse_projections(has_own_key_value=True),
-            "cross_attention": self.cross_attention.fuse_projections(has_own_key_value=False),
+            name: getattr(self, name).fuse_projections(has_own_key_value)
+            for name, has_own_key_value in attentions.items()
+            if isinstance(getattr(self, name), MultiHeadAttention)
         }
+
+    @property
+    def can_share_cache(self):
+        """bool. Whether W hypotheses may share a `cache`, told apart by a `beam_mask`."""
+        return getattr(self.self_attention, "can_share_cache", False)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
         """A `cache` of zeros for `batch_size` rows of `max_length` positions of `num_beams`."""
-        return self.self_attention.empty_cache(batch_size, max_length, num_beams)
+        beams = _given(num_beams=num_beams)
+        return self.self_attention.empty_cache(batch_size, max_length, **beams)
 
     def call(
         self,
@@ -122,12 +131,14 @@ class DecoderBlock(TransformerBlock):
                 value_mask=padding_mask,
                 attention_mask=attention_mask,
                 use_causal_mask=True,
-                cache=cache,
-                cache_update_index=cache_update_index,
-                beam_mask=beam_mask,
-                fused_projections=fused.get("self_attention"),
                 return_attention_scores=return_attention_scores,
                 training=training,
+                **_given(
+                    cache=cache,
+                    cache_update_index=cache_update_index,
+                    beam_mask=beam_mask,
+                    fused_projections=fused.get("self_attention") or None,
+                ),
             )
         )
         hidden = self.self_attention_residual(hidden, outputs, training=training)
@@ -136,11 +147,13 @@ class DecoderBlock(TransformerBlock):
                 self.cross_attention_residual(hidden),
                 encoder_sequence,
                 value_mask=encoder_padding_mask,
-                cache=cross_cache,
-                num_beams=num_beams,
-                fused_projections=fused.get("cross_attention"),
                 return_attention_scores=return_attention_scores,
                 training=training,
+                **_given(
+                    cache=cross_cache,
+                    num_beams=num_beams,
+                    fused_projections=fused.get("cross_attention") or None,
+                ),
             )
         )
         hidden = self.cross_attention_residual(hidden, outputs, training=training)
@@ -151,3 +164,8 @@ class DecoderBlock(TransformerBlock):
         if cache is not None:
             results.append(self_results[-1])
         return tuple(results) if len(results) > 1 else hidden
+
+
+def _given(**arguments):
+    """The arguments that are there: an attention of one's own need not know the others."""
+    return {name: value for name, value in arguments.items() if value is not None}

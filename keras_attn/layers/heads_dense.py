@@ -1,5 +1,7 @@
 """The projections of an attention layer, as one two-dimensional product each."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -19,21 +21,18 @@ class HeadsDense(keras.layers.EinsumDense):
     `"abcd,cd...->ab..."` from heads.
     """
 
+    def quantize(self, mode=None, type_check=True, config=None):
+        """As `keras.layers.EinsumDense.quantize`, which refuses subclasses."""
+        super().quantize(mode, type_check=False, config=config)
+
     def call(self, inputs, training=None):
         num_contracted = len(inputs.shape) - 2
         kernel = ops.convert_to_tensor(self.kernel)
         outputs_shape = tuple(kernel.shape[num_contracted:])
-        rows = ops.reshape(inputs, (-1, _product(kernel.shape[:num_contracted])))
-        columns = _product(outputs_shape)
+        rows = ops.reshape(inputs, (-1, math.prod(kernel.shape[:num_contracted])))
+        columns = math.prod(outputs_shape)
         outputs = ops.matmul(rows, ops.reshape(kernel, (-1, columns)))  # (B * T, columns)
         if self.bias is not None:
             outputs = ops.add(outputs, ops.reshape(self.bias, (columns,)))
         outputs = ops.reshape(outputs, (*leading_sizes(inputs), *outputs_shape))
         return outputs if self.activation is None else self.activation(outputs)
-
-
-def _product(sizes):
-    product = 1
-    for size in sizes:
-        product *= size
-    return product

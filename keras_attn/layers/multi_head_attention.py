@@ -100,6 +100,9 @@ class MultiHeadAttention(AttentionProjections):
     def attend(self, query, key, value, attention_mask=None, training=None):
         """Equation 1 on projected heads. The hook to override.
 
+        A step of decoding has one query, T = 1, and in S the positions up to its own. A layer that
+        overrides this never meets the keys of several hypotheses: see `can_share_cache`.
+
         Args:
             query: float, (B, H, T, K).
             key: float, (B, H, S, K).
@@ -118,6 +121,15 @@ class MultiHeadAttention(AttentionProjections):
             dropout=lambda weights: self.dropout_layer(weights, training=training),
         )
 
+    @property
+    def can_share_cache(self):
+        """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`.
+
+        Not if `attend` is overridden: what it does may depend on the place of a key, and in a
+        shared cache the keys of all hypotheses stand side by side.
+        """
+        return type(self).attend is MultiHeadAttention.attend
+
     def fuse_projections(self, has_own_key_value):
         """Lays the projections out as two matrices, for `call(..., fused_projections=...)`.
 
@@ -126,8 +138,12 @@ class MultiHeadAttention(AttentionProjections):
                 (self-attention with a cache); else the query only is projected.
 
         Returns:
-            dict of tensors: to be made once, outside the loop that uses it.
+            dict of tensors: to be made once, outside the loop that uses it. Empty if the layer
+            projects keys and values in a way of its own.
         """
+        projects_plainly = type(self).project_key_value is MultiHeadAttention.project_key_value
+        if has_own_key_value and not projects_plainly:
+            return {}
         return fuse_projections(self, has_own_key_value)
 
     def call(
@@ -197,7 +213,7 @@ class MultiHeadAttention(AttentionProjections):
         heads = self.query_dense(query) if heads is None else heads  # (B, T, H, K)
         if beam_mask is not None:
             num_beams = beam_mask.shape[3]
-        elif not is_shared or heads.shape[0] == key_value["key"].shape[0] is not None:
+        elif not is_shared or _have_equal_rows(heads, key_value["key"]):
             num_beams = 1
         outputs, scores = self._attend_from(heads, key_value, mask, num_beams, training, beam_mask)
         results = [self._project_back(query, outputs, fused_projections)]
@@ -311,6 +327,11 @@ class MultiHeadAttention(AttentionProjections):
     def compute_output_spec(self, *args, **kwargs):
         # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+def _have_equal_rows(heads, key):
+    """Whether it is known that every query row has a row of keys of its own."""
+    return heads.shape[0] is not None and heads.shape[0] == key.shape[0]
 
 
 def _share_row(update, beam_mask):

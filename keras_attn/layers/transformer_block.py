@@ -72,9 +72,11 @@ class TransformerBlock(keras.layers.Layer):
                 "The last axis of `inputs` must be `hidden_dim`. "
                 f"Received: shape={tuple(inputs_shape)}, hidden_dim={self.hidden_dim}."
             )
-        for layer in (self.position, self.self_attention, self.feed_forward):
+        for layer in (self.position, self.feed_forward):
             if layer is not None and not layer.built:
                 layer.build(inputs_shape)
+        if not self.self_attention.built:
+            self.self_attention.build(inputs_shape, inputs_shape)
         self.self_attention_residual.build(inputs_shape)
         self.feed_forward_residual.build(inputs_shape)
         self.built = True

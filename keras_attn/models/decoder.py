@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attn.layers import DecoderBlock
+from keras_attn.layers import DecoderBlock, TokenEmbedding
 from keras_attn.models.transformer_stack import TransformerStack, stack_scores
 from keras_attn.ops import padding_mask as mask_padding
 
@@ -71,6 +71,11 @@ class Decoder(TransformerStack):
             self.output_projection.build((None, None, self.hidden_dim))
         super().build(token_ids_shape)
 
+    @property
+    def can_share_caches(self):
+        """bool. Whether the hypotheses of a sentence may share the caches of every block."""
+        return all(block.can_share_cache for block in self.blocks)
+
     def empty_caches(self, batch_size, max_length, num_beams=None):
         """Caches of zeros, one a block, for `batch_size` rows, `max_length` positions, W beams."""
         return [block.empty_cache(batch_size, max_length, num_beams) for block in self.blocks]
@@ -88,8 +93,9 @@ class Decoder(TransformerStack):
         Returns:
             dict of `"blocks"`, one each, and `"output_kernel"`, (D, V), or None.
         """
-        # A single row is multiplied with E as fast as with its transpose.
-        is_laid_out = self.output_projection is None and num_rows != 1
+        # A single row gains nothing.
+        is_tied = self.output_projection is None
+        is_laid_out = is_tied and num_rows != 1 and isinstance(self.embedding, TokenEmbedding)
         return {
             "blocks": [block.fuse_projections() for block in self.blocks],
             "output_kernel": self.embedding.output_kernel() if is_laid_out else None,
@@ -143,9 +149,10 @@ class Decoder(TransformerStack):
         return tuple(results) if len(results) > 1 else results[0]
 
     def _logits(self, hidden, output_kernel):
-        if self.output_projection is None:
-            return self.embedding(hidden, reverse=True, output_kernel=output_kernel)
-        return self.output_projection(hidden)
+        if self.output_projection is not None:
+            return self.output_projection(hidden)
+        laid_out = {} if output_kernel is None else {"output_kernel": output_kernel}
+        return self.embedding(hidden, reverse=True, **laid_out)
 
     def compute_mask(self, token_ids, previous_mask=None):
         return mask_padding(token_ids)

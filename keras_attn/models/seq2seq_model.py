@@ -17,15 +17,16 @@ class Seq2SeqModel(keras.Model):
 
     The state is a dictionary:
 
-        "source"     nest of tensors that the search never changes; those of rows have B, one a
-                     sentence
+        "source"     nest of tensors of B rows, one a sentence, that the search never changes
         "cache"      nest of tensors of R rows, one row a hypothesis: search re-orders the rows
         "memory"     nest of tensors that each step hands to the next: search leaves them alone
+        "weights"    nest of tensors without rows that the search never changes
         "position"   int32 scalar: number of tokens decoded so far
 
-    where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`. "memory" may
-    be left out. It is for what would be costly to move: the Transformer keeps keys and values where
-    they were written, and in "cache" only the places where each hypothesis has been.
+    where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`. "memory" and
+    "weights" may be left out. The first is for what would be costly to move: the Transformer keeps
+    keys and values where they were written, and in "cache" only the places where each hypothesis
+    has been. The second is for what would be costly to make at every step.
 
     Attributes:
         source_vocabulary_size: int. Ids of `encoder_token_ids` are below it.

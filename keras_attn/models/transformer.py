@@ -155,12 +155,13 @@ class Transformer(Seq2SeqModel):
             "source": {
                 "padding_mask": padding_mask(encoder_token_ids),
                 "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
-                "fused_projections": self.decoder.fuse_projections(num_rows),
             },
             "cache": {},
+            "weights": self.decoder.fuse_projections(num_rows),
             "position": ops.convert_to_tensor(0, dtype="int32"),
         }
-        if num_beams is None:  # any search may copy and move the rows
+        can_stay = num_beams == 1 or self.decoder.can_share_caches
+        if num_beams is None or not can_stay:  # the search copies and moves the rows
             state["cache"] = {"blocks": self.decoder.empty_caches(batch_size, max_length)}
         elif num_beams == 1:
             state["memory"] = self.decoder.empty_caches(batch_size, max_length)
@@ -185,7 +186,7 @@ class Transformer(Seq2SeqModel):
             start_index=state["position"],
             cross_caches=state["source"]["cross_caches"],
             num_beams=num_beams,
-            fused_projections=state["source"]["fused_projections"],
+            fused_projections=state["weights"],
             training=False,
         )
         after = {"cache": {"blocks": written}} if "blocks" in cache else {"memory": written}

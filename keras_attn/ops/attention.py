@@ -32,9 +32,9 @@ def attention_logits(query: Tensor, key: Tensor, scale: float | None = None) -> 
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     # The queries are scaled, not the products: there are S times fewer of them.
     query = query * ops.cast(scale, query.dtype)
-    if _is_one_query_of_unknown_rows(query):
+    if _are_few_queries_of_unknown_rows(query, most=1):
         logits = ops.sum(query * key, axis=-1)[..., None, :]
-    elif _are_hypotheses_of_known_rows(query):
+    elif _are_few_queries_of_known_rows(query):
         logits = ops.swapaxes(ops.einsum("...sk,...tk->...st", key, query), -1, -2)
     else:
         logits = ops.einsum("...tk,...sk->...ts", query, key)
@@ -105,39 +105,32 @@ def scaled_dot_product_attention(
     weights = masked_softmax(attention_logits(query, key, scale), attention_mask)
     kept = weights if dropout is None else dropout(weights)
     kept = ops.cast(kept, value.dtype)
-    if _is_one_query_of_unknown_rows(query):
+    if _are_few_queries_of_unknown_rows(query, most=1):
         output = ops.sum(ops.swapaxes(kept, -1, -2) * value, axis=-2, keepdims=True)
     else:
         output = ops.einsum("...ts,...sv->...tv", kept, value)
     return output, weights
 
 
-def _is_one_query_of_unknown_rows(query: Tensor) -> bool:
+def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -> bool:
     """Whether this is a step of decoding in a graph for any number of rows, such as a server's.
 
     There a product of many tiny matrices costs more to start than to compute: for one sentence and
-    4 heads, attention takes 150 microseconds with TensorFlow's kernels (oneDNN) and 30 with sums,
-    which in turn take 1.5 times as long for 64 sentences. XLA knows the number of rows.
-    """
-    return _are_few_queries_of_unknown_rows(query, most=1)
-
-
-def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -> bool:
-    """Whether this is such a step for at most so many hypotheses of a sentence.
-
-    Their softmax takes 70 microseconds for one sentence with TensorFlow's kernel (oneDNN), and 25
-    as a few operations of Eigen; for 64 sentences and 128 keys 180 against 290.
+    4 heads, attention of one query takes 150 microseconds with TensorFlow's kernels (oneDNN) and 30
+    with sums, which in turn take 1.5 times as long for 64 sentences. The softmax of the queries of
+    4 hypotheses takes 70, and 25 as a few operations of Eigen; for 64 sentences and 128 keys 180
+    against 290. XLA knows the number of rows.
     """
     shape = tensor.shape
     return len(shape) > 2 and shape[0] is None and shape[-2] is not None and shape[-2] <= most
 
 
-def _are_hypotheses_of_known_rows(query: Tensor) -> bool:
-    """Whether this is a step of beam search that XLA compiles for its number of rows.
+def _are_few_queries_of_known_rows(query: Tensor) -> bool:
+    """Whether this is, as a rule, a step of beam search that XLA compiles for its number of rows.
 
     There the keys are read from memory once, and in their order if they come first in the product:
     40 instead of 160 microseconds for one sentence, 4 hypotheses and 8 heads of 64, while the
-    weights of the base model pass through the processor's cache.
+    weights of the base model pass through the processor's cache. Elsewhere it is as good.
     """
     shape = query.shape
     return len(shape) > 2 and shape[0] is not None and 1 < (shape[-2] or 0) <= _FEW_QUERIES

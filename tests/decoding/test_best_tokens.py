@@ -80,3 +80,12 @@ def test_impossible_tokens_come_before_forbidden_ones_and_nan_is_no_token():
     assert np.all(found.log_probabilities[1, 1] == -np.inf)
     assert found.token_ids[2, 0, 0] == END
     np.testing.assert_allclose(found.log_probabilities[2, 0, 0], -1e9)
+
+
+def test_a_row_without_a_single_possible_token_has_no_probabilities():
+    logits = np.zeros((1, 2, 7), "float32")
+    logits[0, 1] = -np.inf
+    rules = SearchRules(tf.constant([5]), START, END)
+    best = best_tokens(tf.constant(logits), rules, tf.constant(0), 0, k=2)
+    np.testing.assert_allclose(best.log_probabilities[0, 0], -np.log(7), rtol=1e-6)
+    np.testing.assert_array_equal(best.log_probabilities[0, 1], -np.inf)

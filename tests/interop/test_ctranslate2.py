@@ -367,6 +367,15 @@ def test_int8_makes_a_smaller_file_that_translates_and_leaves_the_model_alone(tm
     np.testing.assert_allclose(score(engine, LINES[:4], targets), expected, rtol=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
+@pytest.mark.parametrize("overrides", [{}, {"tie_output": False}])
+def test_a_model_that_keras_has_quantized_is_refused(tmp_path, overrides):
+    model = make_model(**overrides)
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="no such quantization.*Received: int8; it quantizes by"):
+        export_ctranslate2(make(model), tmp_path / "engine")
+
+
 def test_an_unknown_quantization_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`quantization` must be one of.*Received: 'int3'"):
         export_ctranslate2(make(), tmp_path / "engine", quantization="int3")

@@ -175,6 +175,17 @@ class UniformAttention(MultiHeadAttention):
         return super().attend(query * 0, key, value, attention_mask, training)
 
 
+@pytest.mark.parametrize("block_class", [EncoderBlock, DecoderBlock])
+def test_keras_own_attention_fills_the_slot(block_class):
+    """It knows nothing of caches, and need not in training."""
+    block = block_class(**SIZES, attention=keras.layers.MultiHeadAttention(H, D // H))
+    ours = block_class(**SIZES)
+    inputs = [draw(B, T, D)] if block_class is EncoderBlock else [draw(B, T, D), draw(B, S, D)]
+    block(*inputs), ours(*inputs)
+    ours.set_weights(block.get_weights())
+    np.testing.assert_allclose(block(*inputs), ours(*inputs), atol=2e-6)
+
+
 FILLINGS = {
     "class": UniformAttention,
     "layer": UniformAttention(num_heads=H, key_dim=D // H),

@@ -258,3 +258,14 @@ def test_a_subclass_overrides_one_hook_and_keeps_masks_caches_and_saving(tmp_pat
     for t in range(T):
         output, cache = layer(data[:, t : t + 1], cache=cache, cache_update_index=t)
         np.testing.assert_allclose(output[:, 0], expected[:, t], atol=1e-6)
+
+
+def test_int8_quantization_reaches_the_projections_and_stays_close():
+    layer = MultiHeadAttention(num_heads=2, key_dim=16)
+    inputs = keras.random.normal((3, 5, 32), seed=1)
+    expected = layer(inputs, inputs).numpy()
+    for dense in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense):
+        dense.quantize("int8")
+        assert dense.quantization_mode == "int8"
+    difference = layer(inputs, inputs).numpy() - expected
+    assert 0 < np.abs(difference).max() < 0.05 * np.abs(expected).max()

@@ -19,6 +19,25 @@ TARGET = np.array([[2, 4, 5, 6, 7], [2, 8, 9, 0, 0], [2, 10, 11, 12, 0]], "int32
 INPUTS = {"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET}
 SIZES = {"hidden_dim": 12, "intermediate_dim": 17, "num_heads": 3, "num_layers": 2}
 
+
+@keras.saving.register_keras_serializable(package="tests")
+class FadingAttention(MultiHeadAttention):
+    """Attends less to a key the later it stands: its own place counts, not that in a cache."""
+
+    def attend(self, query, key, value, attention_mask=None, training=None):
+        places = keras.ops.arange(keras.ops.shape(key)[2], dtype="float32")[:, None]
+        return super().attend(query, key * 0.5**places, value, attention_mask, training)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class UnitKeysAttention(MultiHeadAttention):
+    """Projects keys in a way of its own."""
+
+    def project_key_value(self, value, key=None):
+        projected = super().project_key_value(value, key)
+        return {**projected, "key": 3.0 * keras.ops.normalize(projected["key"])}
+
+
 VARIANTS = {
     "post-norm": {},
     "pre-norm": {"normalize_first": True},
@@ -28,6 +47,8 @@ VARIANTS = {
     "two vocabularies": {"target_vocabulary_size": 19},
     "deep decoder": {"num_decoder_layers": 3},
     "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
+    "places of keys": {"attention": FadingAttention},
+    "keys of its own": {"attention": UnitKeysAttention},
     "grouped heads": {"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
 }
 
