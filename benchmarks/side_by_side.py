@@ -142,7 +142,10 @@ def summarize(cells: Sequence[Cell], peers: Sequence[str]) -> dict[str, Any]:
 
 
 def num_cores() -> int:
-    """Cores that the engines may use."""
+    """Cores that the engines may use.
+
+    As `keras_attn.cores`, which is not imported: the package would set variables for the engines.
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

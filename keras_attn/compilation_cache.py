@@ -21,7 +21,7 @@ _READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
 LARGEST_CACHE_BYTES = 2 * 2**30
 # TensorFlow fails where it cannot write an entry, so below this much space it only reads.
 SMALLEST_FREE_BYTES = 2**30
-SECONDS_OF_WRITING = 60
+SECONDS_OF_WRITING = 60  # no entry takes longer to write
 
 
 def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -30,9 +30,9 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     TensorFlow reads the setting when it runs its first operation; later it has no effect. The
     directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
     directory below it for each TensorFlow version, kind of processor, number of cores and
-    `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to
-    nothing switches the cache off, and so does a directory of one's own in `TF_XLA_FLAGS`. It may
-    be deleted at any time; above 2 GiB the entries used longest ago are.
+    `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to nothing switches the cache off, and so does a directory
+    of one's own in `TF_XLA_FLAGS`. It may be deleted at any time; above 2 GiB the entries used
+    longest ago are.
 
     Args:
         environment: mapping. The environment variables, changed in place.
@@ -73,7 +73,7 @@ def _root(environment: MutableMapping[str, str]) -> Path:
 
 
 def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
-    """TensorFlow's version, its flags and what the processor can: what the programs depend on."""
+    """What programs depend on: TensorFlow's version, XLA's flags, the processor and its cores."""
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:

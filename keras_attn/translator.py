@@ -231,11 +231,10 @@ class Translator(tf.Module):
         with contextlib.closing(batches):  # an error here ends the searches that go on beside it
             for members, result in batches:
                 read = read_hypotheses(result, self.target_tokenizer, self._detokenize)
-                for row, (i, hypotheses) in enumerate(zip(members, read, strict=True)):
-                    translations[i] = self._translation(texts[i], sources[i], cut[i], hypotheses)
-                    if attention:
-                        weights = self._attention(sources[i], result.token_ids[row, 0])
-                        translations[i] = dataclasses.replace(translations[i], attention=weights)
+                for i, hypotheses, ids in zip(members, read, result.token_ids, strict=True):
+                    weights = self._attention(sources[i], ids[0]) if attention else None
+                    best = self._translation(texts[i], sources[i], cut[i], hypotheses)
+                    translations[i] = dataclasses.replace(best, attention=weights)
         self.report = TranslationReport(
             lines=len(texts),
             empty=sum(len(ids) == 1 for ids in sources),

@@ -74,7 +74,8 @@ def prepare(
         _translator.target_tokenizer,
         search,
         max_extra_tokens=extra,
-        jit_compile=True,
+        # A session with XLA off switches it off for the process, and so for the next cells.
+        jit_compile=saved_model is None,
     )
     if saved_model:
         version = export_saved_model(_translator, saved_model, verification_texts=texts[:2])

@@ -100,8 +100,9 @@ class MultiHeadAttention(AttentionProjections):
     def attend(self, query, key, value, attention_mask=None, training=None):
         """Equation 1 on projected heads. The hook to override.
 
-        A step of decoding has one query, T = 1, and in S the positions up to its own. A layer that
-        overrides this never meets the keys of several hypotheses: see `can_share_cache`.
+        In a step of decoding, S has the places of a cache, of which the mask allows those up to the
+        query's own. A layer that overrides this never meets the keys of several hypotheses (see
+        `can_share_cache`); in cross-attention, T has the hypotheses that share a sentence's keys.
 
         Args:
             query: float, (B, H, T, K).
