@@ -17,6 +17,7 @@ from keras_attn.data import Tokenizer, line_batches, pad_rows
 from keras_attn.data.line_batches import check_lines, token_lists
 from keras_attn.decoding import SearchResult, search
 from keras_attn.hypothesis import Hypothesis, read_hypotheses
+from keras_attn.in_place_caches import in_place_caches
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translation import Translation, TranslationReport
 from keras_attn.translator_files import read_translator, write_translator
@@ -157,15 +158,17 @@ class Translator(tf.Module):
         # A row without a source token (an empty line, or filling) ends at once.
         source_lengths = _source_lengths(encoder_token_ids)
         limits = tf.where(source_lengths > 0, source_lengths + 1 + self.max_extra_tokens, 1)
-        return search(
-            self.model.decode_step,
-            self.model.start(encoder_token_ids, max_length, self.decoding.num_beams),
-            self.decoding,
-            max_length,
-            length_limits=tf.minimum(limits, max_length),
-            start_token_id=self.target_tokenizer.start_token_id,
-            end_token_id=self.target_tokenizer.end_token_id,
-        )
+        start = self.model.start(encoder_token_ids, max_length, self.decoding.num_beams)
+        with in_place_caches(start) as state:
+            return search(
+                self.model.decode_step,
+                state,
+                self.decoding,
+                max_length,
+                length_limits=tf.minimum(limits, max_length),
+                start_token_id=self.target_tokenizer.start_token_id,
+                end_token_id=self.target_tokenizer.end_token_id,
+            )
 
     @property
     def _source_limit(self) -> int:

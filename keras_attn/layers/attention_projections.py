@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.clone_initializer import clone_initializer
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
+from keras_attn.layers.matrix_initializer import MatrixInitializer
 from keras_attn.layers.size_checks import check_positive_integers
 
 
@@ -105,7 +107,7 @@ class AttentionProjections(keras.layers.Layer):
             output_shape=(None, *output_dims),
             bias_axes=letters if self.use_bias else None,
             name="attention_output",
-            **self._projection_arguments(),
+            **self._projection_arguments(num_contracted=2),
         )
         self.output_dense.build((None, None, heads, self.value_dim))
         self.dropout_layer = Dropout(
@@ -120,18 +122,20 @@ class AttentionProjections(keras.layers.Layer):
             bias_axes="de" if self.use_bias else None,
             activation=activation,
             name=name,
-            **self._projection_arguments(),
+            **self._projection_arguments(num_contracted=1),
         )
         dense.build((None, None, input_dim))
         # The masks act in `attend`; without this the projections would warn that they drop them.
         dense.supports_masking = True
         return dense
 
-    def _projection_arguments(self):
-        # Initializers are cloned: one instance would draw the same numbers for every kernel.
+    def _projection_arguments(self, num_contracted):
+        kernel_initializer = clone_initializer(self.kernel_initializer)
+        if isinstance(kernel_initializer, keras.initializers.VarianceScaling):
+            kernel_initializer = MatrixInitializer(kernel_initializer, num_contracted)
         return {
-            "kernel_initializer": self.kernel_initializer.clone(),
-            "bias_initializer": self.bias_initializer.clone(),
+            "kernel_initializer": kernel_initializer,
+            "bias_initializer": clone_initializer(self.bias_initializer),
             "kernel_regularizer": self.kernel_regularizer,
             "bias_regularizer": self.bias_regularizer,
             "activity_regularizer": self.projection_activity_regularizer,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.clone_initializer import clone_initializer
 from keras_attn.layers.dropout import Dropout
 from keras_attn.ops.axes import leading_sizes
 
@@ -74,12 +75,11 @@ class FeedForward(keras.layers.Layer):
         self.built = True
 
     def _dense(self, units, name):
-        # Initializers are cloned: one instance would draw the same numbers for both kernels.
         return keras.layers.Dense(
             units,
             use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
             name=name,
         )

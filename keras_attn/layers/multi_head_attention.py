@@ -31,7 +31,8 @@ class MultiHeadAttention(AttentionProjections):
     Departures from the paper: the projections have biases, as in Keras (`use_bias=False` removes
     them). Departures from Keras: a query row that may attend to nothing is zero before the output
     projection, always; a given `query_mask` is honored; `flash_attention=True` is refused, because
-    TensorFlow has no such kernel.
+    TensorFlow has no such kernel; kernels start with the variance of the matrices that they stand
+    for, where Keras takes them for convolutions and draws them several times too small.
 
     Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
     `build` to add weights) to try another attention. Cache, masks and projections stay as they are.

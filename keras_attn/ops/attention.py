@@ -34,7 +34,7 @@ def attention_logits(query: Tensor, key: Tensor, scale: float | None = None) -> 
     query = query * ops.cast(scale, query.dtype)
     if _are_few_queries_of_unknown_rows(query, most=1):
         logits = ops.sum(query * key, axis=-1)[..., None, :]
-    elif _are_few_queries_of_known_rows(query):
+    elif _are_few_queries(query):
         logits = ops.swapaxes(ops.einsum("...sk,...tk->...st", key, query), -1, -2)
     else:
         logits = ops.einsum("...tk,...sk->...ts", query, key)
@@ -125,12 +125,12 @@ def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -
     return len(shape) > 2 and shape[0] is None and shape[-2] is not None and shape[-2] <= most
 
 
-def _are_few_queries_of_known_rows(query: Tensor) -> bool:
-    """Whether this is, as a rule, a step of beam search that XLA compiles for its number of rows.
+def _are_few_queries(query: Tensor) -> bool:
+    """Whether this is, as a rule, a step of beam search.
 
-    There the keys are read from memory once, and in their order if they come first in the product:
-    40 instead of 160 microseconds for one sentence, 4 hypotheses and 8 heads of 64, while the
-    weights of the base model pass through the processor's cache. Elsewhere it is as good.
+    There the keys are read from memory once, and in their order if they come first in the product.
+    Under XLA that takes 40 instead of 160 microseconds for one sentence, 4 hypotheses and 8 heads
+    of 64, while the weights of the base model pass through the processor's cache; in a plain graph
+    26 instead of 69 ms for 64 sentences and 32 positions in 6 layers. Elsewhere it is as good.
     """
-    shape = query.shape
-    return len(shape) > 2 and shape[0] is not None and 1 < (shape[-2] or 0) <= _FEW_QUERIES
+    return len(query.shape) > 2 and 1 < (query.shape[-2] or 0) <= _FEW_QUERIES

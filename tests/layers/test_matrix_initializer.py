@@ -1,0 +1,68 @@
+"""Kernels to and from heads start as the matrices that they stand for."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers.matrix_initializer import MatrixInitializer
+
+D, H, K, VALUE_DIM = 96, 6, 20, 28
+
+
+def built(**arguments) -> MultiHeadAttention:
+    layer = MultiHeadAttention(H, K, value_dim=VALUE_DIM, **arguments)
+    layer.build((None, None, D))
+    return layer
+
+
+def test_glorot_has_the_fans_of_the_matrix():
+    layer = built()
+    # Glorot and Bengio (2010), Eq. 16: uniform up to sqrt(6 / (fan in + fan out)).
+    for dense, fans in (
+        (layer.query_dense, D + H * K),
+        (layer.key_dense, D + H * K),
+        (layer.value_dense, D + H * VALUE_DIM),
+        (layer.output_dense, H * VALUE_DIM + D),
+    ):
+        kernel, bound = dense.kernel.numpy(), (6 / fans) ** 0.5
+        assert 0.99 * bound < np.abs(kernel).max() <= bound
+        np.testing.assert_allclose(kernel.std(), bound / 3**0.5, rtol=0.03)
+
+
+def test_he_has_the_fan_of_the_matrix():
+    layer = built(kernel_initializer="he_normal")
+    np.testing.assert_allclose(layer.query_dense.kernel.numpy().std(), (2 / D) ** 0.5, rtol=0.05)
+    output = layer.output_dense.kernel.numpy()
+    np.testing.assert_allclose(output.std(), (2 / (H * VALUE_DIM)) ** 0.5, rtol=0.05)
+
+
+def test_projections_do_not_share_their_numbers():
+    layer = built(kernel_initializer=keras.initializers.GlorotUniform())
+    assert not np.allclose(layer.query_dense.kernel, layer.key_dense.kernel)
+
+
+def test_other_initializers_see_the_kernel_as_it_is():
+    given = np.random.default_rng(1).normal(size=(D, H, K)).astype("float32")
+
+    def initializer(shape, dtype=None):
+        return keras.ops.convert_to_tensor(
+            given if shape == given.shape else np.zeros(shape, "float32")
+        )
+
+    layer = built(kernel_initializer=initializer)
+    np.testing.assert_array_equal(layer.query_dense.kernel, given)
+
+
+def test_the_layer_tells_the_initializer_that_it_was_given():
+    config = built(kernel_initializer="he_normal").get_config()
+    assert config["kernel_initializer"]["class_name"] == "HeNormal"
+
+
+@pytest.mark.parametrize("num_contracted", [1, 2])
+def test_it_round_trips(num_contracted):
+    initializer = MatrixInitializer(keras.initializers.GlorotNormal(seed=3), num_contracted)
+    copy = keras.initializers.deserialize(keras.initializers.serialize(initializer))
+    np.testing.assert_array_equal(copy((5, 3, 7)), initializer((5, 3, 7)))
