@@ -14,13 +14,19 @@ from pathlib import Path
 SWITCH = "KERAS_ATTN_NO_REEXEC"
 # glibc gives freed memory back to the system, and a training step asks for the same memory again:
 # pages that the kernel must clear each time. No mapping for large blocks, and no trimming below
-# 16 GiB of free memory at the top, keep it.
-HEAP_SETTINGS = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30)}
+# 16 GiB of free memory at the top, keep it; and so does one heap for all threads, because those
+# that glibc makes for a thread are given back whatever the threshold.
+HEAP_SETTINGS = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+}
 HEAP_HELP = f"""\
 On Linux with glibc, the process starts itself once more with
-{" ".join(f"{name}={value}" for name, value in HEAP_SETTINGS.items())}, so that the memory of a
-training step is kept for the next one: steps are faster, and memory is given back only at the
-end. It does not where one of the two, or LD_PRELOAD, or {SWITCH} is set."""
+{" ".join(f"{name}={value}" for name, value in HEAP_SETTINGS.items())},
+so that the memory of a training step is kept for the next one: steps are faster, and memory is
+given back only at the end. It does not where one of these, or LD_PRELOAD, or {SWITCH}
+is set."""
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-ctrl-gpu", "/dev/nvmap")
 _OUR_PROGRAMS = ("keras-attn", "__main__.py")

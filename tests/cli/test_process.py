@@ -49,6 +49,7 @@ def run_script(directory: Path, name: str = "keras-attn", **variables: str) -> l
 def test_the_program_starts_again_once_with_the_same_command_line(tmp_path: Path) -> None:
     arguments, settings, dev_mode = run_script(tmp_path)
     assert arguments == [str(tmp_path / "keras-attn"), "train", "a b", "--set", "x=1"]
+    assert settings["MALLOC_ARENA_MAX"] == "1"
     assert settings["MALLOC_MMAP_MAX_"] == "0"
     assert int(settings["MALLOC_TRIM_THRESHOLD_"]) >= 2**30
     assert dev_mode is True
