@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_attn.compilation_cache import use_compilation_cache
+from keras_attn.matrix_products import use_eigen_products
 from keras_attn.version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn.translator import Translation as Translation
     from keras_attn.translator import Translator as Translator
 
+use_eigen_products()  # first: programs are kept apart by XLA's flags
 use_compilation_cache()
 
 # Public name -> the module it is an attribute of; None: the name is itself a package of ours.
