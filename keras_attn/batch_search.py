@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
-from keras_attn.cores import num_cores
 from keras_attn.data import line_batches, pad_rows
 from keras_attn.decoding import SearchResult
+from keras_attn.processor import num_cores
 
 # Each worker holds the caches of a batch and the matrices that the search lays out.
 MOST_WORKERS = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import itertools
 import os
 import platform
 import shutil
@@ -12,7 +11,7 @@ import time
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from keras_attn.cores import num_cores
+from keras_attn.processor import describe_core, num_cores
 
 DIRECTORY_VARIABLE = "KERAS_ATTN_CACHE"
 FLAGS_VARIABLE = "TF_XLA_FLAGS"
@@ -79,12 +78,9 @@ def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
     except importlib.metadata.PackageNotFoundError:
         version = "unknown"
     facts = [platform.machine(), str(num_cores()), environment.get("XLA_FLAGS", "")]
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            abilities = (x for x in lines if x.startswith(("model name", "flags", "Features")))
-            facts += itertools.islice(abilities, 2)  # of the first core
-    except OSError:
-        facts.append(platform.processor())  # not Linux
+    core = describe_core()
+    facts += [core[name] for name in ("model name", "flags", "Features") if name in core]
+    facts.append(platform.processor())  # where Linux says nothing
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
     return f"tensorflow-{version}-{digest}"
 

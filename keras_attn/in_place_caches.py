@@ -1,12 +1,13 @@
 """Caches that a search in a plain graph overwrites instead of copying them at every step."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from keras_attn.ops.cache import rows_written_by
+from keras_attn.ops.cache import positions_written_by
 
 State = dict[str, Any]
 
@@ -36,9 +37,31 @@ def in_place_caches(state: State) -> Iterator[State]:
     # TensorFlow makes one tensor of equal ones, such as caches of zeros: each gets a buffer of its
     # own.
     memory = tf.nest.map_structure(lambda cache: tf.raw_ops.DeepCopy(x=cache), state["memory"])
-    with rows_written_by(_write_in_place):
+    with positions_written_by(_InPlaceWriter(caches)):
         yield {**state, "memory": memory}
 
 
-def _write_in_place(rows: tf.Tensor, places: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
-    return tf.raw_ops.InplaceUpdate(x=rows, i=places, v=updates)
+class _InPlaceWriter:
+    """Writes one position of (B, H, S, ...), seen as B * H * S rows.
+
+    Args:
+        caches: list of float tensors. As they are before the loop: where each sentence and head
+            begins among the rows is computed there, once for all caches of one form and all steps.
+    """
+
+    def __init__(self, caches: list[tf.Tensor]) -> None:
+        self._first_rows: dict[tuple[int, int], tf.Tensor] = {}  # (H, S) -> (B * H,)
+        for cache in (one for one in caches if one.shape.rank > 2):
+            num_heads, length = cache.shape[1:3]
+            if (num_heads, length) not in self._first_rows:
+                rows = tf.range(tf.shape(cache)[0] * num_heads) * length
+                self._first_rows[num_heads, length] = rows
+
+    def __call__(self, cache: tf.Tensor, update: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        size = math.prod(cache.shape[3:])
+        rows = tf.raw_ops.InplaceUpdate(
+            x=tf.reshape(cache, (-1, size)),
+            i=self._first_rows[tuple(cache.shape[1:3])] + index,
+            v=tf.reshape(update, (-1, size)),
+        )
+        return tf.reshape(rows, tf.shape(cache))

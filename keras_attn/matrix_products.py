@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import MutableMapping
-from pathlib import Path
+
+from keras_attn.processor import describe_core
 
 FLAGS_VARIABLE = "XLA_FLAGS"
 _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
@@ -40,9 +41,5 @@ def use_eigen_products(environment: MutableMapping[str, str] = os.environ) -> bo
 
 
 def _has_avx2_alone(cpuinfo: str = "/proc/cpuinfo") -> bool:
-    try:
-        text = Path(cpuinfo).read_text(encoding="utf-8")
-    except OSError:
-        return False  # not Linux: not measured
-    abilities = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    abilities = describe_core(cpuinfo).get("flags", "").split()  # none where it is not Linux
     return "avx2" in abilities and "avx512f" not in abilities

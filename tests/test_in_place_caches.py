@@ -14,11 +14,10 @@ V, S, LENGTH = 29, 7, 11
 START, END = 2, 3
 
 
-def searches(num_beams: int):
+def searches(num_beams: int, dtype: str = "float32"):
     """The same search twice, as a graph for any number of rows: caches in place, and copied."""
-    model = create_model(
-        "transformer_tiny", source_vocabulary_size=V, hidden_dim=24, num_heads=3, num_layers=2
-    )
+    sizes = {"hidden_dim": 24, "num_heads": 3, "num_layers": 2}
+    model = create_model("transformer_tiny", source_vocabulary_size=V, dtype=dtype, **sizes)
     strategy = {"class_name": "BeamSearch", "config": {"num_beams": num_beams, "min_length": 6}}
 
     def start(token_ids):
@@ -36,9 +35,11 @@ def searches(num_beams: int):
     return in_place, copied
 
 
-@pytest.mark.parametrize("num_beams", [1, 4])
-def test_the_search_is_the_same(num_beams):
-    in_place, copied = searches(num_beams)
+@pytest.mark.parametrize(
+    ("num_beams", "dtype"), [(1, "float32"), (4, "float32"), (4, "mixed_bfloat16"), (1, "float16")]
+)
+def test_the_search_is_the_same(num_beams, dtype):
+    in_place, copied = searches(num_beams, dtype)
     token_ids = tf.constant(np.random.default_rng(1).integers(4, V, (5, S)), tf.int32)
     ours, theirs = in_place(token_ids), copied(token_ids)
     np.testing.assert_array_equal(ours.token_ids, theirs.token_ids)

@@ -1,7 +1,6 @@
 """Writing into a key or value cache of fixed length."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -9,34 +8,34 @@ from typing import Any
 from keras import ops
 
 Tensor = Any
-# (rows (N, n), places (M,), updates (M, n)) -> rows (N, n)
-RowWriter = Callable[[Tensor, Tensor, Tensor], Tensor]
+# (cache (B, H, S, ...), update (B, H, 1, ...), index) -> cache
+PositionWriter = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-_row_writer: ContextVar[RowWriter | None] = ContextVar("row_writer", default=None)
+_position_writer: ContextVar[PositionWriter | None] = ContextVar("position_writer", default=None)
 
 
 @contextlib.contextmanager
-def rows_written_by(writer: RowWriter) -> Iterator[None]:
+def positions_written_by(writer: PositionWriter) -> Iterator[None]:
     """Lets `write_cache` write single positions by `writer`, while a loop is traced.
 
     It is for whoever owns the caches of a loop and may overwrite them, which Keras has no operation
     for: in a plain TensorFlow graph every other way of writing copies the cache.
 
     Args:
-        writer: function. `writer(rows, places, updates)` takes a cache as rows, (N, n), and gives
-            it back with `updates`, (M, n), at the numbers `places`, int32 (M,).
+        writer: function. `writer(cache, update, index)` takes a cache, (B, H, S, ...), and gives it
+            back with `update`, (B, H, 1, ...), at position `index`, an int32 scalar.
 
     Example:
-    >>> with rows_written_by(lambda rows, places, updates: rows - 1.0):
+    >>> with positions_written_by(lambda cache, update, index: cache - 1.0):
     ...     cache = write_cache(keras.ops.zeros((1, 1, 2, 1)), keras.ops.ones((1, 1, 1, 1)), 1)
     >>> cache.numpy().ravel().tolist()
     [-1.0, -1.0]
     """
-    token = _row_writer.set(writer)
+    token = _position_writer.set(writer)
     try:
         yield
     finally:
-        _row_writer.reset(token)
+        _position_writer.reset(token)
 
 
 def write_cache(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
@@ -60,9 +59,9 @@ def write_cache(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     >>> cache.numpy().ravel().tolist()
     [0.0, 1.0, 0.0]
     """
-    writer = _row_writer.get()
+    writer = _position_writer.get()
     if writer is not None and update.shape[2] == 1:
-        return _write_rows(cache, update, ops.cast(index, "int32"), writer)
+        return writer(cache, update, ops.cast(index, "int32"))
     if update.shape[2] == 1:
         return _write_position(cache, ops.squeeze(update, axis=2), ops.cast(index, "int32"))
     offsets = ops.arange(ops.shape(cache)[2], dtype="int32") - ops.cast(index, "int32")  # (S,)
@@ -82,12 +81,3 @@ def _write_position(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     places = ops.concatenate([rows, heads, ops.broadcast_to(index, sizes)], axis=2)  # (B, H, 3)
     rest = tuple(cache.shape[3:])
     return ops.scatter_update(cache, ops.reshape(places, (-1, 3)), ops.reshape(update, (-1, *rest)))
-
-
-def _write_rows(cache: Tensor, update: Tensor, index: Tensor, writer: RowWriter) -> Tensor:
-    """Writes one position as `writer` does: (B, H, S, ...) are B * H * S rows."""
-    size = math.prod(cache.shape[3:])
-    updates = ops.reshape(update, (-1, size))  # (B * H, n)
-    first_places = ops.arange(ops.shape(updates)[0], dtype="int32") * ops.shape(cache)[2]
-    rows = writer(ops.reshape(cache, (-1, size)), first_places + index, updates)
-    return ops.reshape(rows, ops.shape(cache))
