@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,18 @@ from keras_attn.cli.recipe_options import add_set_option
 if TYPE_CHECKING:
     from keras_attn.training import Recipe
 
+_IS_WORKER = "KERAS_ATTN_WORKER"
+
 _DESCRIPTION = f"""\
 Trains the model of a recipe: data, tokenizer, model, schedule and limits are all in it.
 
 The run directory holds the recipe as resolved, tokenizer, checkpoints, translator, history and
-report. An interrupted run (Ctrl-C) keeps its checkpoints; --resume continues it, and takes the
-run's own recipe if none is named.
+report. A run that was interrupted (Ctrl-C, SIGTERM: what it has is saved) or killed is continued by
+--resume to the weights that it would have had; it takes the run's own recipe if none is named.
+
+Several machines: start this command on each, with the variable TF_CONFIG that TensorFlow's cluster
+managers set, and with one RUN that all can read; the first writes it. --workers N starts N
+processes on this machine.
 
 {HEAP_HELP}"""
 
@@ -42,6 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "keras-attn train phrasebook_tiny --output runs/first",
             "keras-attn train my_recipe.toml --output runs/mine --set training.max_steps=100",
             "keras-attn train --output runs/first --resume",
+            "keras-attn train multi30k_en_de --output runs/two --workers 2",
         ],
     )
     parser.add_argument(
@@ -52,6 +61,14 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--output", required=True, metavar="RUN", help="the run directory to write")
     parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="train in N processes on this machine"
+    )
+    parser.add_argument(
+        "--accept-changed-data",
+        action="store_true",
+        help="continue a run on other pairs than it was started on",
+    )
     add_set_option(parser)
     add_json_option(parser)
     parser.set_defaults(keeps_heap=True)
@@ -71,6 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
             "`RECIPE` must be given to start a run: a name of `keras-attn recipes`, or a .toml "
             "file. Received: none."
         )
+    if arguments.workers < 1:
+        raise ValueError(f"`--workers` must be at least 1. Received: {arguments.workers}")
+    if arguments.workers > 1 and _IS_WORKER not in os.environ:
+        return _start_workers(arguments.workers)
     load_tensorflow()
     from keras_attn.training import NonFiniteLossError, train
 
@@ -80,12 +101,15 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output,
             resume=arguments.resume,
             console=make_console(stderr=True),
+            accept_changed_data=arguments.accept_changed_data,
         )
     except NonFiniteLossError as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:
         print_json({"run": result.run, **result.report})
         return 0
+    if os.environ.get(_IS_WORKER, "0") != "0":
+        return 0  # the first worker says what there is to say
     console, place = make_console(), shlex.quote(str(result.run))
     test = result.report.get("test")
     if test is not None:
@@ -93,6 +117,18 @@ def run(arguments: argparse.Namespace) -> int:
     say(console, f"run: {result.run} ({result.steps:,} steps, {result.seconds:,.0f} s)")
     say(console, f"next: {program()} translate {place}")
     return 0
+
+
+def _start_workers(count: int) -> int:
+    """Starts this command line in several processes, and waits for them."""
+    if "TF_CONFIG" in os.environ:
+        raise ValueError(
+            "`--workers` must be left out where TF_CONFIG already names the workers. "
+            f"Received: --workers {count}, TF_CONFIG={os.environ['TF_CONFIG']}"
+        )
+    from keras_attn.cli.local_workers import run_local_workers
+
+    return run_local_workers([sys.executable, *sys.orig_argv[1:]], count)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe | None:

@@ -1,5 +1,7 @@
 """From a corpus to shuffled batches of a few fixed shapes, for `model.fit` (Sec. 5.1)."""
 
+import hashlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -55,6 +57,8 @@ class TrainingPipeline:
             weights.
         padding_share: float. The share of an epoch's label positions that are padding.
         report: `FilterReport`. How many pairs were kept, and why not the others.
+        fingerprint: str. A digest of all token ids that were kept, in their order: the same for
+            the same pairs and tokenizers.
 
     Example:
 
@@ -81,6 +85,7 @@ class TrainingPipeline:
     ) -> None:
         self.shapes = shapes
         self.report = report
+        self.fingerprint = _fingerprint(sources, targets)
         self._seed, self._shuffle = seed, shuffle
         bucket = assign_buckets(np.maximum(sources.lengths, targets.lengths), shapes)
         by_bucket = np.argsort(bucket, kind="stable")
@@ -292,6 +297,14 @@ def _check_options(**options: int) -> None:
             f"`num_buckets` must be at most {_MAX_BUCKETS}: each shape is compiled separately. "
             f"Received: {options['num_buckets']}."
         )
+
+
+def _fingerprint(*sides: TokenSequences) -> str:
+    digest = hashlib.sha256()
+    for side in sides:
+        for array in (side.flat_token_ids, side.starts, side.lengths):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _to_tensors(sequences: TokenSequences) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

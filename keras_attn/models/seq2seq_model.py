@@ -31,6 +31,8 @@ class Seq2SeqModel(keras.Model):
     Attributes:
         source_vocabulary_size: int. Ids of `encoder_token_ids` are below it.
         target_vocabulary_size: int. Ids of `decoder_token_ids` are below it, V.
+        training_step: callable or None. Takes a batch, makes one update and gives the metrics, in
+            place of Keras' own step, in `fit`; as `keras_attn.training.TrainingStep`.
         max_sequence_length: int or None. Longest source or target the weights allow, in tokens.
 
     Example:
@@ -44,6 +46,33 @@ class Seq2SeqModel(keras.Model):
     source_vocabulary_size: int
     target_vocabulary_size: int
     max_sequence_length: int | None = None
+    training_step = None
+
+    def train_step(self, data):
+        """As `keras.Model.train_step`, or what was set as `training_step` in its place."""
+        step = super().train_step if self.training_step is None else self.training_step
+        return self._reducible(step(data))
+
+    def test_step(self, data):
+        """As `keras.Model.test_step`."""
+        return self._reducible(super().test_step(data))
+
+    def _reducible(self, logs):
+        """Logs as Keras can take their mean over several machines: along an axis.
+
+        Keras 3.15 asks for the mean over axis 0 of what has none, and fails; the mean that it takes
+        of a vector of one is a scalar again.
+        """
+        extended = getattr(getattr(self, "distribute_strategy", None), "extended", None)
+        if extended is None or not extended._in_multi_worker_mode():
+            return logs
+        return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """As Keras', which takes the mean of the replicas' batches, where anything is not built."""
+        parts = (self, self._compile_loss, self._compile_metrics, self.optimizer)
+        if not all(part is None or part.built for part in parts):
+            super()._maybe_symbolic_build(iterator, data_batch)
 
     def compile(self, *args, **kwargs):
         """As `keras.Model.compile`; under a strategy with several replicas it builds at once.

@@ -1,7 +1,9 @@
 """Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
 
 from keras_attn.training.average_checkpoints import average_checkpoints
+from keras_attn.training.checkpoint_file import CheckpointError
 from keras_attn.training.finish_run import rewrite_translator
+from keras_attn.training.guarded_adam import GuardedAdam
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.perplexity import Perplexity
@@ -11,9 +13,12 @@ from keras_attn.training.strategies import get_strategy
 from keras_attn.training.token_accuracy import TokenAccuracy
 from keras_attn.training.trainer import train
 from keras_attn.training.training_result import TrainingResult
+from keras_attn.training.training_step import TrainingStep
 from keras_attn.training.transformer_schedule import TransformerSchedule
 
 __all__ = [
+    "CheckpointError",
+    "GuardedAdam",
     "LabelSmoothedCrossEntropy",
     "NonFiniteLossError",
     "Perplexity",
@@ -21,6 +26,7 @@ __all__ = [
     "RecipeInfo",
     "TokenAccuracy",
     "TrainingResult",
+    "TrainingStep",
     "TransformerSchedule",
     "average_checkpoints",
     "get_strategy",

@@ -3,11 +3,15 @@
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+from keras_attn.training.checkpoint_file import checksum, sync
+
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoints.json"
+_WEIGHTS_NAME = re.compile(r"step-(\d+)\.weights\.h5")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,20 +21,32 @@ class Checkpoint:
     Args:
         step: int. Updates made when it was saved.
         path: Path. The weights file, optimizer state included.
-        metrics: dict of str to float. What the validation gave.
+        metrics: dict of str to float. What the validation gave; empty if it was saved between two
+            validations.
+        crc32: int or None. The checksum of the file; None: not known.
     """
 
     step: int
     path: Path
     metrics: dict[str, float]
+    crc32: int | None = None
+
+    def is_whole(self) -> bool:
+        """Whether the file is what was written."""
+        try:
+            return self.crc32 is None or checksum(self.path) == self.crc32
+        except OSError:
+            return False
 
 
 class CheckpointIndex:
     """Reads and writes `checkpoints.json` beside the weights files, and deletes what is not kept.
 
-    Kept are the last `keep` checkpoints and the best. The new file is there before the index names
-    it, and an old file goes only after the index has let go of it, so that a crash in between
-    leaves a run that can be resumed.
+    Kept are the last `keep` checkpoints that were validated and the best, and of those saved
+    between two validations the last, until there is a later one of any kind. The new file is there
+    before the index names it, and an old file goes only after the index has let go of it, so that a
+    crash in between leaves a run that can be resumed. Where the index is lost or damaged, the files
+    themselves are the list, with nothing known of their metrics.
 
     Args:
         directory: Path. The directory of the checkpoints; made when the first is added.
@@ -85,19 +101,42 @@ class CheckpointIndex:
         Returns:
             The new entry.
         """
-        entry = Checkpoint(step, self.path_of_step(step), dict(metrics))
+        path = self.path_of_step(step)
+        entry = Checkpoint(step, path, dict(metrics), checksum(path))
         # What lies ahead of a step that is written again belongs to a course that was given up.
-        earlier = [one for one in self.checkpoints if one.step < step]
-        later = [one for one in self.checkpoints if one.step > step]
-        self.checkpoints = [*earlier, entry]
+        before = self.checkpoints
+        validated = [one for one in before if one.step < step and one.metrics]
+        self.checkpoints = [*validated, entry]
         best = self.best
-        last = self.checkpoints[-self.keep :]
-        dropped = [one for one in earlier if one not in last and one != best] + later
-        self.checkpoints = [one for one in self.checkpoints if one not in dropped]
+        last = (validated + [entry] * bool(metrics))[-self.keep :]
+        self.checkpoints = [one for one in self.checkpoints if one in (*last, best, entry)]
         self._write()
-        for one in dropped:
-            one.path.unlink(missing_ok=True)
+        kept = {one.path for one in self.checkpoints}
+        for one in before:
+            if one.path not in kept:
+                one.path.unlink(missing_ok=True)
         return entry
+
+    def set_aside(self, damaged: Checkpoint, rename: bool = True) -> None:
+        """Takes a checkpoint out of the list; its file is kept, as `damaged.step-...`.
+
+        Args:
+            damaged: Checkpoint. One of `checkpoints`.
+            rename: bool. Whether to change anything on disk.
+        """
+        self.checkpoints = [one for one in self.checkpoints if one != damaged]
+        if rename:
+            os.replace(damaged.path, damaged.path.with_name(f"damaged.{damaged.path.name}"))
+            self._write()
+
+    def tidy(self) -> None:
+        """Deletes what a killed training left: half-written files, and files not in the list."""
+        listed = {one.path.name for one in self.checkpoints}
+        for path in self.directory.glob("*"):
+            is_partial = path.name.startswith(".partial.") or path.name.endswith(".partial")
+            is_unlisted = _WEIGHTS_NAME.fullmatch(path.name) and path.name not in listed
+            if is_partial or is_unlisted:
+                path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         best = self.best
@@ -106,29 +145,41 @@ class CheckpointIndex:
             "monitor": self.monitor,
             "best_step": best.step if best else None,
             "checkpoints": [
-                {"step": one.step, "file": one.path.name, "metrics": one.metrics}
+                {
+                    "step": one.step,
+                    "file": one.path.name,
+                    "metrics": one.metrics,
+                    "crc32": one.crc32,
+                }
                 for one in self.checkpoints
             ],
         }
         temporary = self.directory / f"{INDEX_NAME}.partial"
         temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        sync(temporary)
         os.replace(temporary, self.directory / INDEX_NAME)
+        sync(self.directory)
 
 
 def _read_index(path: Path) -> list[Checkpoint]:
-    """The entries of an index file whose weights are there; empty without an index."""
-    if not path.exists():
-        return []
+    """The entries of an index file whose weights are there; without one, those of the files."""
     try:
         contents: Any = json.loads(path.read_text(encoding="utf-8"))
         entries = [
-            Checkpoint(int(entry["step"]), path.parent / entry["file"], dict(entry["metrics"]))
+            Checkpoint(
+                int(entry["step"]),
+                path.parent / entry["file"],
+                dict(entry["metrics"]),
+                entry.get("crc32"),
+            )
             for entry in contents["checkpoints"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"`{path}` must be the index of checkpoints that training wrote. "
-            f"Received: a file that cannot be read as one ({error!r})"
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        entries = _entries_of_files(path.parent)
     present = [entry for entry in entries if entry.path.exists()]
     return sorted(present, key=lambda entry: entry.step)
+
+
+def _entries_of_files(directory: Path) -> list[Checkpoint]:
+    names = (_WEIGHTS_NAME.fullmatch(path.name) for path in directory.glob("*.weights.h5"))
+    return [Checkpoint(int(name[1]), directory / name[0], {}) for name in names if name]

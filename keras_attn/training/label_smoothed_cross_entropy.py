@@ -4,12 +4,57 @@ The smoothing is that of Szegedy et al. (2016): the wanted distribution is `1 - 
 token plus `epsilon / V` on every token of the vocabulary, the true one included.
 """
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_attn.training.token_weights import token_weights
+
+_tokens_of_the_batch: ContextVar[tf.Tensor | None] = ContextVar("tokens_of_the_batch", default=None)
+
+
+@contextlib.contextmanager
+def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
+    """Lets `LabelSmoothedCrossEntropy` divide by a number of tokens that it cannot see.
+
+    For whoever computes the loss of a batch in parts: the parts' losses then add up to its loss.
+
+    Args:
+        token_count: float scalar. The sum of the weights of the global batch's target tokens.
+
+    Example:
+
+    >>> loss = LabelSmoothedCrossEntropy(label_smoothing=0.0)
+    >>> with parts_of_batch(tf.constant(4.0)):
+    ...     part = loss(tf.constant([[4, 5, 0]]), tf.zeros((1, 3, 8)))
+    >>> round(float(part), 4)                           # 2 of the 4 tokens, ln(8) each
+    1.0397
+    """
+    reset = _tokens_of_the_batch.set(token_count)
+    try:
+        yield
+    finally:
+        _tokens_of_the_batch.reset(reset)
+
+
+def count_tokens(weights: tf.Tensor) -> tf.Tensor:
+    """The sum of the weights of all replicas' tokens.
+
+    Args:
+        weights: float tensor. This replica's.
+
+    Returns:
+        float scalar, the same on every replica.
+    """
+    token_count = tf.reduce_sum(weights)
+    if _is_one_of_several_replicas():
+        context = tf.distribute.get_replica_context()
+        token_count = context.all_reduce(tf.distribute.ReduceOp.SUM, token_count)
+    return token_count
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -85,10 +130,9 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         with tf.name_scope(self.name):
             labels = tf.cast(y_true, tf.int32)
             weights = token_weights(labels, sample_weight, self.pad_token_id)
-            token_count = tf.reduce_sum(weights)
-            if _is_one_of_several_replicas():
-                context = tf.distribute.get_replica_context()
-                token_count = context.all_reduce(tf.distribute.ReduceOp.SUM, token_count)
+            token_count = _tokens_of_the_batch.get()
+            if token_count is None:
+                token_count = count_tokens(weights)
             shares = tf.math.divide_no_nan(weights, token_count)
             logits = tf.cast(y_pred, tf.float32)
             vocabulary_size = logits.shape[-1]

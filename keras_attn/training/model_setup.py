@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import keras
-
 from keras_attn.models import Seq2SeqModel, create_model
+from keras_attn.training.guarded_adam import GuardedAdam
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.perplexity import Perplexity
 from keras_attn.training.recipe import Recipe
 from keras_attn.training.token_accuracy import TokenAccuracy
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.training.training_recipe import TrainingRecipe
+from keras_attn.training.training_step import TrainingStep
 from keras_attn.training.transformer_schedule import TransformerSchedule
 
 _SMALLEST_VOCABULARY = 8
@@ -90,9 +90,7 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
     return TransformerSchedule(hidden_dim, recipe.warmup_steps, recipe.learning_rate_scale)
 
 
-def compile_model(
-    model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int, jit_compile: bool
-) -> Perplexity:
+def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) -> Perplexity:
     """Compiles a model with the paper's optimizer, schedule and loss.
 
     The two metrics stay on in training: under XLA they share the maximum, the sum and the gathered
@@ -104,22 +102,32 @@ def compile_model(
         model: Seq2SeqModel. Built, in the scope of its strategy.
         recipe: TrainingRecipe. How it is trained.
         hidden_dim: int. The width of the model.
-        jit_compile: bool. Whether to compile the step with XLA.
 
     Returns:
         The Perplexity metric, which counts target tokens.
     """
     # Section 5.3: Adam with beta_1 = 0.9, beta_2 = 0.98, epsilon = 1e-9.
-    optimizer = keras.optimizers.Adam(
-        make_schedule(recipe, hidden_dim), beta_1=0.9, beta_2=0.98, epsilon=1e-9
+    optimizer = GuardedAdam(
+        make_schedule(recipe, hidden_dim),
+        beta_1=0.9,
+        beta_2=0.98,
+        epsilon=1e-9,
+        global_clipnorm=recipe.clip_norm,
+        ema_decay=recipe.ema_decay,
+        scales_loss=recipe.dtype_policy == "mixed_float16",
     )
     perplexity = Perplexity()
+    has_replicas = model.distribute_strategy.num_replicas_in_sync > 1
     model.compile(
         optimizer=optimizer,
         loss=LabelSmoothedCrossEntropy(recipe.label_smoothing),
         weighted_metrics=[TokenAccuracy(), perplexity],
-        jit_compile=jit_compile,
+        jit_compile=recipe.jit_compile and not has_replicas,
         steps_per_execution=recipe.steps_per_execution,
+        auto_scale_loss=False,
+    )
+    model.training_step = TrainingStep(
+        model, recipe.accumulation_steps, jit_compile=recipe.jit_compile and has_replicas
     )
     model.optimizer.build(model.trainable_variables)
     return perplexity

@@ -1,36 +1,62 @@
 """Distribution strategies by name."""
 
 import difflib
+import json
+import os
 
 import tensorflow as tf
 
-_NAMES = ("auto", "cpu", "mirrored")
+STRATEGY_NAMES = ("auto", "cpu", "mirrored", "multi_worker", "tpu", "parameter_server")
+CLUSTER_VARIABLE = "TF_CONFIG"
 
 
 def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     """Gives the `tf.distribute` strategy of a name.
 
+    Ask for `"multi_worker"` and `"tpu"` before anything else is computed: TensorFlow connects to
+    the other processes, and to TPUs, once and at its start.
+
     Args:
-        name: str. `"auto"`: mirrored where there is more than one GPU, else TensorFlow's default
-            (one device: the GPU if there is one). `"cpu"`: the CPU, even beside a GPU.
-            `"mirrored"`: a copy of the model on every GPU, or, without GPUs, on every logical CPU.
+        name: str. `"auto"`: several machines where `TF_CONFIG` names them, else mirrored where
+            there is more than one GPU, else TensorFlow's default (one device: the GPU if there is
+            one). `"cpu"`: the CPU, even beside a GPU. `"mirrored"`: a copy of the model on every
+            GPU, or, without GPUs, on every logical CPU. `"multi_worker"`: the same on every machine
+            of the cluster that the environment variable `TF_CONFIG` describes. `"tpu"`: the TPU
+            cores that `TPU_NAME` or this machine has (its code has not met a TPU yet).
 
     Returns:
         A strategy; make and compile the model inside its `scope()`.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown, is `"parameter_server"`, which Keras 3 cannot train
+            with, or what it needs is not there.
 
     Example:
 
     >>> get_strategy("auto").num_replicas_in_sync >= 1
     True
     """
-    if name not in _NAMES:
-        nearest = difflib.get_close_matches(str(name), _NAMES, n=2, cutoff=0.5)
+    if name not in STRATEGY_NAMES:
+        nearest = difflib.get_close_matches(str(name), STRATEGY_NAMES, n=2, cutoff=0.5)
         hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
         raise ValueError(
-            f"`strategy` must be one of {', '.join(map(repr, _NAMES))}. Received: {name!r}.{hint}"
+            f"`strategy` must be one of {', '.join(map(repr, STRATEGY_NAMES))}. "
+            f"Received: {name!r}.{hint}"
+        )
+    if name == "parameter_server":
+        raise ValueError(
+            "`strategy` must be one that Keras 3 trains with; its `fit` cannot use a parameter "
+            "server. Received: 'parameter_server'. Use 'multi_worker': the machines then update "
+            "the weights together"
+        )
+    if name == "tpu":
+        return _tpu_strategy()
+    if name == "multi_worker" or (name == "auto" and _names_several_tasks()):
+        return _multi_worker_strategy()
+    if name != "auto" and _names_several_tasks():
+        raise ValueError(
+            f"`strategy` must be 'auto' or 'multi_worker' where `{CLUSTER_VARIABLE}` names several "
+            f"processes: each would train alone, into one directory. Received: {name!r}"
         )
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
@@ -39,3 +65,47 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     if name == "cpu" and gpus:
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.get_strategy()
+
+
+def _names_several_tasks() -> bool:
+    try:
+        cluster = json.loads(os.environ.get(CLUSTER_VARIABLE) or "{}").get("cluster", {})
+        return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")) > 1
+    except (ValueError, AttributeError, TypeError):
+        return True  # and so it is looked at, and complained of
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    """Connects to the other workers; waits until they are there."""
+    text = os.environ.get(CLUSTER_VARIABLE, "")
+    try:
+        config = json.loads(text or "{}")
+        task = config["task"]
+        config["cluster"][task["type"]][int(task["index"])]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(
+            f"`{CLUSTER_VARIABLE}` must describe the cluster and this process's task in it, as "
+            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}. '
+            f"Received: {text!r} ({type(error).__name__}: {error}). On one machine, "
+            "`keras-attn train --workers 2` sets it"
+        ) from error
+    if task["type"] not in ("chief", "worker"):
+        raise ValueError(
+            f"`{CLUSTER_VARIABLE}` must give this process a task of type 'chief' or 'worker': "
+            f"training has no other. Received: {task['type']!r}"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu_strategy() -> tf.distribute.Strategy:
+    """Connects to the TPU and starts it."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", ""))
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(
+            "`strategy` may be 'tpu' only where there is one: a TPU of this machine, or one named "
+            f"by TPU_NAME. Received: none that answers ({' '.join(str(error).split())[:200]})"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from keras_attn.training.recipe_section import RecipeSection, described
+from keras_attn.training.strategies import STRATEGY_NAMES
 
 SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", "bleu")
 
@@ -23,9 +24,7 @@ class TrainingRecipe(RecipeSection):
 
     section_name: ClassVar[str] = "training"
 
-    strategy: str = described(
-        "auto", "the tf.distribute strategy", choices=("auto", "cpu", "mirrored")
-    )
+    strategy: str = described("auto", "the tf.distribute strategy", choices=STRATEGY_NAMES)
     jit_compile: bool = described(True, "compile the training step with XLA")
     dtype_policy: str = described(
         "float32",
@@ -39,6 +38,9 @@ class TrainingRecipe(RecipeSection):
         4096, "tokens of a batch a side, padding included, over all devices", minimum=1
     )
     num_buckets: int = described(8, "how many batch shapes there are", minimum=1)
+    accumulation_steps: int = described(
+        1, "parts in which each device computes its share of a batch, one after another", minimum=1
+    )
     max_steps: int | None = described(None, "stop after this many updates", minimum=1)
     max_epochs: float | None = described(
         None, "stop after this many passes over the training pairs", minimum=0.001
@@ -55,6 +57,16 @@ class TrainingRecipe(RecipeSection):
     warmup_steps: int = described(4000, "updates over which the learning rate rises", minimum=1)
     label_smoothing: float = described(
         0.1, "the share of the wanted probability spread over all tokens", minimum=0, maximum=0.999
+    )
+    clip_norm: float | None = described(
+        None, "the largest norm of the gradient of all weights; none: no limit", minimum=1e-12
+    )
+    ema_decay: float | None = described(
+        None,
+        "how much of the moving average of the weights an update leaves; the averages are "
+        "validated and become the translator; none: the weights themselves do",
+        minimum=0,
+        maximum=0.999999,
     )
     seed: int = described(0, "the seed of weights, dropout and the order of the data", minimum=0)
     validate_every_steps: int | None = described(
@@ -79,6 +91,9 @@ class TrainingRecipe(RecipeSection):
     early_stopping_patience: int | None = described(
         None, "stop after so many validations without a better selection metric", minimum=1
     )
+    save_every_minutes: float | None = described(
+        10.0, "save after so many minutes without a validation, too; none: do not", minimum=0
+    )
     keep_checkpoints: int = described(5, "the last checkpoints kept, beside the best", minimum=1)
     average_last: int = described(
         0, "keep the mean of so many last checkpoints if it beats the best; 0: the best", minimum=0
@@ -97,6 +112,11 @@ class TrainingRecipe(RecipeSection):
                 "`training.average_last` must be at most `training.keep_checkpoints`: only what is "
                 f"kept can be averaged. Received: average_last={self.average_last}, "
                 f"keep_checkpoints={self.keep_checkpoints}"
+            )
+        if self.average_last and self.ema_decay is not None:
+            raise ValueError(
+                "`training.average_last` must be 0 with `training.ema_decay`: either is a mean of "
+                f"weights. Received: average_last={self.average_last}, ema_decay={self.ema_decay}"
             )
         if self.selection_metric == "bleu" and not self.bleu_sentences:
             raise ValueError(

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 from rich.console import Console
 
 from keras_attn import decoding
 from keras_attn.data import TrainingPipeline, training_pipeline
 from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
+from keras_attn.training.checkpoint_file import read_checkpoint
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.load_corpora import Corpora, load_corpora
 from keras_attn.training.model_setup import build_model, check_model, compile_model
@@ -23,6 +26,7 @@ from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.strategies import get_strategy
 from keras_attn.training.tokenizer_pair import TokenizerPair
+from keras_attn.training.workers import Workers
 
 _HIGHER_IS_BETTER = ("token_accuracy", "bleu")
 _FIXED_SECTIONS = ("data", "tokenizer", "model")
@@ -38,6 +42,8 @@ class TrainingSession:
         recipe: Recipe. As resolved.
         run: RunDirectory. Where everything goes.
         console: rich Console. Where progress is shown.
+        strategy: tf.distribute.Strategy. What the model was made under.
+        workers: Workers. The processes that train together.
         corpora: Corpora. The pairs.
         tokenizers: TokenizerPair. The vocabularies.
         train_pipeline: TrainingPipeline. The training batches.
@@ -49,12 +55,15 @@ class TrainingSession:
         interval_steps: int. Updates between two validations.
         max_steps: int or None. The last update; None if only time ends the training.
         step_limit: str. The field of the recipe that `max_steps` comes from, with its value.
+        state: dict of str to array. The running metrics of the checkpoint resumed from.
         ended_by: str. What ended the training, once it has ended.
     """
 
     recipe: Recipe
     run: RunDirectory
     console: Console
+    strategy: tf.distribute.Strategy
+    workers: Workers
     corpora: Corpora
     tokenizers: TokenizerPair
     train_pipeline: TrainingPipeline
@@ -66,19 +75,27 @@ class TrainingSession:
     interval_steps: int
     max_steps: int | None
     step_limit: str
+    state: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     ended_by: str = ""
 
 
 def prepare_session(
-    recipe: Recipe | str | os.PathLike | None, run: RunDirectory, resume: bool, console: Console
+    recipe: Recipe | str | os.PathLike | None,
+    run: RunDirectory,
+    resume: bool,
+    console: Console,
+    accept_changed_data: bool = False,
 ) -> TrainingSession:
     """Does all that can fail, cheapest first, and only then writes into the run directory.
+
+    Of several workers the chief writes, and shows what there is to show.
 
     Args:
         recipe: Recipe, name, path, or None for the recipe of the run to be resumed.
         run: RunDirectory. The output.
         resume: bool. Whether to continue the run.
         console: rich Console. Where reports are shown.
+        accept_changed_data: bool. Whether to continue a run on other pairs than it was started on.
 
     Returns:
         TrainingSession.
@@ -95,45 +112,63 @@ def prepare_session(
             "Received: true"
         )
     strategy = get_strategy(settings.strategy)
+    workers = Workers(strategy)
+    console.quiet = console.quiet or not workers.is_chief
     decoding.get({"class_name": recipe.decoding.class_name, "config": recipe.decoding.config})
     hidden_dim = check_model(recipe)
     corpora = load_corpora(recipe.data, settings.seed)
     for corpus in (corpora.train, corpora.validation):
         for note in corpus.notes:
             show_line(console, f"{corpus.name}: {note}")
-    if run.tokenizer.is_dir() and run.last_step():
+    first_step = run.last_step()
+    if run.tokenizer.is_dir() and first_step:
         tokenizers = TokenizerPair.load(run.tokenizer)
     else:
         show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
         tokenizers = TokenizerPair.train(recipe.tokenizer, corpora.train)
-    train_pipeline, validation_pipeline = _make_pipelines(
-        recipe, corpora, tokenizers, strategy.num_replicas_in_sync
-    )
-    show_line(console, f"training pairs: {train_pipeline.report}")
-    show_line(console, f"validation pairs: {validation_pipeline.report}")
-    first_step = run.last_step()
-    # Another seed for every session, so that a resumed one does not repeat the first's dropout.
-    keras.utils.set_random_seed(settings.seed + first_step)
+    pipelines = _make_pipelines(recipe, corpora, tokenizers, strategy.num_replicas_in_sync)
+    show_line(console, f"training pairs: {pipelines[0].report}")
+    show_line(console, f"validation pairs: {pipelines[1].report}")
+    fingerprints = {"train": pipelines[0].fingerprint, "validation": pipelines[1].fingerprint}
+    if first_step and not accept_changed_data:
+        _check_data(run, fingerprints)
+    workers.check_same("recipe", repr(recipe))
+    workers.check_same("data and tokenizer", repr(fingerprints))
+    workers.check_same("the step to start from", str(first_step))
+    keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)
-        jit_compile = settings.jit_compile and strategy.num_replicas_in_sync == 1
-        token_counter = compile_model(model, settings, hidden_dim, jit_compile)
-    if settings.jit_compile and not jit_compile:
-        show_line(console, "note: XLA is off, it does not work with several replicas")
-    interval, max_steps, step_limit = _plan_steps(recipe, train_pipeline)
+        token_counter = compile_model(model, settings, hidden_dim)
+    interval, max_steps, step_limit = _plan_steps(recipe, pipelines[0])
     session = TrainingSession(
-        recipe, run, console, corpora, tokenizers, train_pipeline, validation_pipeline, model,
+        recipe, run, console, strategy, workers, corpora, tokenizers, *pipelines, model,
         _open_index(run, recipe), StepCounter(first_step), Throughput(token_counter),
         interval, max_steps, step_limit,
     )  # fmt: skip
     if first_step:
         _restore(session)
-    run.write_information("running", step=first_step)
-    recipe.to_toml(run.recipe)
-    if not first_step:
-        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
-        tokenizers.save(run.tokenizer)
+    workers.wait()  # until all have read what the chief now changes
+    if workers.is_chief:
+        session.index.tidy()
+        run.write_information("running", step=session.steps.step, data=fingerprints)
+        recipe.to_toml(run.recipe)
+        if not first_step:
+            shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
+            tokenizers.save(run.tokenizer)
     return session
+
+
+def _check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
+    """Refuses other pairs than the run was started on."""
+    before = run.read_information().get("data", fingerprints)
+    for split, fingerprint in fingerprints.items():
+        if before.get(split) != fingerprint:
+            raise ValueError(
+                f"`data` must be what the run was started on, to resume it: the {split} pairs are "
+                f"others now. Received: {fingerprint[:12]}, started on "
+                f"{str(before.get(split))[:12]}. Bring the files back, or accept the change by "
+                "`--accept-changed-data`: the batches to come are then those of the new pairs"
+            )
 
 
 def _resolve_recipe(
@@ -179,7 +214,8 @@ def _make_pipelines(
         "max_source_tokens": recipe.data.max_source_tokens,
         "max_target_tokens": recipe.data.max_target_tokens,
         "num_buckets": recipe.training.num_buckets,
-        "rows_multiple": math.lcm(8, num_replicas),  # so that replicas get equal shares
+        # So that replicas get equal shares, and these have equal parts.
+        "rows_multiple": math.lcm(8, num_replicas * recipe.training.accumulation_steps),
         "seed": recipe.training.seed,
     }
     pair = (tokenizers.source, tokenizers.target)
@@ -221,16 +257,24 @@ def _open_index(run: RunDirectory, recipe: Recipe) -> CheckpointIndex:
 
 
 def _restore(session: TrainingSession) -> None:
-    """Loads weights and optimizer state of the last checkpoint."""
-    latest = session.index.latest
-    if latest is None:
+    """Loads the last checkpoint that is whole; damaged ones are set aside, and that is said."""
+    while session.index.latest is not None:
+        latest = session.index.latest
+        try:
+            if not latest.is_whole():
+                raise ValueError("its checksum is another than when it was written")
+            session.state = read_checkpoint(session.model, latest.path)
+        except (OSError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            if len(session.index.checkpoints) == 1:
+                raise ValueError(
+                    f"`{latest.path}` must be a whole checkpoint of this model. Received: a file "
+                    f"that cannot be loaded ({reason}). It is the only one: start a new run"
+                ) from error
+            show_line(session.console, f"{latest.path.name} is damaged ({reason})")
+            session.workers.wait()  # until all have seen it
+            session.index.set_aside(latest, rename=session.workers.is_chief)
+            continue
+        session.steps.step = latest.step
+        show_line(session.console, f"resuming at step {latest.step:,}")
         return
-    try:
-        session.model.load_weights(latest.path)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"`{latest.path}` must be a whole checkpoint of this model. Received: a file that "
-            f"cannot be loaded ({' '.join(str(error).split())[:200]}). Delete it to resume from "
-            "the one before."
-        ) from error
-    show_line(session.console, f"resuming at step {latest.step:,}")

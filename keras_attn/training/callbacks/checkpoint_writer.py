@@ -1,31 +1,52 @@
-"""Saves weights and optimizer state after every validation."""
+"""Saves weights, optimizer and the rest of the training's state."""
 
 import math
-import os
+import time
 from typing import Any
 
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.checkpoint_index import Checkpoint, CheckpointIndex
+from keras_attn.training.checkpoint_file import training_state, write_checkpoint
+from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.workers import Workers
 
 
 class CheckpointWriter(keras.callbacks.Callback):
-    """Writes `step-00000100.weights.h5`, weights and optimizer state, and enters it in the index.
+    """Writes `step-00000100.weights.h5` and enters it in the index: after validations, and by time.
 
     A file is written under another name and then renamed, so that a file of the final name is
-    always whole.
+    always whole. Of several workers the chief writes.
 
     Args:
         index: CheckpointIndex. Where they go and how many are kept.
         steps: StepCounter. Where the run is.
+        workers: Workers or None. Those that train together; None: this process alone.
+        every_minutes: float or None. Save after so many minutes without a checkpoint, too.
     """
 
-    def __init__(self, index: CheckpointIndex, steps: StepCounter) -> None:
+    def __init__(
+        self,
+        index: CheckpointIndex,
+        steps: StepCounter,
+        workers: Workers | None = None,
+        every_minutes: float | None = None,
+    ) -> None:
         super().__init__()
         self._index = index
         self._steps = steps
+        self._workers = workers
+        self._every_seconds = math.inf if every_minutes is None else 60.0 * every_minutes
+        self._last_saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves if it is time."""
+        is_time = time.monotonic() - self._last_saved >= self._every_seconds
+        if self._every_seconds < math.inf and (
+            self._workers.from_chief(is_time) if self._workers else is_time
+        ):
+            self.write({})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves a checkpoint with what the validation gave, unless the weights are spoiled.
@@ -37,22 +58,19 @@ class CheckpointWriter(keras.callbacks.Callback):
             raise NonFiniteLossError(self._steps.step, float(loss))
         self.write({name: float(value) for name, value in (logs or {}).items()})
 
-    def write(self, metrics: dict[str, float]) -> Checkpoint:
+    def write(self, metrics: dict[str, float], with_metrics_so_far: bool = True) -> None:
         """Saves a checkpoint now.
 
         Args:
-            metrics: dict of str to float. What is known of it; may be empty.
+            metrics: dict of str to float. What a validation gave; empty if there was none.
+            with_metrics_so_far: bool. Whether the running training metrics are worth keeping.
 
-        Returns:
-            The new entry of the index.
+        Raises:
+            CheckpointError: if it could not be written.
         """
-        step = self._steps.step
-        path = self._index.path_of_step(step)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".partial.{path.name}")
-        try:
-            self.model.save_weights(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return self._index.add(step, metrics)
+        # After a validation the metrics start anew, so that nothing of them need be kept.
+        state = training_state(self.model, with_metrics_so_far and not metrics)
+        if self._workers is None or self._workers.is_chief:
+            write_checkpoint(self.model, self._index.path_of_step(self._steps.step), state)
+            self._index.add(self._steps.step, metrics)
+        self._last_saved = time.monotonic()

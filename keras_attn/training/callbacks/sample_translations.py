@@ -1,6 +1,5 @@
 """Shows how a few sentences are translated as the training goes on."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
+from keras_attn.training.json_lines import append_lines, drop_lines_after
 
 
 class SampleTranslations(keras.callbacks.Callback):
@@ -40,18 +40,24 @@ class SampleTranslations(keras.callbacks.Callback):
         self._steps = steps
         self._show = show
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Drops the lines of steps that are made again."""
+        drop_lines_after(self._path, self._steps.step)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates, shows and appends."""
         translations = self._translate(self._sources)
-        with self._path.open("a", encoding="utf-8") as file:
-            for source, reference, translation in zip(
-                self._sources, self._references, translations, strict=True
-            ):
-                line = {
+        lines = []
+        for source, reference, translation in zip(
+            self._sources, self._references, translations, strict=True
+        ):
+            lines.append(
+                {
                     "step": self._steps.step,
                     "source": source,
                     "reference": reference,
                     "translation": translation,
                 }
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                self._show(f"  {source}  ->  {translation}")
+            )
+            self._show(f"  {source}  ->  {translation}")
+        append_lines(self._path, lines)

@@ -1,4 +1,4 @@
-"""Ends a training whose loss is no longer a number."""
+"""Ends a training whose loss or gradient is no longer a number."""
 
 import math
 from typing import Any
@@ -10,9 +10,10 @@ from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Raises `NonFiniteLossError`, with the step, as soon as the loss is NaN or infinite.
+    """Raises `NonFiniteLossError`, with the step, as soon as loss or gradient is NaN or infinite.
 
-    Nothing is saved after that, so the last checkpoint is a good one.
+    With `GuardedAdam` the weights are those before that step. Where it scales the loss (float16) a
+    gradient that is too large is part of finding the scale, and no error.
 
     Args:
         steps: StepCounter. Where the run is.
@@ -27,6 +28,12 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the running mean of the loss, which one bad batch is enough to spoil."""
-        loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
-            raise NonFiniteLossError(self._steps.step, float(loss))
+        loss = float((logs or {}).get("loss", 0.0))
+        optimizer = self.model.optimizer
+        withheld = 0
+        if not getattr(optimizer, "scales_loss", False):
+            count = getattr(optimizer, "withheld_updates", 0)
+            withheld = int(keras.ops.convert_to_numpy(count))
+        if withheld or not math.isfinite(loss):
+            step = self._steps.step - max(withheld - 1, 0)
+            raise NonFiniteLossError(step, loss, are_weights_good=withheld > 0)

@@ -37,8 +37,8 @@ class Throughput(keras.callbacks.Callback):
         self._calls: list[tuple[float, float]] = []  # seconds, target tokens
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Follows the metric, which Keras resets here."""
-        self._tokens_before = 0.0
+        """Follows the metric, which Keras resets here; a resumed run may have put it back."""
+        self._tokens_before = self._count()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock of a step."""
@@ -47,9 +47,12 @@ class Throughput(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes the time and the tokens of a step."""
         seconds = time.perf_counter() - self._started
-        tokens = float(keras.ops.convert_to_numpy(self._token_counter.token_count))
+        tokens = self._count()
         self._calls.append((seconds, tokens - self._tokens_before))
         self._tokens_before = tokens
+
+    def _count(self) -> float:
+        return float(keras.ops.convert_to_numpy(self._token_counter.token_count))
 
     @property
     def target_tokens(self) -> float:

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_attn.training.workers import Workers
+
 
 class TimeLimit(keras.callbacks.Callback):
     """Stops at the first update that ends after `max_minutes`; validation and checkpoint follow.
@@ -14,20 +16,24 @@ class TimeLimit(keras.callbacks.Callback):
 
     Args:
         max_minutes: float. The limit, in minutes.
+        workers: Workers or None. Those that train together; the chief's clock counts.
     """
 
-    def __init__(self, max_minutes: float) -> None:
+    def __init__(self, max_minutes: float, workers: Workers | None = None) -> None:
         super().__init__()
         self._max_seconds = 60.0 * max_minutes
-        self._started = 0.0
+        self._workers = workers
+        self._started: float | None = None
         self.reached = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock."""
-        self._started = time.monotonic()
+        """Starts the clock, the first time."""
+        if self._started is None:
+            self._started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Stops once the time is over."""
-        if time.monotonic() - self._started >= self._max_seconds:
+        is_over = time.monotonic() - (self._started or 0.0) >= self._max_seconds
+        if self._workers.from_chief(is_over) if self._workers else is_over:
             self.reached = True
             self.model.stop_training = True

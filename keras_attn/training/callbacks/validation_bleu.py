@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_attn.evaluation import corpus_scores
+from keras_attn.training.workers import Workers
 
 
 class ValidationBleu(keras.callbacks.Callback):
@@ -15,6 +16,7 @@ class ValidationBleu(keras.callbacks.Callback):
         translate: callable. Texts to translations, as `Translator.translate` of the model.
         sources: sequence of str. The validation sentences.
         references: sequence of reference streams, each as long as `sources`.
+        workers: Workers or None. Those that train together; the chief translates for all.
 
     Attributes:
         signature: str. sacreBLEU's signature of the last BLEU; "" before the first.
@@ -26,19 +28,25 @@ class ValidationBleu(keras.callbacks.Callback):
         translate: Callable[[list[str]], list[str]],
         sources: Sequence[str],
         references: Sequence[Sequence[str | None]],
+        workers: Workers | None = None,
     ) -> None:
         super().__init__()
         self._translate = translate
         self._sources = list(sources)
         self._references = references
+        self._workers = workers
         self.signature = ""
         self.translations: list[str] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates and scores."""
-        self.translations = list(self._translate(self._sources))
-        scores = corpus_scores(self.translations, self._references)
-        self.signature = scores.signatures["bleu"]
+        bleu = chrf = 0.0
+        if self._workers is None or self._workers.is_chief:
+            self.translations = list(self._translate(self._sources))
+            scores = corpus_scores(self.translations, self._references)
+            self.signature = scores.signatures["bleu"]
+            bleu, chrf = scores.bleu, scores.chrf
+        if self._workers is not None:
+            bleu, chrf = self._workers.from_chief(bleu), self._workers.from_chief(chrf)
         if logs is not None:
-            logs["val_bleu"] = scores.bleu
-            logs["val_chrf"] = scores.chrf
+            logs["val_bleu"], logs["val_chrf"] = bleu, chrf

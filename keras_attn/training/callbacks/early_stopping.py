@@ -1,0 +1,57 @@
+"""Ends a training that gets no better."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_attn.training.json_lines import read_lines
+from keras_attn.training.workers import Workers
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Stops after `patience` validations in a row without a new best.
+
+    What came before is read from the history, so that a run that was interrupted stops where it
+    would have stopped. It stands behind the `HistoryWriter`.
+
+    Args:
+        history: path. `history.jsonl`.
+        monitor: str. The metric, as `val_perplexity`.
+        higher_is_better: bool. Whether more of it is better.
+        patience: int. The number of validations.
+        workers: Workers or None. Those that train together; the chief's history counts.
+
+    Attributes:
+        reached: bool. Whether it is time to stop.
+    """
+
+    def __init__(
+        self,
+        history: str | os.PathLike,
+        monitor: str,
+        higher_is_better: bool,
+        patience: int,
+        workers: Workers | None = None,
+    ) -> None:
+        super().__init__()
+        self._history = Path(history)
+        self._monitor = monitor
+        self._sign = 1.0 if higher_is_better else -1.0
+        self._patience = patience
+        self._workers = workers
+
+    @property
+    def reached(self) -> bool:
+        """Whether the last `patience` validations all were no better than one before them."""
+        values = [self._sign * line[self._monitor] for line in read_lines(self._history)]
+        if len(values) <= self._patience:
+            return False
+        return max(values[-self._patience :]) <= max(values[: -self._patience])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stops if it is time."""
+        reached = self.reached
+        if self._workers.from_chief(reached) if self._workers else reached:
+            self.model.stop_training = True

@@ -1,0 +1,35 @@
+"""Ends a training that was told to stop, with a checkpoint."""
+
+import signal
+from typing import Any
+
+import keras
+
+from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter
+from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
+from keras_attn.training.workers import Workers
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Saves a checkpoint and raises after the update in which a signal came, to any worker.
+
+    Args:
+        signals: StopSignals. In use.
+        workers: Workers. Those that train together.
+        writer: CheckpointWriter. What saves.
+
+    Raises:
+        TrainingInterrupted: at the end of the update.
+    """
+
+    def __init__(self, signals: StopSignals, workers: Workers, writer: CheckpointWriter) -> None:
+        super().__init__()
+        self._signals = signals
+        self._workers = workers
+        self._writer = writer
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks whether a signal has come."""
+        if self._workers.any(self._signals.received is not None):
+            self._writer.write({})
+            raise TrainingInterrupted(self._signals.received or signal.SIGTERM)

@@ -1,0 +1,171 @@
+"""One checkpoint on disk: all that a training needs to go on as if it had never stopped."""
+
+import contextlib
+import os
+import shutil
+import zlib
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+STATE_GROUP = "training_state"
+_CHUNK_BYTES = 1 << 24
+_SPARE_BYTES = 1 << 20
+
+
+class CheckpointError(OSError):
+    """A checkpoint could not be written; those written before are intact.
+
+    Args:
+        path: Path. The file that was to be.
+        reason: str. What the system said.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the checkpoint {path} could not be written ({reason}); earlier checkpoints are "
+            "intact. Mend that, then continue with `--resume`"
+        )
+
+
+def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, np.ndarray]:
+    """Takes what `model.save_weights` leaves out: seeds of dropout, and the metrics so far.
+
+    Under a strategy of several machines every one of them must call this: metrics are added up.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        with_metrics: bool. Whether the metrics are wanted; otherwise they start from 0.
+
+    Returns:
+        dict of str to array, for `write_checkpoint`.
+    """
+    variables = {f"seeds/{i}": one for i, one in enumerate(_seeds(model))}
+    if with_metrics:
+        variables |= {f"metrics/{i}": one for i, one in enumerate(model.metrics_variables)}
+    return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+
+
+def restore_seeds(model: keras.Model, state: dict[str, np.ndarray]) -> None:
+    """Gives dropout the seeds that it had.
+
+    Args:
+        model: keras.Model. Built.
+        state: dict. What `read_checkpoint` returned.
+    """
+    for i, variable in enumerate(_seeds(model)):
+        if f"seeds/{i}" in state:
+            variable.assign(state[f"seeds/{i}"])
+
+
+def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
+    """Gives the metrics the sums that they had; Keras sets them to 0 when an epoch begins.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        state: dict. What `read_checkpoint` returned.
+    """
+    for i, variable in enumerate(model.metrics_variables):
+        if f"metrics/{i}" in state:
+            variable.assign(state[f"metrics/{i}"])
+
+
+def _seeds(model: keras.Model) -> list[keras.Variable]:
+    saved = {id(weight) for weight in model.weights}
+    return [one for one in model.non_trainable_variables if id(one) not in saved]
+
+
+def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> None:
+    """Writes weights, optimizer and state: under another name, synced, then renamed.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        path: Path. The `.weights.h5` file, which is there whole or not at all.
+        state: dict of str to array. What `training_state` returned.
+
+    Raises:
+        CheckpointError: if the disk is full, the directory cannot be written, and so on.
+    """
+    temporary = path.with_name(f".partial.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_space(model, path.parent)
+        model.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            for name, array in state.items():
+                file[f"{STATE_GROUP}/{name}"] = array
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    except (OSError, RuntimeError) as error:  # RuntimeError: h5py, when it cannot close a file
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise CheckpointError(path, getattr(error, "strerror", None) or str(error)) from error
+
+
+def _check_space(model: keras.Model, directory: Path) -> None:
+    """HDF5 can be left in a state that ends the process if the disk is full midway: look before."""
+    variables = [*model.weights, *(model.optimizer.variables if model.optimizer else ())]
+    needed = sum(int(np.prod(one.shape)) * 4 for one in variables) + _SPARE_BYTES
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        megabytes = f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} MiB are free"
+        raise OSError(f"no space left on the device: {megabytes}")
+
+
+def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
+    """Loads weights and optimizer, and the seeds of dropout.
+
+    Args:
+        model: keras.Model. Compiled and built, as the one that was saved.
+        path: Path. The file.
+
+    Returns:
+        dict of str to array. The state, for `restore_metrics`.
+
+    Raises:
+        OSError, ValueError or KeyError: if the file is not a whole checkpoint of this model.
+    """
+    model.load_weights(path)
+    state: dict[str, np.ndarray] = {}
+
+    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            state[name] = item[()]
+
+    with h5py.File(path, "r") as file:
+        if STATE_GROUP in file:
+            file[STATE_GROUP].visititems(keep)
+    restore_seeds(model, state)
+    return state
+
+
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file, which tells damage from what was written.
+
+    Args:
+        path: Path. The file.
+
+    Returns:
+        int.
+    """
+    result = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            result = zlib.crc32(chunk, result)
+    return result
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk.
+
+    Args:
+        path: Path. The file or directory.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

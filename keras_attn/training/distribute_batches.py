@@ -1,0 +1,53 @@
+"""Batches for the replicas of a strategy."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from keras_attn.data import TrainingPipeline
+
+
+def distribute_batches(
+    pipeline: TrainingPipeline, strategy: tf.distribute.Strategy, start_step: int = 0
+) -> Any:
+    """The endless stream of batches from a step on, each shared out over all replicas.
+
+    Every replica gets an equal block of the rows of each batch, and every process makes only the
+    blocks of its own replicas. So a global batch is the batch that one device would get, whatever
+    the strategy. (`experimental_distribute_dataset`, which Keras would call, gives every process of
+    several the whole batch.)
+
+    Args:
+        pipeline: TrainingPipeline. Whose batches have rows that divide by the replicas.
+        strategy: tf.distribute.Strategy. The strategy.
+        start_step: int. The first step of the stream.
+
+    Returns:
+        A `tf.data.Dataset`, or with several replicas a `tf.distribute.DistributedDataset`, for
+        `model.fit`.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return pipeline.dataset_from(start_step)
+
+    def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        dataset = pipeline.dataset_from(
+            start_step, context.input_pipeline_id, context.num_input_pipelines
+        )
+        replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
+        return dataset if replicas == 1 else dataset.flat_map(_split_over(replicas))
+
+    return strategy.distribute_datasets_from_function(of_process)
+
+
+def _split_over(replicas: int) -> Any:
+    """A function from a batch to a data set of its blocks, one a replica."""
+
+    def block(rows: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(rows)
+        sizes = tf.concat([[replicas, shape[0] // replicas], shape[1:]], axis=0)
+        return tf.ensure_shape(tf.reshape(rows, sizes), [replicas, None, *rows.shape[1:]])
+
+    def split(*batch: Any) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(block, batch))
+
+    return split

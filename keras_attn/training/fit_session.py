@@ -1,0 +1,240 @@
+"""`model.fit` for a session: its stretches, its callbacks, and how it ends."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+
+from keras_attn.training.callbacks import (
+    AveragedWeights,
+    CheckpointWriter,
+    EarlyStopping,
+    HistoryWriter,
+    ProgressDisplay,
+    RestoredMetrics,
+    SampleTranslations,
+    StepLimit,
+    StopOnNonFiniteLoss,
+    StopOnSignal,
+    TimeLimit,
+    ValidationBleu,
+)
+from keras_attn.training.distribute_batches import distribute_batches
+from keras_attn.training.finish_run import make_translator
+from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.show_line import show_line
+from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
+from keras_attn.training.training_session import TrainingSession
+
+_ENDLESS_EPOCHS = 10**9
+
+
+class FitSession:
+    """Trains a session's model to a limit, and leaves a checkpoint of where it ended.
+
+    Validations come every `interval_steps` updates, counted from the start of the run, wherever a
+    session begins: so a run that was interrupted validates at the same steps as one that was not.
+
+    Args:
+        session: TrainingSession. What to train.
+        signals: StopSignals. In use.
+        extra_callbacks: sequence of keras callbacks. Called after the built-in ones.
+    """
+
+    def __init__(
+        self,
+        session: TrainingSession,
+        signals: StopSignals,
+        extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
+        self._session = session
+        self._signals = signals
+        settings, steps, workers = session.recipe.training, session.steps, session.workers
+        self._writer = CheckpointWriter(session.index, steps, workers, settings.save_every_minutes)
+        self._display = _make_display(session)
+        self._callbacks = keras.callbacks.CallbackList(
+            [*_first_callbacks(session), *_judges(session, self._display)], model=session.model
+        )
+        self._early_stopping: EarlyStopping | None = None
+        if settings.ema_decay is not None:
+            self._callbacks.append(AveragedWeights())
+        if workers.is_chief:
+            history = HistoryWriter(session.run.history, steps, session.throughput)
+            self._callbacks.append(history)
+        self._callbacks.append(self._writer)
+        if settings.early_stopping_patience is not None:
+            index = session.index
+            self._early_stopping = EarlyStopping(
+                session.run.history, index.monitor, index.higher_is_better,
+                settings.early_stopping_patience, workers,
+            )  # fmt: skip
+            self._callbacks.append(self._early_stopping)
+        if settings.tensorboard and workers.is_chief:
+            self._callbacks.append(keras.callbacks.TensorBoard(session.run.tensorboard))
+        for callback in (*extra_callbacks, StopOnSignal(signals, workers, self._writer)):
+            self._callbacks.append(callback)
+        self._callbacks.set_model(session.model)
+
+    def run(self) -> None:
+        """Trains.
+
+        Raises:
+            TrainingInterrupted: if a signal came; where it stopped is saved.
+            NonFiniteLossError: if the loss or the gradient is not finite.
+        """
+        session, steps = self._session, self._session.steps
+        self._signals.deferred = True
+        try:
+            self._validate_if_due()
+            if self._has_stopped_early():
+                session.ended_by = "early stopping in an earlier session"
+                return
+            session.model.stop_training = False
+            while not (session.model.stop_training or self._is_at_limit()):
+                done = steps.step % session.interval_steps
+                self._fit(session.interval_steps - done, 1 if done else _ENDLESS_EPOCHS)
+            session.ended_by = self._ended_by()
+        except KeyboardInterrupt as error:
+            self._save_if_consistent(error)
+            raise
+        except NonFiniteLossError as error:
+            self._save_before(error)
+            raise self._located(error) from error
+        finally:
+            self._signals.deferred = False
+            self._display.close()
+
+    def _is_at_limit(self) -> bool:
+        limit = self._session.max_steps
+        return limit is not None and self._session.steps.step >= limit
+
+    def _fit(self, steps_per_epoch: int, epochs: int) -> None:
+        """Trains so many stretches of so many updates; a limit may end it before."""
+        session = self._session
+        first_epoch = session.steps.step // session.interval_steps
+        if session.max_steps is not None:
+            left = session.max_steps - session.steps.step
+            epochs = min(epochs, math.ceil(left / steps_per_epoch))
+        pipeline = session.validation_pipeline
+        session.model.fit(
+            distribute_batches(session.train_pipeline, session.strategy, session.steps.step),
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=first_epoch,
+            epochs=first_epoch + epochs,
+            validation_data=distribute_batches(pipeline, session.strategy),
+            validation_steps=pipeline.steps_per_epoch,
+            callbacks=self._callbacks,
+            shuffle=False,  # the pipeline does that
+            verbose=0,
+        )
+
+    def _validate_if_due(self) -> None:
+        """Validates where the last session stopped between an update and its validation."""
+        session, latest = self._session, self._session.index.latest
+        is_due = latest is not None and session.steps.step % session.interval_steps == 0
+        if not is_due or latest.metrics:
+            return
+        model, pipeline = session.model, session.validation_pipeline
+        self._callbacks.on_train_begin()
+        self._callbacks.on_epoch_begin(0)  # puts back the running metrics
+        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        validation = model.evaluate(
+            distribute_batches(pipeline, session.strategy),
+            steps=pipeline.steps_per_epoch,
+            callbacks=self._callbacks,
+            return_dict=True,
+            verbose=0,
+        )
+        logs.update({f"val_{name}": value for name, value in validation.items()})
+        self._callbacks.on_epoch_end(0, logs)
+
+    def _has_stopped_early(self) -> bool:
+        if self._early_stopping is None:
+            return False
+        return bool(self._session.workers.from_chief(self._early_stopping.reached))
+
+    def _ended_by(self) -> str:
+        """Names the limit that ended the training."""
+        session, settings = self._session, self._session.recipe.training
+        if self._is_at_limit():
+            return session.step_limit
+        if any(isinstance(one, TimeLimit) and one.reached for one in self._callbacks.callbacks):
+            return f"max_minutes = {settings.max_minutes:g}"
+        return "early stopping" if self._early_stopping is not None else "a callback"
+
+    def _save_if_consistent(self, error: KeyboardInterrupt) -> None:
+        """Saves after an interrupt that a callback raised, between two updates."""
+        is_saved = isinstance(error, TrainingInterrupted)
+        if not is_saved and self._session.steps.step > self._session.run.last_step():
+            self._writer.set_model(self._session.model)
+            self._writer.write({})
+
+    def _save_before(self, error: NonFiniteLossError) -> None:
+        """Saves the weights before an update that was withheld."""
+        session = self._session
+        if error.are_weights_good and error.step - 1 > session.run.last_step():
+            session.model.optimizer.withheld_updates.assign(0)
+            session.steps.step = error.step - 1
+            self._writer.set_model(session.model)
+            self._writer.write({}, with_metrics_so_far=False)
+
+    def _located(self, error: NonFiniteLossError) -> NonFiniteLossError:
+        """The error with the place of its batch in the data."""
+        pipeline = self._session.train_pipeline
+        epoch, number = divmod(error.step - 1, pipeline.steps_per_epoch)
+        inputs, _, _ = next(iter(pipeline.dataset_from(error.step - 1)))
+        rows, length = inputs["encoder_token_ids"].shape
+        batch = (
+            f"batch {number + 1} of {pipeline.steps_per_epoch} in epoch {epoch + 1}, "
+            f"{rows} x {length} tokens"
+        )
+        return NonFiniteLossError(error.step, error.loss, error.are_weights_good, batch)
+
+
+def _make_display(session: TrainingSession) -> ProgressDisplay:
+    minutes = session.recipe.training.max_minutes
+    return ProgressDisplay(
+        session.console,
+        session.steps,
+        session.throughput,
+        session.max_steps,
+        None if minutes is None else 60.0 * minutes,
+    )
+
+
+def _first_callbacks(session: TrainingSession) -> list[keras.callbacks.Callback]:
+    """Those that count, and end the training: they come first."""
+    settings, steps = session.recipe.training, session.steps
+    result: list[keras.callbacks.Callback] = [
+        steps, RestoredMetrics(session.state), session.throughput, StopOnNonFiniteLoss(steps),
+    ]  # fmt: skip
+    if session.max_steps is not None:
+        result.append(StepLimit(steps, session.max_steps))
+    if settings.max_minutes is not None:
+        result.append(TimeLimit(settings.max_minutes, session.workers))
+    return result
+
+
+def _judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.callbacks.Callback]:
+    """Those that score and show the model in training, before those that save what they found."""
+    settings, run = session.recipe.training, session.run
+    search = "greedy" if settings.bleu_search == "greedy" else None
+    translator = make_translator(session.recipe, session.model, session.tokenizers, search)
+    validation = session.corpora.validation
+    result: list[keras.callbacks.Callback] = []
+    if settings.bleu_sentences:
+        some = validation.take(settings.bleu_sentences)
+        references = [list(some.targets)]
+        result.append(
+            ValidationBleu(translator.translate, some.sources, references, session.workers)
+        )
+    result.append(display)
+    if settings.sample_sentences and session.workers.is_chief:
+        some = validation.take(settings.sample_sentences)
+        result.append(
+            SampleTranslations(
+                translator.translate, some.sources, some.targets, run.samples, session.steps,
+                lambda line: show_line(session.console, line),
+            )
+        )  # fmt: skip
+    return result

@@ -1,0 +1,92 @@
+"""The processes that train together, and how they agree."""
+
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+
+class WorkerMismatchError(ValueError):
+    """The processes of one training do not have the same data or settings."""
+
+
+class Workers:
+    """The processes of a strategy: one, unless it spans several (`MultiWorkerMirroredStrategy`).
+
+    Every decision on which the number of updates depends must be the same in all of them, or some
+    wait for ever for an update that the others do not make. So a decision that comes from a clock,
+    a signal or a translation is one process's, and the others are told. All must call these methods
+    at the same places; with one process they cost nothing.
+
+    Args:
+        strategy: tf.distribute.Strategy. The strategy.
+
+    Attributes:
+        count: int. How many processes there are.
+        index: int. Which this is.
+        is_chief: bool. Whether this one writes files and shows progress: the first.
+
+    Example:
+
+    >>> workers = Workers(tf.distribute.get_strategy())
+    >>> workers.is_chief, workers.any(False), workers.from_chief(0.5)
+    (True, False, 0.5)
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self._strategy = strategy
+        resolver = getattr(strategy, "cluster_resolver", None)
+        spans_several = strategy.extended._in_multi_worker_mode()
+        cluster = resolver.cluster_spec().as_dict() if spans_several and resolver else {}
+        chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
+        self.count = max(1, chiefs + others)
+        self.index = 0
+        if self.count > 1 and not (chiefs and resolver.task_type == "chief"):
+            self.index = chiefs + int(resolver.task_id)
+        self.is_chief = self.index == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        return bool(flag) if self.count == 1 else self._sum(float(flag)) > 0
+
+    def from_chief(self, value: float) -> float:
+        """The chief's value, in every process."""
+        return value if self.count == 1 else self._sum(float(value) if self.is_chief else 0.0)
+
+    def wait(self) -> None:
+        """Goes on when all processes are here."""
+        self.any(False)
+
+    def check_same(self, what: str, digest: str) -> None:
+        """Raises in every process if one has another digest than the chief.
+
+        Args:
+            what: str. What the digest is of, for the message.
+            digest: str. Of this process.
+
+        Raises:
+            WorkerMismatchError: if they differ.
+        """
+        if self.count == 1:
+            return
+        # 48 bits, which a float64 holds exactly.
+        number = float(int.from_bytes(hashlib.sha256(digest.encode()).digest()[:6], "big"))
+        differs = number != self.from_chief(number)
+        different = self._sum(float(differs))
+        if different:
+            which = f"this one, worker {self.index}, among them" if differs else "not this one"
+            raise WorkerMismatchError(
+                f"`{what}` must be the same on all {self.count} workers. Received: another than "
+                f"the first worker's on {different:.0f} of them, {which}"
+            )
+
+    def _sum(self, value: float) -> float:
+        """The sum over the processes."""
+        local = max(1, self._strategy.num_replicas_in_sync // self.count)
+
+        def of_replica(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+            is_first = context.replica_id_in_sync_group % local == 0
+            return tf.constant(value if is_first else 0.0, tf.float64)
+
+        values = self._strategy.experimental_distribute_values_from_function(of_replica)
+        return float(np.asarray(self._strategy.reduce("SUM", values, axis=None)))
