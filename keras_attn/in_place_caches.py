@@ -52,16 +52,23 @@ class _InPlaceWriter:
     def __init__(self, caches: list[tf.Tensor]) -> None:
         self._first_rows: dict[tuple[int, int], tf.Tensor] = {}  # (H, S) -> (B * H,)
         for cache in (one for one in caches if one.shape.rank > 2):
-            num_heads, length = cache.shape[1:3]
-            if (num_heads, length) not in self._first_rows:
-                rows = tf.range(tf.shape(cache)[0] * num_heads) * length
-                self._first_rows[num_heads, length] = rows
+            form = tuple(cache.shape[1:3])
+            if None not in form and form not in self._first_rows:
+                self._first_rows[form] = _first_rows(cache)
 
     def __call__(self, cache: tf.Tensor, update: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        first_rows = self._first_rows.get(tuple(cache.shape[1:3]))
+        if first_rows is None:  # of a length that is not known yet
+            first_rows = _first_rows(cache)
         size = math.prod(cache.shape[3:])
         rows = tf.raw_ops.InplaceUpdate(
             x=tf.reshape(cache, (-1, size)),
-            i=self._first_rows[tuple(cache.shape[1:3])] + index,
+            i=first_rows + index,
             v=tf.reshape(update, (-1, size)),
         )
         return tf.reshape(rows, tf.shape(cache))
+
+
+def _first_rows(cache: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(cache)
+    return tf.range(shape[0] * shape[1]) * shape[2]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_attn.training.callbacks import (
     AveragedWeights,
@@ -49,31 +50,22 @@ class FitSession:
     ) -> None:
         self._session = session
         self._signals = signals
-        settings, steps, workers = session.recipe.training, session.steps, session.workers
-        self._writer = CheckpointWriter(session.index, steps, workers, settings.save_every_minutes)
-        self._display = _make_display(session)
-        self._callbacks = keras.callbacks.CallbackList(
-            [*_first_callbacks(session), *_judges(session, self._display)], model=session.model
+        settings = session.recipe.training
+        self._writer = CheckpointWriter(
+            session.index, session.steps, session.workers, settings.save_every_minutes
         )
-        self._early_stopping: EarlyStopping | None = None
-        if settings.ema_decay is not None:
-            self._callbacks.append(AveragedWeights())
-        if workers.is_chief:
-            history = HistoryWriter(session.run.history, steps, session.throughput)
-            self._callbacks.append(history)
-        self._callbacks.append(self._writer)
-        if settings.early_stopping_patience is not None:
-            index = session.index
-            self._early_stopping = EarlyStopping(
-                session.run.history, index.monitor, index.higher_is_better,
-                settings.early_stopping_patience, workers,
-            )  # fmt: skip
-            self._callbacks.append(self._early_stopping)
-        if settings.tensorboard and workers.is_chief:
-            self._callbacks.append(keras.callbacks.TensorBoard(session.run.tensorboard))
-        for callback in (*extra_callbacks, StopOnSignal(signals, workers, self._writer)):
-            self._callbacks.append(callback)
-        self._callbacks.set_model(session.model)
+        self._display = _make_display(session)
+        self._early_stopping = _make_early_stopping(session)
+        built_in = [
+            *_first_callbacks(session),
+            *_judges(session, self._display),
+            *_savers(session, self._writer),
+            *([self._early_stopping] if self._early_stopping is not None else []),
+        ]
+        last = StopOnSignal(signals, session.workers, self._writer)
+        self._callbacks = keras.callbacks.CallbackList(
+            [*built_in, *extra_callbacks, last], add_history=True, model=session.model
+        )
 
     def run(self) -> None:
         """Trains.
@@ -98,8 +90,7 @@ class FitSession:
             self._save_if_consistent(error)
             raise
         except NonFiniteLossError as error:
-            self._save_before(error)
-            raise self._located(error) from error
+            raise self._located(error, self._save_before(error)) from error
         finally:
             self._signals.deferred = False
             self._display.close()
@@ -169,16 +160,20 @@ class FitSession:
             self._writer.set_model(self._session.model)
             self._writer.write({})
 
-    def _save_before(self, error: NonFiniteLossError) -> None:
-        """Saves the weights before an update that was withheld."""
-        session = self._session
-        if error.are_weights_good and error.step - 1 > session.run.last_step():
+    def _save_before(self, error: NonFiniteLossError) -> bool:
+        """Saves the weights before an update that was withheld; whether they are good."""
+        session, step = self._session, error.step - 1
+        weights = session.model.weights
+        if not (error.are_weights_good and all(map(_is_finite, weights))):
+            return False
+        if step > session.run.last_step():
             session.model.optimizer.withheld_updates.assign(0)
-            session.steps.step = error.step - 1
+            session.steps.step = step
             self._writer.set_model(session.model)
             self._writer.write({}, with_metrics_so_far=False)
+        return True
 
-    def _located(self, error: NonFiniteLossError) -> NonFiniteLossError:
+    def _located(self, error: NonFiniteLossError, are_weights_good: bool) -> NonFiniteLossError:
         """The error with the place of its batch in the data."""
         pipeline = self._session.train_pipeline
         epoch, number = divmod(error.step - 1, pipeline.steps_per_epoch)
@@ -188,7 +183,11 @@ class FitSession:
             f"batch {number + 1} of {pipeline.steps_per_epoch} in epoch {epoch + 1}, "
             f"{rows} x {length} tokens"
         )
-        return NonFiniteLossError(error.step, error.loss, error.are_weights_good, batch)
+        return NonFiniteLossError(error.step, error.loss, are_weights_good, batch)
+
+
+def _is_finite(weight: keras.Variable) -> bool:
+    return bool(np.isfinite(keras.ops.convert_to_numpy(weight).astype("float32")).all())
 
 
 def _make_display(session: TrainingSession) -> ProgressDisplay:
@@ -238,3 +237,26 @@ def _judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.ca
             )
         )  # fmt: skip
     return result
+
+
+def _savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.callbacks.Callback]:
+    """Those that keep what the others found."""
+    settings, run = session.recipe.training, session.run
+    result: list[keras.callbacks.Callback] = []
+    if settings.ema_decay is not None:
+        result.append(AveragedWeights())
+    if session.workers.is_chief:
+        result.append(HistoryWriter(run.history, session.steps, session.throughput))
+    result.append(writer)
+    if settings.tensorboard and session.workers.is_chief:
+        result.append(keras.callbacks.TensorBoard(run.tensorboard))
+    return result
+
+
+def _make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
+    patience, index = session.recipe.training.early_stopping_patience, session.index
+    if patience is None:
+        return None
+    return EarlyStopping(
+        session.run.history, index.monitor, index.higher_is_better, patience, session.workers
+    )

@@ -21,9 +21,9 @@ from keras_attn.training.callbacks import (
     Throughput,
     TimeLimit,
     ValidationBleu,
-    read_history,
 )
 from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.json_lines import read_lines
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.perplexity import Perplexity
@@ -87,7 +87,9 @@ def test_a_time_limit_ends_the_training():
 def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step():
     steps = StepCounter(step=40)
     poison = At(lambda model, _: model.layers[0].embeddings.assign(np.full((9, 4), np.nan)))
-    with pytest.raises(NonFiniteLossError, match="Received: nan at step 42.*peak_learning_rate"):
+    with pytest.raises(
+        NonFiniteLossError, match="Received: a loss of nan at step 42.*peak_learning_rate"
+    ):
         fit([steps, StopOnNonFiniteLoss(steps), poison])
 
 
@@ -113,21 +115,21 @@ def test_history_has_a_line_a_validation_and_a_resumed_run_drops_what_it_repeats
     path = tmp_path / "history.jsonl"
     steps = StepCounter()
     fit([steps, HistoryWriter(path, steps)], epochs=3, steps=2)
-    assert [line["step"] for line in read_history(path)] == [2, 4, 6]
-    assert {"loss", "val_loss", "val_perplexity", "learning_rate"} < set(read_history(path)[0])
-    first = read_history(path)[0]
+    assert [line["step"] for line in read_lines(path)] == [2, 4, 6]
+    assert {"loss", "val_loss", "val_perplexity", "learning_rate"} < set(read_lines(path)[0])
+    first = read_lines(path)[0]
     with path.open("a") as file:
         file.write('{"step": 8, "lo')  # a crash while writing
     steps = StepCounter(step=3)
     fit([steps, HistoryWriter(path, steps)], epochs=1, steps=2)
-    assert [line["step"] for line in read_history(path)] == [2, 5]
-    assert read_history(path)[0] == first
+    assert [line["step"] for line in read_lines(path)] == [2, 5]
+    assert read_lines(path)[0] == first
 
 
 def test_a_damaged_line_of_the_history_is_named(tmp_path):
     (tmp_path / "history.jsonl").write_text('{"step": 1}\nnothing\n{"step": 2}\n')
     with pytest.raises(ValueError, match="line 2: 'nothing'"):
-        read_history(tmp_path / "history.jsonl")
+        read_lines(tmp_path / "history.jsonl")
 
 
 def test_checkpoints_hold_weights_and_optimizer_state(tmp_path):
@@ -148,7 +150,7 @@ def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
                           [[text.upper() for text in sources]])  # fmt: skip
     steps = StepCounter()
     fit([steps, bleu, HistoryWriter(tmp_path / "history.jsonl", steps)], epochs=1)
-    (line,) = read_history(tmp_path / "history.jsonl")
+    (line,) = read_lines(tmp_path / "history.jsonl")
     assert line["val_bleu"] == pytest.approx(100.0) and line["val_chrf"] == pytest.approx(100.0)
     assert "tok:13a" in bleu.signature
     assert bleu.translations == [text.upper() for text in sources]

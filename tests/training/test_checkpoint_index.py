@@ -45,8 +45,8 @@ def test_higher_may_be_better_and_the_later_of_equals_wins(tmp_path):
 
 def test_a_checkpoint_whose_file_is_gone_is_not_listed(tmp_path):
     index = CheckpointIndex(tmp_path / "c")
-    add(index, 10)
-    add(index, 20)
+    add(index, 10, val_loss=1.0)
+    add(index, 20, val_loss=1.0)
     index.path_of_step(20).unlink()
     assert CheckpointIndex(tmp_path / "c").latest.step == 10
 
@@ -54,13 +54,64 @@ def test_a_checkpoint_whose_file_is_gone_is_not_listed(tmp_path):
 def test_a_step_that_is_written_again_replaces_what_came_after_it(tmp_path):
     index = CheckpointIndex(tmp_path / "c")
     for step in (10, 20, 30):
-        add(index, step)
-    add(index, 20)
+        add(index, step, val_loss=1.0)
+    add(index, 20, val_loss=2.0)
     assert [one.step for one in index.checkpoints] == [10, 20]
     assert not index.path_of_step(30).exists() and index.path_of_step(20).exists()
 
 
-def test_a_damaged_index_is_named(tmp_path):
-    (tmp_path / "checkpoints.json").write_text("{")
-    with pytest.raises(ValueError, match="checkpoints.json` must be the index"):
-        CheckpointIndex(tmp_path)
+def test_of_those_saved_between_validations_the_last_is_kept_until_there_is_a_later_one(tmp_path):
+    index = CheckpointIndex(tmp_path / "c", keep=2, monitor="val_loss")
+    add(index, 10, val_loss=1.0)
+    add(index, 12)
+    add(index, 14)
+    assert [one.step for one in index.checkpoints] == [10, 14]
+    add(index, 20, val_loss=2.0)
+    add(index, 22)
+    add(index, 30, val_loss=3.0)
+    assert [one.step for one in index.checkpoints] == [10, 20, 30]  # the best, and the last two
+    assert len(files(index)) == 4
+
+
+def test_damage_of_a_file_is_seen_and_the_file_kept_aside(tmp_path):
+    index = CheckpointIndex(tmp_path / "c")
+    add(index, 10, val_loss=1.0)
+    add(index, 20, val_loss=1.0)
+    assert index.latest.is_whole()
+    path = index.path_of_step(20)
+    path.write_bytes(b"weighty")  # as long as before
+    latest = CheckpointIndex(tmp_path / "c").latest
+    assert not latest.is_whole()
+    index.set_aside(index.latest)
+    assert CheckpointIndex(tmp_path / "c").latest.step == 10
+    assert path.with_name(f"damaged.{path.name}").read_bytes() == b"weighty"
+
+
+@pytest.mark.parametrize("contents", ["{", '{"checkpoints": 3}', "[]", None])
+def test_without_an_index_the_files_are_the_list(tmp_path, contents):
+    index = CheckpointIndex(tmp_path / "c")
+    add(index, 10, val_loss=1.0)
+    add(index, 20, val_loss=1.0)
+    name = tmp_path / "c" / "checkpoints.json"
+    name.unlink()
+    if contents is not None:
+        name.write_text(contents)
+    assert [one.step for one in CheckpointIndex(tmp_path / "c").checkpoints] == [10, 20]
+
+
+def test_what_a_kill_left_is_deleted_and_nothing_else(tmp_path):
+    index = CheckpointIndex(tmp_path / "c")
+    add(index, 10, val_loss=1.0)
+    for name in (".partial.step-00000020.weights.h5", "checkpoints.json.partial"):
+        (tmp_path / "c" / name).write_text("half")
+    index.path_of_step(30).write_text("renamed, and not yet in the index")
+    for name in ("average.weights.h5", "damaged.step-00000005.weights.h5", "notes.txt"):
+        (tmp_path / "c" / name).write_text("mine")
+    index.tidy()
+    assert files(index) == [
+        "average.weights.h5",
+        "checkpoints.json",
+        "damaged.step-00000005.weights.h5",
+        "notes.txt",
+        "step-00000010.weights.h5",
+    ]
