@@ -75,14 +75,14 @@ class Seq2SeqModel(keras.Model):
             super()._maybe_symbolic_build(iterator, data_batch)
 
     def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`; under a strategy with several replicas it builds at once.
+        """As `keras.Model.compile`; builds loss and metrics at once.
 
-        Keras would build loss and metrics from the mean of the replicas' batches, which turns token
-        ids into floats, and the model rightly refuses those.
+        Keras builds them with the first batch: too late for a step that carries their values
+        through a loop, and under a strategy from the mean of the replicas' batches, which turns
+        token ids into floats, and the model rightly refuses those.
         """
         super().compile(*args, **kwargs)
-        strategy = getattr(self, "distribute_strategy", None)
-        if self.built and getattr(strategy, "num_replicas_in_sync", 1) > 1:
+        if self.built:
             labels, weights = ops.zeros((1, 1), "int32"), ops.zeros((1, 1))
             logits = ops.zeros((1, 1, self.target_vocabulary_size))
             with keras.StatelessScope():  # nothing is counted

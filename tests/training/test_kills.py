@@ -1,0 +1,145 @@
+"""A training that is killed again and again ends with the very weights of one that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_attn.training.json_lines import read_lines
+
+RECIPE = """
+name = "toy"
+[data]
+kind = "text_pair"
+train = ["{corpus}/train.en", "{corpus}/train.de"]
+validation = ["{corpus}/val.en", "{corpus}/val.de"]
+[tokenizer]
+kind = "byte"
+[model]
+preset = "transformer_tiny"
+[model.overrides]
+hidden_dim = 32
+intermediate_dim = 64
+num_heads = 2
+num_layers = 1
+dropout = 0.2
+[training]
+jit_compile = {jit_compile}
+global_batch_tokens = 1024
+num_buckets = 2
+max_steps = {max_steps}
+validate_every_steps = 30
+save_every_minutes = 0.005
+bleu_sentences = 2
+sample_sentences = 1
+ema_decay = 0.9
+early_stopping_patience = 1000
+keep_checkpoints = 2
+warmup_steps = 50
+[decoding]
+class_name = "GreedySearch"
+max_extra_tokens = 2
+"""
+TIMES = {"seconds", "target_tokens_per_second", "sentences_per_second"}
+
+
+def start(recipe: Path, run: Path, cache: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "keras_attn", "train", str(recipe), "--output", str(run)]
+    environment = {**os.environ, "KERAS_ATTN_CACHE": str(cache)}
+    with (run.parent / f"{run.name}.log").open("ab") as log:
+        return subprocess.Popen([*command, "--resume"], stdout=log, stderr=log, env=environment)
+
+
+def write_corpus(directory: Path) -> None:
+    """Numbers to their digits in another order: nothing that is slow to read or to score."""
+    directory.mkdir()
+    for name, numbers in (("train", range(1000, 1300)), ("val", range(2000, 2012))):
+        for language, step in (("en", 1), ("de", -1)):
+            lines = [" ".join(str(number)[::step]) for number in numbers]
+            (directory / f"{name}.{language}").write_text("\n".join(lines), encoding="utf-8")
+
+
+def last_saved(run: Path) -> int:
+    index = run / "checkpoints" / "checkpoints.json"
+    return json.loads(index.read_text())["checkpoints"][-1]["step"] if index.exists() else 0
+
+
+def kill_while_it_trains(
+    process: subprocess.Popen, run: Path, steps: int, when: random.Random
+) -> str:
+    """Kills it at a random moment after so many steps, or when it next writes a checkpoint."""
+    goal = last_saved(run) + steps
+    while process.poll() is None and last_saved(run) < goal:
+        time.sleep(0.005)
+    kind = when.choice(["at any moment", "while a checkpoint is written"])
+    if kind == "at any moment":
+        time.sleep(when.uniform(0.0, 0.5))
+    else:
+        while process.poll() is None and not list((run / "checkpoints").glob(".partial.*")):
+            time.sleep(0.0005)
+    assert process.poll() is None, f"it ended before it was killed: {process.returncode}"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    left = bool(list((run / "checkpoints").glob(".partial.*")))
+    return f"killed {kind}, {'a half-written file left' if left else 'no file half-written'}"
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(path, "r") as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return found
+
+
+def comparable(values: dict) -> dict:
+    """Without what the clock says."""
+    return {key: value for key, value in values.items() if key not in TIMES}
+
+
+@pytest.mark.parametrize(
+    ("kills", "max_steps", "jit_compile"),
+    [(1, 120, "false"), pytest.param(20, 3000, "true", marks=pytest.mark.slow)],
+)
+def test_killed_runs_end_with_the_same_weights_and_a_whole_history(
+    tmp_path, kills, max_steps, jit_compile
+):
+    recipe, corpus, cache = tmp_path / "toy.toml", tmp_path / "corpus", tmp_path / "cache"
+    write_corpus(corpus)
+    recipe.write_text(RECIPE.format(max_steps=max_steps, jit_compile=jit_compile, corpus=corpus))
+    straight, killed, when = tmp_path / "straight", tmp_path / "killed", random.Random(0)
+    assert start(recipe, straight, cache).wait() == 0
+    for number in range(kills):
+        steps = when.randint(1, max_steps // (2 * kills))
+        words = kill_while_it_trains(start(recipe, killed, cache), killed, steps, when)
+        print(f"{number + 1:2d} {words}; saved: step {last_saved(killed)}")
+    assert start(recipe, killed, cache).wait() == 0
+    name = f"checkpoints/step-{max_steps:08d}.weights.h5"
+    ours, theirs = arrays(killed / name), arrays(straight / name)
+    assert ours.keys() == theirs.keys() and any("seeds" in key for key in ours)
+    for key in ours:
+        np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
+    histories = [
+        [comparable(line) for line in read_lines(run / "history.jsonl")]
+        for run in (killed, straight)
+    ]
+    assert histories[0] == histories[1]
+    assert [line["step"] for line in histories[0]] == list(range(30, max_steps + 1, 30))
+    assert read_lines(killed / "samples.jsonl") == read_lines(straight / "samples.jsonl")
+    reports = [json.loads((run / "report.json").read_text()) for run in (killed, straight)]
+    for key in ("weights", "steps", "epochs", "ended_by"):
+        assert reports[0][key] == reports[1][key], key
+    assert comparable(reports[0]["validation"]) == comparable(reports[1]["validation"])
+    assert not list(killed.rglob(".partial*")) and not list(killed.rglob("*.partial"))
+    print(f"{len(ours)} arrays of step {max_steps} bit-identical, {len(histories[0])} validations")
