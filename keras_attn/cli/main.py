@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -31,7 +32,7 @@ from keras_attn.version import __version__
 DEBUG = "KERAS_ATTN_DEBUG"
 COMMANDS = (demo, recipes, train, translate, score, evaluate, average, export, verify, plot)
 # Statuses as of shells and of argparse.
-FAILED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FAILED, BAD_INPUT, PIPE_CLOSED = 1, 2, 141
 
 _DESCRIPTION = """\
 The Transformer of "Attention Is All You Need": train, translate, evaluate, export."""
@@ -68,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: sequence of str or None. The arguments; None for those of this process.
 
     Returns:
-        int. The exit status: 0; 1 if the work failed; 2 for bad input; 130 if interrupted; 141 if
-        nobody reads standard output any more.
+        int. The exit status: 0; 1 if the work failed; 2 for bad input; 130 if interrupted, or 143
+        by SIGTERM; 141 if nobody reads standard output any more.
     """
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -94,8 +95,9 @@ def _run(arguments: argparse.Namespace) -> int:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except KeyboardInterrupt:
-        return _complain(arguments.command, "interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        number = getattr(error, "number", signal.SIGINT)
+        return _complain(arguments.command, "interrupted", 128 + number)
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()

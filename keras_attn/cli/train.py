@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers > 1 and _IS_WORKER not in os.environ:
         return _start_workers(arguments.workers)
     load_tensorflow()
-    from keras_attn.training import NonFiniteLossError, train
+    from keras_attn.training import NonFiniteLossError, WorkerLostError, train
 
     try:
         result = train(
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             console=make_console(stderr=True),
             accept_changed_data=arguments.accept_changed_data,
         )
-    except NonFiniteLossError as error:
+    except (NonFiniteLossError, WorkerLostError) as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:
         print_json({"run": result.run, **result.report})

@@ -15,6 +15,7 @@ from keras_attn.training.trainer import train
 from keras_attn.training.training_result import TrainingResult
 from keras_attn.training.training_step import TrainingStep
 from keras_attn.training.transformer_schedule import TransformerSchedule
+from keras_attn.training.workers import WorkerLostError, WorkerMismatchError
 
 __all__ = [
     "CheckpointError",
@@ -28,6 +29,8 @@ __all__ = [
     "TrainingResult",
     "TrainingStep",
     "TransformerSchedule",
+    "WorkerLostError",
+    "WorkerMismatchError",
     "average_checkpoints",
     "get_strategy",
     "list_recipes",

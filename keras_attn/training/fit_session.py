@@ -76,6 +76,7 @@ class FitSession:
         """
         session, steps = self._session, self._session.steps
         self._signals.deferred = True
+        self._signals.install()
         try:
             self._validate_if_due()
             if self._has_stopped_early():

@@ -42,9 +42,16 @@ class StopSignals:
         self.received: int | None = None
 
     def __enter__(self) -> "StopSignals":
-        if threading.current_thread() is threading.main_thread():
-            self._before = {one: signal.signal(one, self._note) for one in _SIGNALS}
+        self.install()
         return self
+
+    def install(self) -> None:
+        """Takes the signals; once more after a strategy of several workers took SIGTERM."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _SIGNALS:
+            self._before.setdefault(number, signal.getsignal(number))
+            signal.signal(number, self._note)
 
     def __exit__(self, *exception: Any) -> None:
         for number, handler in self._before.items():

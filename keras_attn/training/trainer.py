@@ -21,6 +21,7 @@ from keras_attn.training.show_line import show_line
 from keras_attn.training.stop_signals import StopSignals
 from keras_attn.training.training_result import TrainingResult
 from keras_attn.training.training_session import TrainingSession, prepare_session
+from keras_attn.training.workers import WorkerLostError
 from keras_attn.translator import Translator
 
 
@@ -62,6 +63,7 @@ def train(
         NonFiniteLossError: if loss or gradient become NaN or infinite; that update is not made, and
             the weights before it are saved.
         CheckpointError: if a checkpoint cannot be written; earlier ones stay.
+        WorkerLostError: if another worker ends before the training does.
         KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written before.
 
     Example:
@@ -95,8 +97,10 @@ def _train(
         status = "interrupted" if status == "failed" else status
         show_line(session.console, f"interrupted: {_how_to_go_on(session)}")
         raise
-    except BaseException:
+    except BaseException as error:
         show_line(session.console, f"{status}: {_how_to_go_on(session)}")
+        if session.workers.count > 1 and isinstance(error, tf.errors.OpError):
+            raise WorkerLostError(str(error)) from error
         raise
     finally:
         if session.workers.is_chief:

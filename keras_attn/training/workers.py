@@ -10,6 +10,21 @@ class WorkerMismatchError(ValueError):
     """The processes of one training do not have the same data or settings."""
 
 
+class WorkerLostError(RuntimeError):
+    """Another process of the training has ended, or cannot be reached.
+
+    Args:
+        reason: str. What TensorFlow said.
+    """
+
+    def __init__(self, reason: str) -> None:
+        reason = " ".join(reason.partition("aborted by:")[2].split()) or "no reason given"
+        super().__init__(
+            "another worker has ended, or cannot be reached; start all of them again with "
+            f"`--resume` ({reason[:200]})"
+        )
+
+
 class Workers:
     """The processes of a strategy: one, unless it spans several (`MultiWorkerMirroredStrategy`).
 
