@@ -1,0 +1,137 @@
+"""Two worker processes over loopback train as one does; one that is lost ends the other."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_attn.cli.local_workers import _free_ports, worker_environment
+from keras_attn.training.json_lines import read_lines
+from tests.training.test_kills import arrays, last_saved, write_corpus
+
+RECIPE = """
+name = "toy"
+[data]
+kind = "text_pair"
+train = ["{corpus}/train.en", "{corpus}/train.de"]
+validation = ["{corpus}/val.en", "{corpus}/val.de"]
+[tokenizer]
+kind = "byte"
+[model]
+preset = "transformer_tiny"
+[model.overrides]
+hidden_dim = 32
+intermediate_dim = 64
+num_heads = 2
+num_layers = 1
+dropout = 0.0
+[training]
+jit_compile = false
+global_batch_tokens = 512
+num_buckets = 2
+max_steps = 50
+validate_every_steps = 25
+bleu_sentences = 2
+sample_sentences = 1
+peak_learning_rate = 0.002
+warmup_steps = 20
+clip_norm = 1.0
+accumulation_steps = 2
+[decoding]
+class_name = "GreedySearch"
+max_extra_tokens = 2
+"""
+# Leaves the weights that this process itself holds, beside what the chief writes.
+WORKER = """
+import os, sys, keras, numpy as np
+from keras_attn.training import Recipe, train
+class Keep(keras.callbacks.Callback):
+    def on_train_end(self, logs=None):
+        name = f"{sys.argv[2]}.worker{os.environ.get('KERAS_ATTN_WORKER', '')}"
+        weights = enumerate(self.model.weights)
+        np.savez(name, **{f"{i} {one.path}".replace("/", "."): one.numpy() for i, one in weights})
+train(Recipe.from_toml(sys.argv[1]), sys.argv[2], resume=True, callbacks=[Keep()])
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Path:
+    write_corpus(tmp_path / "corpus")
+    path = tmp_path / "toy.toml"
+    path.write_text(RECIPE.format(corpus=tmp_path / "corpus"))
+    return path
+
+
+def start(recipe: Path, run: Path, environment: dict[str, str]) -> subprocess.Popen:
+    name = f"{run.name}.{environment.get('KERAS_ATTN_WORKER', 'one')}.log"
+    environment = {**environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WORKER, str(recipe), str(run)]
+    with (run.parent / name).open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def start_two(recipe: Path, run: Path) -> list[subprocess.Popen]:
+    addresses = [f"localhost:{port}" for port in _free_ports(2)]
+    return [start(recipe, run, worker_environment(addresses, index)) for index in range(2)]
+
+
+def wait(processes: list[subprocess.Popen], run: Path) -> None:
+    logs = "\n".join(path.read_text()[-1500:] for path in run.parent.glob(f"{run.name}*.log"))
+    assert [process.wait(400) for process in processes] == [0] * len(processes), logs
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    """All but the biases of the keys, which softmax cancels: their gradient is rounding."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files if ".key.bias" not in name}
+
+
+def test_two_workers_hold_the_same_weights_and_those_of_one_process(recipe, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    wait([start(recipe, one, dict(os.environ))], one)
+    wait(start_two(recipe, two), two)
+    first, second = weights(tmp_path / "two.worker0.npz"), weights(tmp_path / "two.worker1.npz")
+    alone = weights(tmp_path / "one.worker.npz")
+    assert len(first) > 20 and first.keys() == second.keys()
+    for (name, left), single in zip(first.items(), alone.values(), strict=True):
+        np.testing.assert_array_equal(left, second[name], err_msg=name)
+        atol = 1e-4 * np.abs(single).max()
+        np.testing.assert_allclose(left, single, rtol=1e-4, atol=atol, err_msg=name)
+    ours, theirs = read_lines(two / "history.jsonl"), read_lines(one / "history.jsonl")
+    assert [line["step"] for line in ours] == [line["step"] for line in theirs] == [25, 50]
+    for left, right in zip(ours, theirs, strict=True):
+        for name in ("loss", "perplexity", "val_loss", "val_perplexity", "val_bleu"):
+            assert left[name] == pytest.approx(right[name], rel=1e-4, abs=1e-6), name
+    assert json.loads((two / "run.json").read_text())["status"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_lost_worker_ends_the_other_and_both_go_on_to_the_same_result(recipe, tmp_path, lost):
+    text = recipe.read_text().replace(
+        "max_steps = 50", "max_steps = 600\nsave_every_minutes = 0.01"
+    )
+    recipe.write_text(text)
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    wait(start_two(recipe, straight), straight)
+    processes = start_two(recipe, killed)
+    while last_saved(killed) < 40:
+        assert [process.poll() for process in processes] == [None, None]
+        time.sleep(0.05)
+    processes[lost].send_signal(signal.SIGKILL)
+    assert processes[1 - lost].wait(60) != 0
+    log = (tmp_path / f"killed.{1 - lost}.log").read_text()
+    assert "another worker has ended, or cannot be reached" in log
+    wait(start_two(recipe, killed), killed)
+    name = "checkpoints/step-00000600.weights.h5"
+    ours, theirs = arrays(killed / name), arrays(straight / name)
+    for key in ours:
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-5, atol=1e-7, err_msg=key)
+    steps = [line["step"] for line in read_lines(killed / "history.jsonl")]
+    assert steps == list(range(25, 601, 25))
