@@ -6,7 +6,6 @@ import argparse
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_failure import CommandFailure
@@ -93,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers > 1 and _IS_WORKER not in os.environ:
         return _start_workers(arguments.workers)
     load_tensorflow()
-    from keras_attn.training import NonFiniteLossError, WorkerLostError, train
+    from keras_attn.training import CheckpointError, NonFiniteLossError, WorkerLostError, train
 
     try:
         result = train(
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             console=make_console(stderr=True),
             accept_changed_data=arguments.accept_changed_data,
         )
-    except (NonFiniteLossError, WorkerLostError) as error:
+    except (CheckpointError, NonFiniteLossError, WorkerLostError) as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:
         print_json({"run": result.run, **result.report})
@@ -139,4 +138,4 @@ def _recipe(arguments: argparse.Namespace) -> Recipe | None:
         return Recipe.named(arguments.recipe).override(dict(arguments.set))
     if not arguments.set:
         return None
-    return Recipe.from_toml(Path(arguments.output) / "recipe.toml").override(dict(arguments.set))
+    return Recipe.from_run(arguments.output).override(dict(arguments.set))

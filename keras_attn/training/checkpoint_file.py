@@ -1,8 +1,8 @@
 """One checkpoint on disk: all that a training needs to go on as if it had never stopped."""
 
 import contextlib
+import io
 import os
-import shutil
 import zlib
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import numpy as np
 
 STATE_GROUP = "training_state"
 _CHUNK_BYTES = 1 << 24
-_SPARE_BYTES = 1 << 20
 
 
 class CheckpointError(OSError):
@@ -77,42 +76,48 @@ def _seeds(model: keras.Model) -> list[keras.Variable]:
     return [one for one in model.non_trainable_variables if id(one) not in saved]
 
 
-def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> None:
+def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
     """Writes weights, optimizer and state: under another name, synced, then renamed.
+
+    The file is put together in memory, which takes its size there for that time: HDF5 can end the
+    process when a disk fills while it writes.
 
     Args:
         model: keras.Model. Compiled and built.
         path: Path. The `.weights.h5` file, which is there whole or not at all.
         state: dict of str to array. What `training_state` returned.
 
+    Returns:
+        int. The CRC-32 of the file.
+
     Raises:
         CheckpointError: if the disk is full, the directory cannot be written, and so on.
     """
+    buffer = _WeightsBuffer()
+    model.save_weights(buffer)
+    with h5py.File(buffer, "r+") as file:
+        for name, array in state.items():
+            file[f"{STATE_GROUP}/{name}"] = array
+    contents = buffer.getbuffer()
     temporary = path.with_name(f".partial.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _check_space(model, path.parent)
-        model.save_weights(temporary)
-        with h5py.File(temporary, "r+") as file:
-            for name, array in state.items():
-                file[f"{STATE_GROUP}/{name}"] = array
+        temporary.write_bytes(contents)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
-    except (OSError, RuntimeError) as error:  # RuntimeError: h5py, when it cannot close a file
+    except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise CheckpointError(path, getattr(error, "strerror", None) or str(error)) from error
+        raise CheckpointError(path, error.strerror or str(error)) from error
+    return zlib.crc32(contents)
 
 
-def _check_space(model: keras.Model, directory: Path) -> None:
-    """HDF5 can be left in a state that ends the process if the disk is full midway: look before."""
-    variables = [*model.weights, *(model.optimizer.variables if model.optimizer else ())]
-    needed = sum(int(np.prod(one.shape)) * 4 for one in variables) + _SPARE_BYTES
-    free = shutil.disk_usage(directory).free
-    if free < needed:
-        megabytes = f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} MiB are free"
-        raise OSError(f"no space left on the device: {megabytes}")
+class _WeightsBuffer(io.BytesIO):
+    """A file in memory with the name that Keras wants of files of weights."""
+
+    def __str__(self) -> str:
+        return "checkpoint.weights.h5"
 
 
 def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:

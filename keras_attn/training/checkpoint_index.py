@@ -91,18 +91,19 @@ class CheckpointIndex:
         """The path of the weights file of a step."""
         return self.directory / f"step-{step:08d}.weights.h5"
 
-    def add(self, step: int, metrics: dict[str, float]) -> Checkpoint:
+    def add(self, step: int, metrics: dict[str, float], crc32: int | None = None) -> Checkpoint:
         """Enters a checkpoint whose file is in place, and deletes those no longer kept.
 
         Args:
             step: int. Updates made.
             metrics: dict of str to float. What the validation gave; empty if there was none.
+            crc32: int or None. The checksum of the file, if it is known.
 
         Returns:
             The new entry.
         """
         path = self.path_of_step(step)
-        entry = Checkpoint(step, path, dict(metrics), checksum(path))
+        entry = Checkpoint(step, path, dict(metrics), checksum(path) if crc32 is None else crc32)
         # What lies ahead of a step that is written again belongs to a course that was given up.
         before = self.checkpoints
         validated = [one for one in before if one.step < step and one.metrics]

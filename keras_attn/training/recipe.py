@@ -17,6 +17,7 @@ from keras_attn.training.recipe_section import RecipeSection, nearest_names
 from keras_attn.training.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.training_recipe import TrainingRecipe
 
+_LAST_LINE = "# Every field that is set stands above this line.\n"
 _SECTIONS: dict[str, type[RecipeSection]] = {
     "data": DataRecipe,
     "tokenizer": TokenizerRecipe,
@@ -143,6 +144,29 @@ class Recipe:
         text = (folder / f"{name}.toml").read_text(encoding="utf-8")
         return cls.from_table(tomllib.loads(text), name=str(name))
 
+    @classmethod
+    def from_run(cls, run: str | os.PathLike) -> Self:
+        """Reads the recipe that a training wrote into its run directory.
+
+        Args:
+            run: path. The run directory.
+
+        Returns:
+            The recipe.
+
+        Raises:
+            ValueError: as `from_toml`, or if the end of the file is missing: what is left may be a
+                valid recipe, of another training.
+        """
+        path = Path(run) / "recipe.toml"
+        recipe = cls.from_toml(path)
+        if not path.read_text(encoding="utf-8").endswith(_LAST_LINE):
+            raise ValueError(
+                f"`{path}` must be whole. Received: a file without its last line, "
+                f"{_LAST_LINE.strip()!r}. Name the recipe that the run was started with instead"
+            )
+        return recipe
+
     def to_table(self) -> dict[str, Any]:
         """Gives the recipe as nested tables, every field that is not None spelled out."""
         texts = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
@@ -156,7 +180,7 @@ class Recipe:
         """
         path = Path(path)
         temporary = path.with_name(path.name + ".partial")
-        temporary.write_text(tomli_w.dumps(self.to_table()), encoding="utf-8")
+        temporary.write_text(tomli_w.dumps(self.to_table()) + _LAST_LINE, encoding="utf-8")
         os.replace(temporary, path)
 
     def override(self, values: Mapping[str, Any]) -> Self:

@@ -1,5 +1,6 @@
 """`train`: from a recipe to a run directory with a translator in it."""
 
+import contextlib
 import json
 import os
 import time
@@ -104,7 +105,8 @@ def _train(
         raise
     finally:
         if session.workers.is_chief:
-            _end_session(session, status, first_step, time.monotonic() - started)
+            with contextlib.suppress(OSError):  # a full disk has been reported already
+                _end_session(session, status, first_step, time.monotonic() - started)
     return _result(session, time.monotonic() - started)
 
 

@@ -181,10 +181,10 @@ def _resolve_recipe(
                 "`recipe` may only be left out to resume a run that holds one. "
                 f"Received: recipe=None, output={str(run.path)!r}"
             )
-        return Recipe.from_toml(run.recipe)
+        return Recipe.from_run(run.path)
     resolved = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe)
     if resume and run.last_step():
-        started_with = Recipe.from_toml(run.recipe)
+        started_with = Recipe.from_run(run.path)
         for section, name in _fixed_fields(resolved):
             ours = getattr(getattr(resolved, section), name)
             theirs = getattr(getattr(started_with, section), name)

@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
 from keras_attn.training.json_lines import read_lines
+from tests.support.checkpoints import arrays
 
 RECIPE = """
 name = "toy"
@@ -90,17 +90,6 @@ def kill_while_it_trains(
     process.wait()
     left = bool(list((run / "checkpoints").glob(".partial.*")))
     return f"killed {kind}, {'a half-written file left' if left else 'no file half-written'}"
-
-
-def arrays(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    with h5py.File(path, "r") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    return found
 
 
 def comparable(values: dict) -> dict:

@@ -13,7 +13,8 @@ import pytest
 
 from keras_attn.cli.local_workers import _free_ports, worker_environment
 from keras_attn.training.json_lines import read_lines
-from tests.training.test_kills import arrays, last_saved, write_corpus
+from tests.support.checkpoints import arrays
+from tests.training.test_kills import last_saved, write_corpus
 
 RECIPE = """
 name = "toy"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -14,11 +15,14 @@ from rich.console import Console
 from keras_attn.training.average_checkpoints import average_checkpoints
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.finish_run import choose_weights, rewrite_translator
+from keras_attn.training.json_lines import read_lines
+from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.recipe import Recipe
 from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.trainer import train
 from keras_attn.translator import Translator
+from tests.support.checkpoints import arrays
 
 WORDS = {"a": "ein", "red": "rot", "dog": "Hund", "cat": "Katze", "runs": "läuft", "x": "ypsilon"}
 
@@ -60,15 +64,6 @@ def recipe(tmp_path) -> Recipe:
     )  # fmt: skip
 
 
-def comparable_weights(model) -> dict[str, np.ndarray]:
-    """All weights but the biases of the keys, which softmax cancels: their gradient is rounding."""
-    return {
-        f"{place} {weight.path}": weight.numpy()
-        for place, weight in enumerate(model.weights)
-        if "/key/bias" not in weight.path
-    }
-
-
 class InterruptAt(keras.callbacks.Callback):
     """Presses the interrupt key at the end of a step of this session."""
 
@@ -80,6 +75,15 @@ class InterruptAt(keras.callbacks.Callback):
         self.step -= 1
         if self.step == 0:
             raise KeyboardInterrupt
+
+
+def assert_same_checkpoint(ours, theirs, step: int) -> None:
+    """Weights, optimizer, averages and seeds, bit for bit."""
+    name = f"checkpoints/step-{step:08d}.weights.h5"
+    left, right = arrays(ours / name), arrays(theirs / name)
+    assert len(left) > 10 and left.keys() == right.keys()
+    for key in left:
+        np.testing.assert_array_equal(left[key], right[key], err_msg=key)
 
 
 def steps_in(run) -> list[int]:
@@ -127,7 +131,15 @@ def test_the_translator_has_the_best_checkpoints_weights_and_no_optimizer(recipe
     assert not result.translator.model.compiled
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights_as_one_that_was_not(recipe, tmp_path):
+def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(recipe, tmp_path):
+    recipe = recipe.override(
+        {
+            "model.overrides.dropout": "0.3",
+            "training.ema_decay": "0.5",
+            "training.accumulation_steps": "2",
+            "training.sample_sentences": "1",
+        }
+    )
     straight = train(recipe, tmp_path / "straight", progress=False)
     output = io.StringIO()
     with pytest.raises(KeyboardInterrupt):
@@ -139,18 +151,63 @@ def test_an_interrupted_run_resumes_to_the_same_weights_as_one_that_was_not(reci
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
     assert steps_in(tmp_path / "run") == [2, 3]
     resumed = train(None, tmp_path / "run", resume=True, progress=False)
-    assert resumed.steps == 6 and steps_in(tmp_path / "run")[-1] == 6
-    weights = []
-    for run in ("straight", "run"):
-        model = Translator.load(tmp_path / run / "translator").model
-        model.load_weights(tmp_path / run / "checkpoints" / "step-00000006.weights.h5")
-        weights.append(comparable_weights(model))
-    assert len(weights[0]) > 10
-    for (name, ours), theirs in zip(weights[0].items(), weights[1].values(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert resumed.steps == 6 and steps_in(tmp_path / "run") == [2, 4, 6]
+    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
+    for ours, theirs in zip(resumed.history, straight.history, strict=True):
+        for name in ("step", "loss", "perplexity", "val_loss", "learning_rate"):
+            assert ours[name] == theirs[name], name
+    samples = [(tmp_path / run / "samples.jsonl").read_text() for run in ("run", "straight")]
+    assert samples[0] == samples[1]
     sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
     assert [(one["from_step"], one["to_step"]) for one in sessions] == [(0, 3), (3, 6)]
-    assert straight.report["training_pairs"] == resumed.report["training_pairs"]
+    for key in ("training_pairs", "weights"):
+        assert straight.report[key] == resumed.report[key]
+
+
+def test_a_run_stopped_between_an_update_and_its_validation_validates_first(recipe, tmp_path):
+    straight = train(recipe, tmp_path / "straight", progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(4)])
+    assert [line["step"] for line in read_lines(tmp_path / "run" / "history.jsonl")] == [2]
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert [line["step"] for line in resumed.history] == [2, 4, 6]
+    for ours, theirs in zip(resumed.history, straight.history, strict=True):
+        assert [ours[name] for name in ("loss", "val_loss")] == [
+            theirs[name] for name in ("loss", "val_loss")
+        ]
+    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
+    best = [CheckpointIndex(tmp_path / one / "checkpoints").best for one in ("run", "straight")]
+    assert best[0].step == best[1].step and best[0].metrics == best[1].metrics
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_training_after_an_update_with_a_checkpoint(recipe, tmp_path, number):
+    class Signal(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 2:  # before the third update
+                os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        train(recipe, tmp_path / "run", progress=False, callbacks=[Signal()])
+    assert raised.value.number == number and signal.getsignal(number) is before
+    assert steps_in(tmp_path / "run") == [2, 3]
+
+
+def test_the_averages_are_what_is_validated_and_translated_with(recipe, tmp_path):
+    result = train(recipe.override({"training.ema_decay": "0.8"}), tmp_path / "run", progress=False)
+    best = CheckpointIndex(tmp_path / "run" / "checkpoints").best
+    saved = arrays(best.path)
+    averages = [value for name, value in saved.items() if name.startswith("optimizer/vars")]
+    for weight in result.translator.model.trainable_weights:
+        assert any(
+            value.shape == weight.shape and np.array_equal(value, weight.numpy())
+            for value in averages
+        ), weight.path
+    expected = pytest.approx(best.metrics["val_perplexity"], rel=1e-5)
+    assert result.report["validation"]["perplexity"] == expected
+    with pytest.raises(ValueError, match="`training.average_last` must be 0 with"):
+        recipe.override({"training.ema_decay": "0.8", "training.average_last": "2"})
 
 
 def test_a_finished_run_is_not_overwritten_but_may_go_on_further(recipe, tmp_path):
@@ -217,9 +274,34 @@ def test_a_loss_that_is_no_number_leaves_the_earlier_checkpoints_and_says_so(rec
 
     with pytest.raises(NonFiniteLossError, match="step 4"):
         train(recipe, tmp_path / "run", progress=False, callbacks=[Poison()])
-    assert steps_in(tmp_path / "run") == [2]
+    assert steps_in(tmp_path / "run") == [2]  # step 3 is not saved: its weights were spoiled
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
     assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == 6
+
+
+def test_a_gradient_that_is_no_number_leaves_the_weights_before_it(recipe, tmp_path, monkeypatch):
+    straight = train(recipe, tmp_path / "straight", progress=False)
+    call = LabelSmoothedCrossEntropy.__call__
+
+    def spoiled(self, y_true, y_pred, sample_weight=None):
+        loss = call(self, y_true, y_pred, sample_weight)
+        is_fourth = keras.ops.equal(spoiled.iterations, 3)
+        return loss * keras.ops.where(is_fourth, float("nan"), 1.0)
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            spoiled.iterations = self.model.optimizer.iterations
+
+    monkeypatch.setattr(LabelSmoothedCrossEntropy, "__call__", spoiled)
+    spoiled.iterations = 0
+    with pytest.raises(
+        NonFiniteLossError, match="step 4, batch .* in epoch .*weights are those of"
+    ):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[Watch()])
+    assert steps_in(tmp_path / "run") == [2, 3]
+    monkeypatch.setattr(LabelSmoothedCrossEntropy, "__call__", call)
+    assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == straight.steps
+    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
 
 
 @pytest.mark.parametrize("mean_is_better", [True, False])

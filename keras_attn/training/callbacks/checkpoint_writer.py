@@ -7,7 +7,11 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.checkpoint_file import training_state, write_checkpoint
+from keras_attn.training.checkpoint_file import (
+    CheckpointError,
+    training_state,
+    write_checkpoint,
+)
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.workers import Workers
@@ -71,6 +75,10 @@ class CheckpointWriter(keras.callbacks.Callback):
         # After a validation the metrics start anew, so that nothing of them need be kept.
         state = training_state(self.model, with_metrics_so_far and not metrics)
         if self._workers is None or self._workers.is_chief:
-            write_checkpoint(self.model, self._index.path_of_step(self._steps.step), state)
-            self._index.add(self._steps.step, metrics)
+            step = self._steps.step
+            crc32 = write_checkpoint(self.model, self._index.path_of_step(step), state)
+            try:
+                self._index.add(step, metrics, crc32)
+            except OSError as error:
+                raise CheckpointError(self._index.directory, error.strerror or "") from error
         self._last_saved = time.monotonic()

@@ -1,0 +1,155 @@
+"""Full disks, damaged files and changed data cost neither a checkpoint nor an unclear error."""
+
+import errno
+import io
+import json
+import resource
+import shutil
+
+import keras
+import pytest
+from rich.console import Console
+
+from keras_attn.training import checkpoint_file
+from keras_attn.training.checkpoint_file import CheckpointError
+from keras_attn.training.recipe import Recipe
+from keras_attn.training.trainer import train
+from tests.support.checkpoints import arrays
+from tests.training.test_kills import write_corpus
+from tests.training.test_trainer import assert_same_checkpoint, steps_in
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Recipe:
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus)
+    return Recipe.from_table(
+        {
+            "data": {"kind": "text_directory", "directory": str(corpus), "validation": "val"},
+            "tokenizer": {"kind": "byte"},
+            "model": {
+                "preset": "transformer_tiny",
+                "overrides": {
+                    "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "num_layers": 1,
+                },
+            },
+            "training": {
+                "jit_compile": False, "global_batch_tokens": 512, "num_buckets": 1, "max_steps": 6,
+                "validate_every_steps": 2, "sample_sentences": 0, "keep_checkpoints": 9,
+            },
+            "decoding": {"class_name": "GreedySearch", "max_extra_tokens": 4},
+        },
+        name="toy",
+    )  # fmt: skip
+
+
+class Before(keras.callbacks.Callback):
+    """Does something before an update."""
+
+    def __init__(self, step, action):
+        super().__init__()
+        self.step, self.action = step, action
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.step -= 1
+        if self.step == 0:
+            self.action()
+
+
+def damage(path) -> None:
+    contents = bytearray(path.read_bytes())
+    middle = len(contents) // 2
+    contents[middle : middle + 64] = bytes(64 * [0xA5])
+    path.write_bytes(contents)
+
+
+def test_the_newest_readable_checkpoint_is_used_and_the_damaged_one_is_named(recipe, tmp_path):
+    straight, run = tmp_path / "straight", tmp_path / "run"
+    train(recipe, straight, progress=False)
+    train(recipe.override({"training.max_steps": "4"}), run, progress=False)
+    damage(run / "checkpoints" / "step-00000004.weights.h5")
+    output = io.StringIO()
+    train(recipe, run, resume=True, console=Console(file=output, width=200))
+    assert "step-00000004.weights.h5 is damaged" in output.getvalue()
+    assert "resuming at step 2" in output.getvalue()
+    assert_same_checkpoint(run, straight, step=6)
+    assert (run / "checkpoints" / "damaged.step-00000004.weights.h5").is_file()
+
+
+def test_a_run_whose_only_checkpoint_is_cut_short_says_so(recipe, tmp_path):
+    run = tmp_path / "run"
+    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+    path = run / "checkpoints" / "step-00000002.weights.h5"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(
+        ValueError, match="step-00000002.* must be a whole checkpoint.*the only one"
+    ):
+        train(recipe, run, resume=True, progress=False)
+    assert path.is_file()
+
+
+def test_a_disk_that_fills_while_a_checkpoint_is_written_leaves_the_last_one(recipe, tmp_path):
+    """A limit on the size of files: the system refuses to write on, as where a disk is full."""
+    straight, run = tmp_path / "straight", tmp_path / "run"
+    train(recipe, straight, progress=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    fill = Before(3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard)))
+    try:
+        with pytest.raises(CheckpointError, match="step-00000004.* could not be written.*intact"):
+            train(recipe, run, progress=False, callbacks=[fill])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert steps_in(run) == [2]
+    assert not list((run / "checkpoints").glob(".partial*"))
+    arrays(run / "checkpoints" / "step-00000002.weights.h5")
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+    train(recipe, run, resume=True, progress=False)
+    assert_same_checkpoint(run, straight, step=6)
+
+
+def test_a_directory_that_became_read_only_is_named(recipe, tmp_path, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    change = Before(3, lambda: monkeypatch.setattr(checkpoint_file, "sync", refuse))
+    with pytest.raises(CheckpointError, match="could not be written .Read-only file system"):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[change])
+    assert steps_in(tmp_path / "run") == [2]
+
+
+@pytest.mark.parametrize("where", ["inside a line", "between two lines"])
+def test_a_recipe_that_was_cut_short_is_named_and_nothing_is_touched(recipe, tmp_path, where):
+    """Between two lines what is left is a valid recipe: of another training."""
+    run = tmp_path / "run"
+    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+    text = (run / "recipe.toml").read_text()
+    cut = text.index("max_steps") + (3 if where == "inside a line" else len("max_steps = 2\n"))
+    (run / "recipe.toml").write_text(text[:cut])
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for named in (None, recipe):
+        with pytest.raises(ValueError, match=r"recipe.toml"):
+            train(named, run, resume=True, progress=False)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, tmp_path):
+    run, file = tmp_path / "run", tmp_path / "corpus" / "train.de"
+    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[1:], lines[0]]))  # as many, as long: other pairs
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="the train pairs are others now.*--accept-changed-data"):
+        train(recipe, run, resume=True, progress=False)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    result = train(recipe, run, resume=True, progress=False, accept_changed_data=True)
+    assert result.steps == 6
+
+
+def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, tmp_path):
+    run = tmp_path / "run"
+    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+    shutil.rmtree(tmp_path / "corpus")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="`data.directory` must be a directory that exists"):
+        train(recipe, run, resume=True, progress=False)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
