@@ -36,6 +36,7 @@ DEVELOPMENT = [
     "mypy>=2.4,<3",
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
+    "pyyaml>=6,<7",  # the manifests in examples/distributed
     "ruff>=0.17.6,<0.18",
 ]
 

@@ -1,4 +1,4 @@
-"""`keras-attn average`: the mean of a run's last checkpoints as its translator (Section 6.1)."""
+"""`keras-attn average`: the mean of a run's checkpoints as its translator (Section 6.1)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Averages the weights of a run's last checkpoints, as the paper does (Section 6.1), and puts the
-mean into the run's translator. The checkpoints stay; `--last 1` takes the last one alone."""
+Averages the weights of a run's last checkpoints, as the paper does (Section 6.1), or of its best,
+or of certain updates, and puts the mean into the run's translator. The checkpoints stay; `--last 1`
+takes the last one alone."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -29,17 +30,31 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "average",
         run,
-        "put the mean of the last checkpoints into the translator",
+        "put the mean of checkpoints into the translator",
         _DESCRIPTION,
-        ["keras-attn average runs/first --last 5"],
+        [
+            "keras-attn average runs/first --last 5",
+            "keras-attn average runs/first --best 3",
+            "keras-attn average runs/first --steps 800 900 1000",
+        ],
     )
     parser.add_argument("run_path", metavar="RUN", help="run directory")
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--last",
         type=positive_integer,
         default=5,
         metavar="N",
-        help="how many checkpoints (default: 5)",
+        help="the last N checkpoints (default: 5)",
+    )
+    which.add_argument(
+        "--best",
+        type=positive_integer,
+        metavar="N",
+        help="the N with the best of the metric that the recipe selects by",
+    )
+    which.add_argument(
+        "--steps", type=positive_integer, nargs="+", metavar="STEP", help="those of these updates"
     )
     add_json_option(parser)
 
@@ -64,14 +79,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     directory = RunDirectory(arguments.run_path)
     directory.read_information()
-    weights = average_checkpoints(directory.path, last=arguments.last)
+    weights = average_checkpoints(
+        directory.path, last=arguments.last, best=arguments.best, steps=arguments.steps
+    )
     rewrite_translator(directory.path, weights)
+    count = len(arguments.steps) if arguments.steps else arguments.best or arguments.last
     if arguments.json:
-        print_json(
-            {"weights": weights, "translator": directory.translator, "averaged": arguments.last}
-        )
+        print_json({"weights": weights, "translator": directory.translator, "averaged": count})
         return 0
     console = make_console()
-    say(console, f"weights: {weights}, the mean of {arguments.last}")
+    say(console, f"weights: {weights}, the mean of {count}")
     say(console, f"translator: {directory.translator}, which has them now")
     return 0

@@ -1,5 +1,7 @@
 """The interface of every translation model: how search, evaluation and serving see it."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -46,7 +48,7 @@ class Seq2SeqModel(keras.Model):
     source_vocabulary_size: int
     target_vocabulary_size: int
     max_sequence_length: int | None = None
-    training_step = None
+    training_step: Callable | None = None
 
     def train_step(self, data):
         """As `keras.Model.train_step`, or what was set as `training_step` in its place."""

@@ -7,15 +7,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from keras_attn.training.checkpoint_file import STATE_GROUP
 from keras_attn.training.checkpoint_index import CheckpointIndex
 
-_OPTIMIZER = "optimizer"
+# What belongs to a training and not to its model.
+_LEFT_OUT = ("optimizer", STATE_GROUP)
 
 
 def average_checkpoints(
     run_or_paths: str | os.PathLike | Sequence[str | os.PathLike],
     last: int = 5,
     output: str | os.PathLike | None = None,
+    best: int | None = None,
+    steps: Sequence[int] | None = None,
 ) -> Path:
     """Writes the element-wise mean of the weights of several checkpoints.
 
@@ -29,6 +33,8 @@ def average_checkpoints(
         output: path or None. The `.weights.h5` file to write; by default
             `checkpoints/average.weights.h5` of the run, or `average.weights.h5` beside the last
             path.
+        best: int or None. In place of the last of a run, how many with the best metric to take.
+        steps: sequence of int or None. In place of the last of a run, the updates to take.
 
     Returns:
         Path. The file written; `model.load_weights` reads it.
@@ -50,15 +56,12 @@ def average_checkpoints(
     >>> float(model.get_weights()[0][0, 0])
     2.0
     """
-    if last < 1:
-        raise ValueError(f"`last` must be at least 1. Received: last={last}")
-    paths, home = _find_paths(run_or_paths)
-    if len(paths) < last:
-        raise ValueError(
-            f"`last` must be at most the number of checkpoints there are. Received: last={last}, "
-            f"checkpoints={len(paths)} in {str(run_or_paths)!r}"
-        )
-    paths = paths[-last:]
+    if best is not None or steps is not None:
+        paths, home = _choose(run_or_paths, best, steps)
+    else:
+        paths, home = _find_paths(run_or_paths)
+        _check_count("last", last, len(paths), run_or_paths)
+        paths = paths[-last:]
     output = Path(output) if output is not None else home / "average.weights.h5"
     if not output.name.endswith(".weights.h5"):
         raise ValueError(f"`output` must end in .weights.h5. Received: {str(output)!r}")
@@ -77,21 +80,62 @@ def _find_paths(
 ) -> tuple[list[Path], Path]:
     """The weights files in order, and the directory where the mean goes by default."""
     if isinstance(run_or_paths, str | os.PathLike):
-        run = Path(run_or_paths)
-        if run.is_file():
-            return [run], run.parent
-        directory = run / "checkpoints" if (run / "checkpoints").is_dir() else run
-        checkpoints = CheckpointIndex(directory).checkpoints
-        if not checkpoints:
-            raise ValueError(
-                "`run` must be a directory that training wrote, with checkpoints in it. "
-                f"Received: {str(run)!r}"
-            )
-        return [checkpoint.path for checkpoint in checkpoints], directory
+        if Path(run_or_paths).is_file():
+            return [Path(run_or_paths)], Path(run_or_paths).parent
+        index = _index_of(run_or_paths)
+        return [checkpoint.path for checkpoint in index.checkpoints], index.directory
     paths = [Path(path) for path in run_or_paths]
     if not paths:
         raise ValueError("`paths` must name at least one checkpoint. Received: none")
     return paths, paths[-1].parent
+
+
+def _index_of(run: str | os.PathLike) -> CheckpointIndex:
+    """The checkpoints of a run, or of a directory of checkpoints."""
+    directory = Path(run) / "checkpoints"
+    index = CheckpointIndex.stored(directory if directory.is_dir() else Path(run))
+    if not index.checkpoints:
+        raise ValueError(
+            "`run` must be a directory that training wrote, with checkpoints in it. "
+            f"Received: {str(run)!r}"
+        )
+    return index
+
+
+def _choose(
+    run: str | os.PathLike | Sequence[str | os.PathLike],
+    best: int | None,
+    steps: Sequence[int] | None,
+) -> tuple[list[Path], Path]:
+    """The weights files of the best validations, or of certain updates."""
+    if not isinstance(run, str | os.PathLike) or (best is not None and steps is not None):
+        raise ValueError(
+            "`best` or `steps` must be given alone, and with a run. Received: "
+            f"best={best}, steps={steps}, {run!r}"
+        )
+    index = _index_of(run)
+    if steps is None:
+        ranked = index.ranked()
+        _check_count("best", best or 0, len(ranked), run)
+        return sorted(one.path for one in ranked[:best]), index.directory
+    paths = {one.step: one.path for one in index.checkpoints}
+    missing = [step for step in steps if step not in paths]
+    if missing or not steps:
+        raise ValueError(
+            f"`steps` must be updates that have a checkpoint: {', '.join(map(str, paths))}. "
+            f"Received: {', '.join(map(str, steps)) or 'none'}"
+        )
+    return [paths[step] for step in steps], index.directory
+
+
+def _check_count(argument: str, count: int, available: int, run: object) -> None:
+    if count < 1:
+        raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={count}")
+    if available < count:
+        raise ValueError(
+            f"`{argument}` must be at most the number of checkpoints there are. Received: "
+            f"{argument}={count}, checkpoints={available} in {str(run)!r}"
+        )
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -99,7 +143,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset) and name.split("/")[0] != _OPTIMIZER:
+        if isinstance(item, h5py.Dataset) and name.split("/")[0] not in _LEFT_OUT:
             arrays[name] = item[()]
 
     try:
@@ -153,7 +197,7 @@ def _write_like(model_file: Path, arrays: dict[str, np.ndarray], output: Path) -
         for key, value in source.attrs.items():
             target.attrs[key] = value
         for key in source:
-            if key != _OPTIMIZER:
+            if key not in _LEFT_OUT:
                 source.copy(key, target)
         for name, array in arrays.items():
             target[name][...] = array

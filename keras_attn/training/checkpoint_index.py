@@ -78,14 +78,34 @@ class CheckpointIndex:
         """The checkpoint of the highest step, or None."""
         return self.checkpoints[-1] if self.checkpoints else None
 
+    @classmethod
+    def stored(cls, directory: str | os.PathLike) -> "CheckpointIndex":
+        """The index of a directory, with the metric that it was written with.
+
+        Args:
+            directory: path. The directory of the checkpoints.
+
+        Returns:
+            CheckpointIndex, to read from.
+        """
+        try:
+            contents = json.loads((Path(directory) / INDEX_NAME).read_text(encoding="utf-8"))
+            monitor, higher = contents["monitor"], contents.get("higher_is_better", False)
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(directory)
+        return cls(directory, monitor=monitor, higher_is_better=higher)
+
     @property
     def best(self) -> Checkpoint | None:
         """The checkpoint with the best monitored metric (the later of equals), or None."""
+        ranked = self.ranked()
+        return ranked[0] if ranked else None
+
+    def ranked(self) -> list[Checkpoint]:
+        """Those with the monitored metric, the best first, of equals the later."""
         scored = [one for one in self.checkpoints if self.monitor in one.metrics]
-        if not scored:
-            return None
-        sign = 1.0 if self.higher_is_better else -1.0
-        return max(scored, key=lambda one: (sign * one.metrics[self.monitor], one.step))
+        sign = -1.0 if self.higher_is_better else 1.0
+        return sorted(scored, key=lambda one: (sign * one.metrics[self.monitor], -one.step))
 
     def path_of_step(self, step: int) -> Path:
         """The path of the weights file of a step."""
@@ -144,6 +164,7 @@ class CheckpointIndex:
         contents = {
             "format_version": FORMAT_VERSION,
             "monitor": self.monitor,
+            "higher_is_better": self.higher_is_better,
             "best_step": best.step if best else None,
             "checkpoints": [
                 {

@@ -123,8 +123,8 @@ class FitSession:
     def _validate_if_due(self) -> None:
         """Validates where the last session stopped between an update and its validation."""
         session, latest = self._session, self._session.index.latest
-        is_due = latest is not None and session.steps.step % session.interval_steps == 0
-        if not is_due or latest.metrics:
+        is_between = session.steps.step % session.interval_steps != 0
+        if latest is None or latest.metrics or is_between:
             return
         model, pipeline = session.model, session.validation_pipeline
         self._callbacks.on_train_begin()

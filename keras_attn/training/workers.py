@@ -50,14 +50,13 @@ class Workers:
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
-        resolver = getattr(strategy, "cluster_resolver", None)
-        spans_several = strategy.extended._in_multi_worker_mode()
-        cluster = resolver.cluster_spec().as_dict() if spans_several and resolver else {}
-        chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
-        self.count = max(1, chiefs + others)
-        self.index = 0
-        if self.count > 1 and not (chiefs and resolver.task_type == "chief"):
-            self.index = chiefs + int(resolver.task_id)
+        self.count, self.index = 1, 0
+        if strategy.extended._in_multi_worker_mode():
+            resolver = strategy.cluster_resolver
+            cluster = resolver.cluster_spec().as_dict()
+            chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
+            self.count = chiefs + others
+            self.index = 0 if resolver.task_type == "chief" else chiefs + int(resolver.task_id)
         self.is_chief = self.index == 0
 
     def any(self, flag: bool) -> bool:

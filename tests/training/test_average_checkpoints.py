@@ -22,15 +22,16 @@ def make_model(width: int = 3, compiled: bool = False) -> keras.Model:
     return model
 
 
-def save_checkpoints(directory, count: int) -> list[list[np.ndarray]]:
+def save_checkpoints(directory, count: int, bleu=None) -> list[list[np.ndarray]]:
     model, random = make_model(compiled=True), np.random.default_rng(0)
-    index = CheckpointIndex(directory / "checkpoints", keep=9)
+    options = {"monitor": "val_bleu", "higher_is_better": True} if bleu else {}
+    index = CheckpointIndex(directory / "checkpoints", keep=9, **options)
     index.directory.mkdir()
     saved = []
     for step in range(1, count + 1):
         model.set_weights([random.normal(size=one.shape) for one in model.get_weights()])
         model.save_weights(index.path_of_step(step))
-        index.add(step, {"val_loss": 1.0})
+        index.add(step, {"val_bleu": bleu[step - 1]} if bleu else {"val_loss": 1.0})
         saved.append(model.get_weights())
     return saved
 
@@ -46,6 +47,33 @@ def test_the_average_of_a_run_is_the_mean_of_its_last_checkpoints(tmp_path):
     with h5py.File(path) as file:
         assert "optimizer" not in file
     assert not list(tmp_path.rglob("*partial*"))
+
+
+@pytest.mark.parametrize(
+    ("which", "places"),
+    [({"best": 2}, [1, 3]), ({"best": 1}, [3]), ({"steps": [1, 3]}, [0, 2])],
+)
+def test_the_best_and_certain_updates_can_be_taken_instead(tmp_path, which, places):
+    saved = save_checkpoints(tmp_path, 4, bleu=[7.0, 9.0, 8.0, 9.0])
+    model = make_model()
+    model.load_weights(average_checkpoints(tmp_path, **which))
+    expected = [saved[place] for place in places]
+    for ours, *theirs in zip(model.get_weights(), *expected, strict=True):
+        np.testing.assert_allclose(ours, np.mean(np.float64(theirs), axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ({"best": 5}, "`best` must be at most .* best=5, checkpoints=4"),
+        ({"steps": [1, 9]}, "`steps` must be updates that have a checkpoint: 1, 2, 3, 4"),
+        ({"steps": [1], "best": 1}, "`best` or `steps` must be given alone"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused(tmp_path, which, message):
+    save_checkpoints(tmp_path, 4, bleu=[7.0, 9.0, 8.0, 9.0])
+    with pytest.raises(ValueError, match=message):
+        average_checkpoints(tmp_path, **which)
 
 
 def test_given_paths_are_averaged_into_a_given_file(tmp_path):
