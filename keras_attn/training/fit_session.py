@@ -139,6 +139,7 @@ class FitSession:
         )
         logs.update({f"val_{name}": value for name, value in validation.items()})
         self._callbacks.on_epoch_end(0, logs)
+        self._callbacks.on_train_end()
 
     def _has_stopped_early(self) -> bool:
         if self._early_stopping is None:
@@ -155,10 +156,14 @@ class FitSession:
         return "early stopping" if self._early_stopping is not None else "a callback"
 
     def _save_if_consistent(self, error: KeyboardInterrupt) -> None:
-        """Saves after an interrupt that a callback raised, between two updates."""
-        is_saved = isinstance(error, TrainingInterrupted)
-        if not is_saved and self._session.steps.step > self._session.run.last_step():
-            self._writer.set_model(self._session.model)
+        """Saves after an interrupt that a callback raised, between two updates.
+
+        A `TrainingInterrupted` has saved already, or came at once and must not.
+        """
+        session = self._session
+        is_alone = session.workers.count == 1 and not isinstance(error, TrainingInterrupted)
+        if is_alone and session.steps.step > session.run.last_step():
+            self._writer.set_model(session.model)
             self._writer.write({})
 
     def _save_before(self, error: NonFiniteLossError) -> bool:

@@ -398,7 +398,6 @@ def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
-    assert "XLA is off" in result.stderr
     one, two = (json.loads(line) for line in result.stdout.splitlines())
     assert [line["step"] for line in one] == [line["step"] for line in two] == [2, 4, 6]
     for ours, theirs in zip(one, two, strict=True):
