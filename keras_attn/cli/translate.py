@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from typing import BinaryIO
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from keras_attn.cli.command_parser import Subparsers, add_beams_option, add_command
-from keras_attn.cli.line_source import CHUNK_LINES, Line, open_lines, read_chunks
+from keras_attn.cli.line_source import open_lines
 from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
 from keras_attn.cli.output import make_console, open_output, say
+from keras_attn.line_counts import LineCounts
+from keras_attn.line_stream import CHUNK_LINES, Line, read_chunks
 
 _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as
@@ -72,31 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclasses.dataclass
-class _Counts:
-    """What happened to the lines."""
-
-    lines: int = 0
-    empty: int = 0
-    truncated: int = 0
-    with_breaks: int = 0
-
-    def report(self) -> str:
-        """The counts in words; nothing if there is nothing to report."""
-        parts = [
-            (self.empty, "empty"),
-            (self.truncated, "truncated"),
-            (self.with_breaks, "with line breaks in the translation, made blanks"),
-        ]
-        found = [f"{count:,} {words}" for count, words in parts if count]
-        return f"{self.lines:,} lines: {', '.join(found)}" if found else ""
-
-
 def _translate_stream(
     model: LineTranslator, source: BinaryIO, target: BinaryIO, with_scores: bool
-) -> _Counts:
+) -> LineCounts:
     """Translates chunk by chunk; each is written and flushed before the next is read."""
-    counts = _Counts()
+    counts = LineCounts()
     is_keyboard = source is getattr(sys.stdin, "buffer", None) and sys.stdin.isatty()
     console = make_console(stderr=True)
     if is_keyboard:
@@ -114,17 +95,13 @@ def _translate_stream(
 
 
 def _translate_chunk(
-    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: _Counts
+    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: LineCounts
 ) -> bytes:
     """The lines of the output for a chunk of the input, each with the end that it had."""
     output = []
     translations = model.translate_detailed([line.text for line in chunk])
     for line, translation in zip(chunk, translations, strict=True):
-        text = translation.text.replace("\n", " ").replace("\r", " ")
-        counts.lines += 1
-        counts.empty += not line.text.strip()
-        counts.truncated += translation.truncated
-        counts.with_breaks += text != translation.text
+        text = counts.take(line.text, translation.text, translation.truncated)
         score = f"{translation.score:.6f}\t" if with_scores else ""
         output.append(f"{score}{text}".encode() + line.end)
     return b"".join(output)
