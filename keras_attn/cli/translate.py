@@ -12,6 +12,7 @@ from keras_attn.cli.command_parser import Subparsers, add_beams_option, add_comm
 from keras_attn.cli.line_source import open_lines
 from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
 from keras_attn.cli.output import make_console, open_output, say
+from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
 from keras_attn.line_counts import LineCounts
 from keras_attn.line_stream import CHUNK_LINES, Line, read_chunks
 
@@ -22,7 +23,12 @@ as a whole. An output file appears when all is done, or not at all.
 
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
 empty, or too long and truncated, are counted on standard error; a SavedModel does not tell which
-it truncated."""
+it truncated.
+
+With `--engine beam`, many files are translated as a pipeline of Apache Beam, on this machine or,
+by Beam's own options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008
+and so on: one file for each file of the input, or --num-shards of them, in the order of the lines;
+OUTPUT.report.json has the counts. All appear when all is done."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -41,10 +47,18 @@ def add_parser(subparsers: Subparsers) -> None:
             "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
             "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
             "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
+            "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
+            "--output out/de -- --runner=FlinkRunner --parallelism=4",
         ],
     )
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--input", metavar="FILE", help="default: standard input")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="default: standard input; more than one file, and patterns, with `--engine beam`",
+    )
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
     add_beams_option(parser)
     parser.add_argument(
@@ -53,6 +67,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="print before each translation its score and a tab: the natural log-probability "
         "that the search ranked by, after its length penalty",
     )
+    add_engine_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,7 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         int. The exit status.
     """
-    with open_lines(arguments.input) as source, open_output(arguments.output) as target:
+    if arguments.engine == "beam":
+        return run_beam(arguments)
+    check_is_local(arguments)
+    path = arguments.input[0] if arguments.input else None
+    with open_lines(path) as source, open_output(arguments.output) as target:
         model = open_model(arguments.run_path, arguments.beams)
         counts = _translate_stream(model, source, target, arguments.scores)
     report = counts.report()
