@@ -26,6 +26,7 @@ REQUIREMENTS = [
     "tomli-w>=1.1,<2",
 ]
 
+BEAM = ["apache-beam>=2.77,<3"]
 CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
 PLOTS = ["matplotlib>=3.10,<4"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
@@ -56,11 +57,12 @@ setup(
     python_requires=">=3.11",  # as Keras 3.15
     install_requires=REQUIREMENTS,
     extras_require={
+        "beam": BEAM,
         "ctranslate2": CTRANSLATE2,
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + CTRANSLATE2 + PLOTS,
+        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + PLOTS,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[

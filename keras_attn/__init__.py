@@ -20,6 +20,7 @@ from keras_attn.matrix_products import use_eigen_products
 from keras_attn.version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table
+    from keras_attn import bulk as bulk
     from keras_attn import data as data
     from keras_attn import decoding as decoding
     from keras_attn import evaluation as evaluation
@@ -42,6 +43,7 @@ use_compilation_cache()
 _PUBLIC_NAMES: dict[str, str | None] = {
     "Translation": "keras_attn.translator",
     "Translator": "keras_attn.translator",
+    "bulk": None,
     "create_model": "keras_attn.models",
     "data": None,
     "decoding": None,

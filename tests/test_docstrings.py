@@ -19,6 +19,7 @@ import keras_attn
 PACKAGE = Path(str(keras_attn.__file__)).parent
 ROOMS = [
     "keras_attn",
+    "keras_attn.bulk",
     "keras_attn.data",
     "keras_attn.decoding",
     "keras_attn.evaluation",

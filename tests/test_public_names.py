@@ -45,6 +45,7 @@ CONTRACT = {
         "get_strategy",
     ],
     "keras_attn.evaluation": ["corpus_scores", "evaluate"],
+    "keras_attn.bulk": ["translate_files", "TranslatorModelHandler"],
     "keras_attn.interop": ["export_ctranslate2", "ctranslate2_spec"],
     "keras_attn.serving": ["export_saved_model", "verify_saved_model"],
     "keras_attn.ops": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ class CommandParser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
         self.commands: dict[str, CommandParser] = {}
+        self._passed_on: str | None = None
 
     def error(self, message: str) -> NoReturn:
         """Prints one line and exits with status 2."""
@@ -38,6 +40,24 @@ class CommandParser(argparse.ArgumentParser):
             name = unknown[0].split("=")[0]
             parser.error(f"unknown argument {name!r}{did_you_mean(name, options)}")
         return found
+
+    def pass_on(self, name: str) -> None:
+        """Takes what stands after `--` as it is, for another program.
+
+        Args:
+            name: str. The attribute of the parsed arguments that gets it, a list of str.
+        """
+        self._passed_on = name
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses what stands before `--`, where what stands after it is passed on."""
+        if self._passed_on is None:
+            return super().parse_known_args(args, namespace)
+        given = list(sys.argv[1:] if args is None else args)
+        end = given.index("--") if "--" in given else len(given)
+        found, unknown = super().parse_known_args(given[:end], namespace)
+        setattr(found, self._passed_on, given[end + 1 :])
+        return found, unknown
 
     def option_names(self) -> list[str]:
         """Every option that this parser takes."""

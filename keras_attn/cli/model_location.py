@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.cli.saved_model_translator import SavedModelTranslator
@@ -75,12 +75,8 @@ def open_translator(location: str, beams: int | None = None) -> Translator:
 
     translator = Translator.load(directory)
     if beams is not None:
-        config: dict[str, Any] = {}
-        if isinstance(translator.decoding, decoding.BeamSearch):
-            config = translator.decoding.get_config()
-            config["num_hypotheses"] = min(beams, config["num_hypotheses"])
         # Nothing has been translated yet, so no graph has been traced with the old search.
-        translator.decoding = decoding.BeamSearch(**{**config, "num_beams": beams})
+        translator.decoding = decoding.with_num_beams(translator.decoding, beams)
     return translator
 
 

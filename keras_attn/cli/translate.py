@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from typing import BinaryIO
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from keras_attn.cli.command_parser import Subparsers, add_beams_option, add_command
-from keras_attn.cli.line_source import CHUNK_LINES, Line, open_lines, read_chunks
+from keras_attn.cli.line_source import open_lines
 from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
 from keras_attn.cli.output import make_console, open_output, say
+from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
+from keras_attn.line_counts import LineCounts
+from keras_attn.line_stream import CHUNK_LINES, Line, read_chunks
 
 _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as
@@ -21,7 +23,12 @@ as a whole. An output file appears when all is done, or not at all.
 
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
 empty, or too long and truncated, are counted on standard error; a SavedModel does not tell which
-it truncated."""
+it truncated.
+
+With `--engine beam`, many files are translated as a pipeline of Apache Beam, on this machine or,
+by Beam's own options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008
+and so on: one file for each file of the input, or --num-shards of them, in the order of the lines;
+OUTPUT.report.json has the counts. All appear when all is done."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -40,10 +47,18 @@ def add_parser(subparsers: Subparsers) -> None:
             "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
             "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
             "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
+            "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
+            "--output out/de -- --runner=FlinkRunner --parallelism=4",
         ],
     )
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--input", metavar="FILE", help="default: standard input")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="default: standard input; more than one file, and patterns, with `--engine beam`",
+    )
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
     add_beams_option(parser)
     parser.add_argument(
@@ -52,6 +67,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="print before each translation its score and a tab: the natural log-probability "
         "that the search ranked by, after its length penalty",
     )
+    add_engine_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         int. The exit status.
     """
-    with open_lines(arguments.input) as source, open_output(arguments.output) as target:
+    if arguments.engine == "beam":
+        return run_beam(arguments)
+    check_is_local(arguments)
+    path = arguments.input[0] if arguments.input else None
+    with open_lines(path) as source, open_output(arguments.output) as target:
         model = open_model(arguments.run_path, arguments.beams)
         counts = _translate_stream(model, source, target, arguments.scores)
     report = counts.report()
@@ -72,31 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclasses.dataclass
-class _Counts:
-    """What happened to the lines."""
-
-    lines: int = 0
-    empty: int = 0
-    truncated: int = 0
-    with_breaks: int = 0
-
-    def report(self) -> str:
-        """The counts in words; nothing if there is nothing to report."""
-        parts = [
-            (self.empty, "empty"),
-            (self.truncated, "truncated"),
-            (self.with_breaks, "with line breaks in the translation, made blanks"),
-        ]
-        found = [f"{count:,} {words}" for count, words in parts if count]
-        return f"{self.lines:,} lines: {', '.join(found)}" if found else ""
-
-
 def _translate_stream(
     model: LineTranslator, source: BinaryIO, target: BinaryIO, with_scores: bool
-) -> _Counts:
+) -> LineCounts:
     """Translates chunk by chunk; each is written and flushed before the next is read."""
-    counts = _Counts()
+    counts = LineCounts()
     is_keyboard = source is getattr(sys.stdin, "buffer", None) and sys.stdin.isatty()
     console = make_console(stderr=True)
     if is_keyboard:
@@ -114,17 +114,13 @@ def _translate_stream(
 
 
 def _translate_chunk(
-    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: _Counts
+    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: LineCounts
 ) -> bytes:
     """The lines of the output for a chunk of the input, each with the end that it had."""
     output = []
     translations = model.translate_detailed([line.text for line in chunk])
     for line, translation in zip(chunk, translations, strict=True):
-        text = translation.text.replace("\n", " ").replace("\r", " ")
-        counts.lines += 1
-        counts.empty += not line.text.strip()
-        counts.truncated += translation.truncated
-        counts.with_breaks += text != translation.text
+        text = counts.take(line.text, translation.text, translation.truncated)
         score = f"{translation.score:.6f}\t" if with_scores else ""
         output.append(f"{score}{text}".encode() + line.end)
     return b"".join(output)

@@ -1,0 +1,57 @@
+"""Beam's own options: which engine runs a pipeline, and how."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from keras_attn.bulk.beam_engine import PipelineOptions, StandardOptions
+
+
+def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
+    """Reads options.
+
+    Beam passes over an option that it does not know, because a distant engine may know it. On this
+    machine nobody does: there it is refused, lest a slip in `--runner` makes this machine do the
+    work of many.
+
+    Args:
+        options: sequence of str, such as `["--runner=FlinkRunner", "--parallelism=4"]`; or Beam's
+            `PipelineOptions`, which are returned as they are.
+
+    Returns:
+        `PipelineOptions`.
+
+    Raises:
+        ValueError: if an option is unknown, or cannot have its value.
+
+    Example:
+
+    >>> read_options(["--runer=FlinkRunner"])
+    Traceback (most recent call last):
+    ...
+    ValueError: `options` must be options of Apache Beam. Received: --runer; did you mean --runner?
+    """
+    if isinstance(options, PipelineOptions):
+        return options
+    if isinstance(options, str) or not all(isinstance(option, str) for option in options):
+        raise ValueError(
+            f"`options` must be a sequence of str, such as ['--runner=X']. Received: {options!r}."
+        )
+    if options and not options[0].startswith("--"):
+        raise ValueError(f"`options` must begin with two dashes. Received: {options[0]!r}.")
+    try:
+        # A list, also if it is empty: given nothing, Beam reads the command line of this process.
+        parsed = PipelineOptions(list(options))
+        given = parsed.get_all_options(retain_unknown_options=True)
+    except SystemExit as stop:  # argparse has printed what is wrong
+        raise ValueError(
+            f"`options` must be options of Apache Beam. Received: {' '.join(options)}."
+        ) from stop
+    if (given["runner"] or StandardOptions.DEFAULT_RUNNER) in StandardOptions.LOCAL_RUNNERS:
+        known = PipelineOptions([]).get_all_options()
+        for name in sorted(set(given) - set(known)):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean --{near[0]}?" if near else "."
+            raise ValueError(f"`options` must be options of Apache Beam. Received: --{name}{hint}")
+    return parsed

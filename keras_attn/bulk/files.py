@@ -1,0 +1,86 @@
+"""Files of any file system that Beam knows: local paths, `gs://`, `s3://`, `hdfs://` ..."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from keras_attn.bulk.beam_engine import BeamIOError, CompressionTypes, FileSystems
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is one of this machine's."""
+    return FileSystems.get_scheme(path) is None
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path that means the same in every process, whatever directory that one works in."""
+    path = os.fspath(path)
+    return os.path.abspath(path) if is_local(path) else path
+
+
+def open_file(path: str) -> Any:
+    """Opens a file as it is; Beam would decompress what is named like an archive."""
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def create_file(path: str) -> Any:
+    """Opens a new file, without compressing it."""
+    return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def find_files(patterns: Sequence[str]) -> list[str]:
+    """Finds files.
+
+    Args:
+        patterns: sequence of str. Each a file, or a pattern with `*`, `?` or `[...]`.
+
+    Returns:
+        list of str. Those of the first pattern first, and those of one pattern by name; relative
+        where the pattern is.
+
+    Raises:
+        ValueError: if a pattern matches nothing, or a file is there twice.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        paths = _matches(absolute(pattern))
+        if is_local(pattern) and not os.path.isabs(pattern):
+            paths = [os.path.relpath(path) for path in paths]
+        if not paths:
+            raise ValueError(
+                "`inputs` must be files that exist, or patterns that match some. "
+                f"Received: {pattern}."
+            )
+        found += paths
+    seen: set[str] = set()
+    for path in found:
+        if absolute(path) in seen:
+            raise ValueError(f"`inputs` must hold every file once. Received: {path} twice.")
+        seen.add(absolute(path))
+    return found
+
+
+def _matches(pattern: str) -> list[str]:
+    """The files of a pattern. One with that very name comes first, whatever is in the name."""
+    try:
+        if is_local(pattern) and os.path.exists(pattern):
+            return [] if os.path.isdir(pattern) else [pattern]
+        (result,) = FileSystems.match([pattern])
+    except (BeamIOError, ValueError) as error:
+        raise ValueError(
+            f"`inputs` must be where Beam can look for them. Received: {pattern} ({error})."
+        ) from error
+    return sorted(metadata.path for metadata in result.metadata_list)
+
+
+def delete_directory(directory: str) -> None:
+    """Deletes a directory of files if it can; what cannot be deleted costs no one a result."""
+    with contextlib.suppress(BeamIOError, OSError):
+        (result,) = FileSystems.match([FileSystems.join(directory, "*")])
+        FileSystems.delete([metadata.path for metadata in result.metadata_list])
+    if is_local(directory):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)

@@ -1,0 +1,38 @@
+"""A stretch of the output that is one file in the end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Shard(NamedTuple):
+    """Which lines a shard has.
+
+    Args:
+        number: int. Its number, counted from 0.
+        position: int. Lines that stand before it in all files together.
+        num_lines: int.
+    """
+
+    number: int
+    position: int
+    num_lines: int
+
+
+def shard_name(prefix: str, number: int, num_shards: int) -> str:
+    """The final name of a shard.
+
+    Args:
+        prefix: str. What all names begin with.
+        number: int. Number of the shard, counted from 0.
+        num_shards: int. How many there are.
+
+    Returns:
+        str.
+
+    Example:
+
+    >>> shard_name("out/test.de", 3, 8)
+    'out/test.de-00003-of-00008'
+    """
+    return f"{prefix}-{number:05d}-of-{num_shards:05d}"

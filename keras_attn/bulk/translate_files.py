@@ -1,0 +1,193 @@
+"""Many files through one translator, by an engine that Apache Beam drives."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from keras_attn.bulk.beam_engine import FileSystems, PipelineOptions, PipelineState, beam
+from keras_attn.bulk.bulk_error import BulkError
+from keras_attn.bulk.bulk_report import BulkReport
+from keras_attn.bulk.engine_options import read_options
+from keras_attn.bulk.files import absolute, delete_directory, find_files, is_local
+from keras_attn.bulk.line_format import LineFormat
+from keras_attn.bulk.pipeline import TranslateBlocks
+from keras_attn.bulk.plan import Plan
+from keras_attn.bulk.shard import shard_name
+from keras_attn.bulk.translator_model_handler import TranslatorModelHandler, write_archive
+from keras_attn.translator_files import SETTINGS_FILE
+
+BLOCK_LINES = 1000
+
+
+def translate_files(
+    translator_directory: str | os.PathLike[str],
+    inputs: Sequence[str],
+    output_prefix: str,
+    *,
+    num_beams: int | None = None,
+    num_shards: int | None = None,
+    scores: bool = False,
+    line_ids: bool = False,
+    options: Sequence[str] | PipelineOptions = (),
+) -> BulkReport:
+    """Translates files of lines, as `Translator.translate` does, on any engine that Beam runs on.
+
+    The output is shards, `PREFIX-00003-of-00008`: one a file, with a line for each of its lines and
+    the same line ends; or `num_shards` of them, each a stretch of the lines of all files. Either
+    way they are, one after the other, the translations of all lines in their order. They appear
+    when all are written. `PREFIX.report.json` follows as the last, with the counts.
+
+    Every line is there once: what a failed attempt wrote is never read, a shard is put together
+    only if the parts of it are all of its lines once, and final names are given at the end. An
+    engine may therefore try again whatever it likes.
+
+    A block of 1,000 lines is the unit of work and of order: blocks are read, translated and written
+    in any order by any worker, and the lines are sorted inside a block only. How many lines a run
+    has limits no worker's memory.
+
+    Workers need this package, and the files; where the output is on a file system such as `gs://`,
+    a translator on this machine is enough, because a copy of it goes there.
+
+    Args:
+        translator_directory: path. A saved translator, on this machine.
+        inputs: sequence of str. Files of UTF-8, or patterns with `*`, `?` or `[...]`; on any file
+            system of Beam's. They are read through at the start, so that one that is not UTF-8 is
+            refused before anything is translated.
+        output_prefix: str. What the names of the output begin with. Nothing there may have such a
+            name already.
+        num_beams: int or None. Hypotheses of the beam search; None for the search as saved.
+        num_shards: int or None. Shards of the output; None for one a file.
+        scores: bool. Write before each translation its score and a tab.
+        line_ids: bool. Write at the start of each line the file of the source and the number of the
+            line in it, counted from 1, each followed by a tab.
+        options: sequence of str, or Beam's `PipelineOptions`. Which engine, and how:
+            `["--runner=FlinkRunner", "--parallelism=4"]`. Defaults to Beam's runner for this
+            machine.
+
+    Returns:
+        `BulkReport`.
+
+    Raises:
+        ValueError: if an argument is out of range, a file is missing or not UTF-8, or there is
+            output already.
+        BulkError: if the engine gave up. No shard has appeared then, unless it gave up while names
+            were given.
+
+    Example:
+    >>> translate_files("runs/phrasebook/translator", ["no-such-file.en"], "phrases.de")
+    Traceback (most recent call last):
+    ...
+    ValueError: `translator_directory` must hold a saved translator. Received: runs/phrasebook/...
+    """
+    if not os.path.isfile(os.path.join(translator_directory, SETTINGS_FILE)):
+        raise ValueError(
+            "`translator_directory` must hold a saved translator. "
+            f"Received: {os.fspath(translator_directory)}, without {SETTINGS_FILE}."
+        )
+    _check_arguments(inputs, num_shards)
+    pipeline_options = read_options(options)
+    FileSystems.set_options(pipeline_options)  # who may read and write, where that is asked
+    names = find_files(inputs)
+    if line_ids:
+        _check_names(names)
+    prefix = _check_prefix(output_prefix)
+    directory = _temporary_directory(prefix)
+    handler = TranslatorModelHandler(f"{directory}/translator.zip", num_beams)
+    plan = Plan.make(names, num_shards, BLOCK_LINES)
+    shard_names = [shard_name(prefix, n, len(plan.shards)) for n in range(len(plan.shards))]
+    report_path = f"{prefix}.report.json"
+    try:
+        write_archive(translator_directory, handler.translator)
+        plan.write_blocks(f"{directory}/blocks.jsonl")
+        pipeline = beam.Pipeline(options=pipeline_options)
+        _ = pipeline | TranslateBlocks(
+            blocks_path=f"{directory}/blocks.jsonl",
+            shards=plan.shards,
+            shard_names=shard_names,
+            report_path=report_path,
+            handler=handler,
+            line_format=LineFormat(scores=scores, line_ids=line_ids),
+            directory=directory,
+        )
+        _run(pipeline)
+    finally:
+        delete_directory(directory)
+    return BulkReport.read(report_path)
+
+
+def _run(pipeline: Any) -> None:
+    """Runs a pipeline to its end; whatever goes wrong there becomes one line."""
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish() or result.state
+    except Exception as error:  # engines raise what they like
+        raise BulkError(f"The pipeline failed: {_cause(error)}") from error
+    if state != PipelineState.DONE:
+        raise BulkError(f"The pipeline ended as {state}; the engine's log tells why.")
+
+
+def _cause(error: Exception) -> str:
+    """The last line of what an engine says: of a traceback, that is the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    last = re.sub(r" \[while running .*", "", lines[-1]) if lines else ""
+    return last or type(error).__name__
+
+
+def _check_arguments(inputs: Any, num_shards: Any) -> None:
+    if isinstance(inputs, str) or not list(inputs) or not all(isinstance(x, str) for x in inputs):
+        raise ValueError(
+            "`inputs` must be a sequence of files or patterns, such as ['data/*.en']. "
+            f"Received: {inputs!r}."
+        )
+    is_number = isinstance(num_shards, int) and not isinstance(num_shards, bool)
+    if num_shards is not None and not (is_number and 1 <= num_shards <= 99_999):
+        raise ValueError(
+            "`num_shards` must be an integer from 1 to 99,999, or None for one a file. "
+            f"Received: num_shards={num_shards!r}."
+        )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if re.search(r"[\t\r\n]", name):
+            raise ValueError(
+                "`line_ids` must be False for files with a tab or a line break in their names. "
+                f"Received: {name!r}."
+            )
+
+
+def _check_prefix(output_prefix: str) -> str:
+    """The absolute prefix; ValueError if it cannot be one, or its names are taken."""
+    if not isinstance(output_prefix, str) or re.search(r"[*?\[]|/$|^$", output_prefix):
+        raise ValueError(
+            "`output_prefix` must be how names of files begin, without *, ? and [. "
+            f"Received: {output_prefix!r}."
+        )
+    prefix = absolute(output_prefix)
+    parent = os.path.dirname(prefix)
+    if is_local(prefix) and not (os.path.isdir(parent) and os.access(parent, os.W_OK)):
+        raise ValueError(
+            "`output_prefix` must be in a directory that exists and that you may write in. "
+            f"Received: {output_prefix}; make it with `mkdir -p {parent}`."
+        )
+    taken = [
+        metadata.path
+        for result in FileSystems.match([f"{prefix}-?????-of-?????", f"{prefix}.report.json"])
+        for metadata in result.metadata_list
+    ]
+    if taken:
+        raise ValueError(
+            f"`output_prefix` must be new. Received: {output_prefix}, which has {min(taken)} and "
+            f"{len(taken) - 1} more files; delete them, or choose another."
+        )
+    return prefix
+
+
+def _temporary_directory(prefix: str) -> str:
+    """A directory beside the output, so that a file moves from there to its name in one step."""
+    parent, _, name = prefix.rpartition("/")
+    return f"{parent}/.{name}-{uuid.uuid4().hex[:8]}.partial"

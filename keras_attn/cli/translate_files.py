@@ -1,0 +1,129 @@
+"""`keras-attn translate --engine beam`: many files, by an engine that Apache Beam drives."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+from keras_attn.cli.command_failure import CommandFailure
+from keras_attn.cli.command_parser import CommandParser, positive_integer
+from keras_attn.cli.model_location import find_translator
+from keras_attn.cli.output import make_console, say
+from keras_attn.cli.process import load_tensorflow
+
+ENGINES = ("local", "beam")
+_DEBUG = "KERAS_ATTN_DEBUG"
+
+
+def add_engine_options(parser: CommandParser) -> None:
+    """Adds the options of bulk translation.
+
+    Args:
+        parser: the command's parser.
+    """
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        metavar="ENGINE",
+        help="local, or beam for many files (extra `beam`); default: local",
+    )
+    parser.add_argument(
+        "--num-shards",
+        type=positive_integer,
+        metavar="N",
+        help="with beam: files of the output (default: one a file of the input)",
+    )
+    parser.add_argument(
+        "--line-ids",
+        action="store_true",
+        help="with beam: begin each line with the file and the number of its source, and tabs",
+    )
+    parser.pass_on("engine_options")
+
+
+def check_is_local(arguments: argparse.Namespace) -> None:
+    """Refuses what only another engine can do.
+
+    Args:
+        arguments: the parsed command line.
+
+    Raises:
+        ValueError: if there is more than one input, or an option of another engine.
+    """
+    if arguments.input is not None and len(arguments.input) > 1:
+        raise ValueError(
+            "`--input` must be one file, or `--engine beam` be given, too. "
+            f"Received: {' '.join(arguments.input)}."
+        )
+    for given, name in (
+        (arguments.num_shards, "--num-shards"),
+        (arguments.line_ids, "--line-ids"),
+        (arguments.engine_options, "--"),
+    ):
+        if given:
+            raise ValueError(
+                f"`{name}` must be left out without `--engine beam`. Received: --engine "
+                f"{arguments.engine}."
+            )
+
+
+def run_beam(arguments: argparse.Namespace) -> int:
+    """Translates files as a pipeline of Apache Beam.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        int. The exit status.
+
+    Raises:
+        ValueError: if an argument is wrong.
+        CommandFailure: if the pipeline failed.
+    """
+    if not arguments.input or "-" in arguments.input:
+        raise ValueError(
+            "`--input` must be files or patterns with `--engine beam`. "
+            f"Received: {' '.join(arguments.input or ['nothing'])}."
+        )
+    if arguments.output in (None, "-"):
+        raise ValueError(
+            "`--output` must be how the names of the files begin with `--engine beam`. "
+            f"Received: {arguments.output or 'nothing'}."
+        )
+    directory = find_translator(arguments.run_path)
+    with _quiet_engine():
+        load_tensorflow()
+        from keras_attn.bulk import BulkError, translate_files
+
+        try:
+            with make_console(stderr=True).status("translating"):
+                report = translate_files(
+                    directory,
+                    arguments.input,
+                    arguments.output,
+                    num_beams=arguments.beams,
+                    num_shards=arguments.num_shards,
+                    scores=arguments.scores,
+                    line_ids=arguments.line_ids,
+                    options=arguments.engine_options,
+                )
+        except BulkError as error:
+            raise CommandFailure(str(error)) from error
+    say(make_console(stderr=True), str(report))
+    return 0
+
+
+@contextlib.contextmanager
+def _quiet_engine() -> Iterator[None]:
+    """Keeps an engine's log off the terminal; what ends a run comes as an exception."""
+    before = logging.root.manager.disable
+    if not os.environ.get(_DEBUG):
+        logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,29 @@
+"""The beam search that a saved search becomes with another number of beams."""
+
+from typing import Any
+
+from keras_attn.decoding.beam_search import BeamSearch
+from keras_attn.decoding.search_strategy import SearchStrategy
+
+
+def with_num_beams(strategy: SearchStrategy, num_beams: int) -> BeamSearch:
+    """Returns a beam search that differs from a strategy in its beams.
+
+    Args:
+        strategy: `SearchStrategy`. A beam search keeps its penalty and minimum length, and as many
+            of its hypotheses as there are beams; another strategy gives way to a beam search with
+            its defaults.
+        num_beams: int.
+
+    Returns:
+        `BeamSearch`.
+
+    Example:
+    >>> with_num_beams(BeamSearch(num_beams=5, length_penalty=1.0, num_hypotheses=3), 2)
+    BeamSearch(num_beams=2, length_penalty=1.0, num_hypotheses=2, min_length=0)
+    """
+    config: dict[str, Any] = {}
+    if isinstance(strategy, BeamSearch):
+        config = strategy.get_config()
+        config["num_hypotheses"] = min(num_beams, config["num_hypotheses"])
+    return BeamSearch(**{**config, "num_beams": num_beams})

@@ -1,0 +1,439 @@
+"""Every line of every file once, in its place, as the translator says; or no output at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keras_attn
+from keras_attn.bulk import BulkError, pipeline, translate_files
+from keras_attn.bulk import translate_files as public_function
+from keras_attn.bulk.bulk_report import BulkReport
+from keras_attn.translation import Translation
+from keras_attn.translator import Translator
+
+module = sys.modules["keras_attn.bulk.translate_files"]
+# Local, and without looking for a program of Beam's in the network. The second one tries a bundle
+# that failed again, up to four times.
+QUICK = ["--runner=FnApiRunner"]
+RETRYING = ["--runner=BundleBasedDirectRunner"]
+# Text and end of each line of each file.
+FILES = {
+    "a.en": [
+        *((f"line {number} " + "x" * (number % 23), b"\n") for number in range(57)),
+        ("", b"\n"),
+        (" ", b"\n"),
+        ("ends without a line feed", b""),
+    ],
+    "b.en": [],
+    "c.en": [
+        ("windows", b"\r\n"),
+        ("", b"\r\n"),
+        ("a\u2028b\x0bc\x85d\re", b"\n"),
+        ("\ufeffno mark here", b"\n"),
+        ("größer 東京 🙂", b"\n"),
+        ("very long " * 300, b"\n"),
+    ],
+    "d.en": [(f"{number}", b"\n") for number in range(31)],
+}
+LINES = [line for lines in FILES.values() for line in lines]
+load = Translator.load
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 10 lines: some files have many, and most shards begin inside one."""
+    monkeypatch.setattr(module, "BLOCK_LINES", 10)
+
+
+@pytest.fixture(autouse=True)
+def loaded_before(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One translator for all tests, whose graphs are traced once; some load their own."""
+    monkeypatch.setattr(Translator, "load", lambda directory: translator)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A directory with the files; one has a byte order mark."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    for name, lines in FILES.items():
+        content = b"".join(text.encode() + end for text, end in lines)
+        directory.joinpath(name).write_bytes((b"\xef\xbb\xbf" if name == "c.en" else b"") + content)
+    return directory
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """An empty directory for the output."""
+    directory = tmp_path / "out"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def expected(translator: Translator) -> dict[str, Translation]:
+    """What the translator says of each line, one call for all of them."""
+    texts = [text for text, _ in LINES]
+    return dict(zip(texts, translator.translate_detailed(texts), strict=True))
+
+
+def one_line(translation: Translation) -> bytes:
+    """The text of a translation on one line."""
+    return translation.text.replace("\n", " ").replace("\r", " ").encode()
+
+
+def shard_names(prefix: str, number: int) -> list[str]:
+    """The names that the shards of an output must have."""
+    return [f"{prefix}-{shard:05d}-of-{number:05d}" for shard in range(number)]
+
+
+def test_each_file_has_a_shard_with_its_lines_and_their_ends(
+    translator_directory: Path, data: Path, output: Path, expected: dict[str, Translation]
+) -> None:
+    report = translate_files(
+        translator_directory, [str(data / "*.en")], str(output / "de"), options=QUICK
+    )
+    names = shard_names("de", 4)
+    assert report.shards == tuple(str(output / name) for name in names)
+    for name, lines in zip(names, FILES.values(), strict=True):
+        content = b"".join(one_line(expected[text]) + end for text, end in lines)
+        assert output.joinpath(name).read_bytes() == content
+    assert sorted(path.name for path in output.iterdir()) == [*names, "de.report.json"]
+
+
+@pytest.mark.parametrize("num_shards", [1, 3, 300])
+def test_shards_are_equal_stretches_of_all_lines(
+    num_shards: int,
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    expected: dict[str, Translation],
+) -> None:
+    inputs = [str(data / name) for name in FILES]
+    translate_files(
+        translator_directory, inputs, str(output / "de"), num_shards=num_shards, options=QUICK
+    )
+    contents = [(output / name).read_bytes() for name in shard_names("de", num_shards)]
+    # Between files a line without a line feed gets one, or two lines would become one.
+    content = b"".join(one_line(expected[text]) + (end or b"\n") for text, end in LINES)
+    assert b"".join(contents) == content
+    sizes = [shard.count(b"\n") for shard in contents]
+    assert sum(sizes) == len(LINES)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_last_of_all_lines_keeps_its_end(
+    translator_directory: Path, output: Path, tmp_path: Path
+) -> None:
+    inputs = [tmp_path / "1", tmp_path / "2"]
+    for file in inputs:
+        file.write_bytes(b"a\nb")
+    names = [str(file) for file in inputs]
+    translate_files(translator_directory, names, str(output / "de"), num_shards=1, options=QUICK)
+    (name,) = shard_names("de", 1)
+    content = (output / name).read_bytes()
+    assert content.count(b"\n") == 3
+    assert not content.endswith(b"\n")
+
+
+def test_line_ids_and_scores_stand_before_the_translation(
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    expected: dict[str, Translation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(data)
+    translate_files(
+        translator_directory,
+        ["a.en", str(data / "d.en")],
+        str(output / "de"),
+        num_shards=2,
+        scores=True,
+        line_ids=True,
+        options=QUICK,
+    )
+    content = b"".join((output / name).read_bytes() for name in shard_names("de", 2))
+    rows = [line.split(b"\t", 3) for line in content.split(b"\n")]
+    assert rows.pop() == [b""]
+    sources = [
+        (name.encode(), str(number).encode(), text)
+        for name, lines in (("a.en", FILES["a.en"]), (str(data / "d.en"), FILES["d.en"]))
+        for number, (text, _) in enumerate(lines, start=1)
+    ]
+    assert [(file, number) for file, number, _, _ in rows] == [each[:2] for each in sources]
+    assert [text for *_, text in rows] == [one_line(expected[text]) for *_, text in sources]
+    # The last digits depend on which lines share a batch.
+    scores = [float(score) for _, _, score, _ in rows]
+    assert scores == pytest.approx([expected[text].score for *_, text in sources], abs=1e-4)
+    assert all(len(score.split(b".")[1]) == 6 for _, _, score, _ in rows)
+
+
+def test_what_was_empty_or_cut_is_counted(
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    expected: dict[str, Translation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    results = []
+
+    def run(pipeline: Any) -> None:
+        results.append(pipeline.run())
+        results[0].wait_until_finish()
+
+    monkeypatch.setattr(module, "_run", run)
+    report = translate_files(
+        translator_directory, [str(data / "*")], str(output / "de"), options=QUICK
+    )
+    translations = [expected[text] for text, _ in LINES]
+    wanted = {
+        "lines": len(LINES),
+        "empty": 3,
+        "truncated": sum(each.truncated for each in translations),
+        "with_breaks": sum("\n" in each.text or "\r" in each.text for each in translations),
+    }
+    assert wanted["truncated"] > 0
+    assert vars(report.counts) == wanted
+    assert BulkReport.read(str(output / "de.report.json")) == report
+    assert json.loads((output / "de.report.json").read_text())["empty"] == 3
+    counters = {
+        counter.key.metric.name: counter.result
+        for counter in results[0].metrics().query()["counters"]
+        if counter.key.metric.name in wanted
+    }
+    assert counters == wanted
+
+
+def test_beams_are_changed_as_on_the_command_line(
+    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Translator, "load", load)
+    inputs = [str(data / "d.en")]
+    translate_files(
+        translator_directory, inputs, str(output / "de"), num_beams=3, scores=True, options=QUICK
+    )
+    translator = load(translator_directory)
+    translator.decoding = keras_attn.decoding.BeamSearch(num_beams=3)
+    wanted = translator.translate_detailed([text for text, _ in FILES["d.en"]])
+    (name,) = shard_names("de", 1)
+    rows = [line.split(b"\t", 1) for line in (output / name).read_bytes().split(b"\n")[:-1]]
+    assert [text for _, text in rows] == [one_line(each) for each in wanted]
+    scores = [float(score) for score, _ in rows]
+    assert scores == pytest.approx([each.score for each in wanted], abs=1e-4)
+
+
+def failing_once(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[int]]:
+    """A function that does its work and then fails, the first time; and how often it was called."""
+    calls: list[int] = []
+
+    def attempt(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        if isinstance(result, Iterator):
+            result = list(result)
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("the machine went away")
+        return result
+
+    return attempt, calls
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Translator, "translate_detailed"),
+        (pipeline, "write_parts"),
+        (pipeline, "merge_parts"),
+        (pipeline, "publish"),
+        (pipeline, "give_name"),
+    ],
+)
+def test_what_is_tried_again_is_there_once(
+    owner: Any,
+    name: str,
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    expected: dict[str, Translation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempt, calls = failing_once(getattr(owner, name))
+    monkeypatch.setattr(owner, name, attempt)
+    report = translate_files(
+        translator_directory, [str(data / "*")], str(output / "de"), num_shards=3, options=RETRYING
+    )
+    assert len(calls) > 1
+    names = shard_names("de", 3)
+    content = b"".join((output / each).read_bytes() for each in names)
+    wanted = b"".join(one_line(expected[text]) + (end or b"\n") for text, end in LINES)
+    assert content == wanted
+    assert report.counts.lines == len(LINES)
+    assert sorted(path.name for path in output.iterdir()) == [*names, "de.report.json"]
+
+
+@pytest.mark.parametrize("options", [QUICK, RETRYING], ids=["no retries", "retries"])
+@pytest.mark.parametrize("step", ["write_parts", "merge_parts"])
+def test_a_run_that_fails_for_good_leaves_nothing(
+    step: str,
+    options: list[str],
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work, calls = getattr(pipeline, step), []
+
+    def fail_at_the_second(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 1:
+            raise OSError("no space left\non this device")
+        return work(*arguments)
+
+    monkeypatch.setattr(pipeline, step, fail_at_the_second)
+    with pytest.raises(BulkError, match=r"^The pipeline failed: .*on this device$"):
+        translate_files(
+            translator_directory, [str(data / "*")], str(output / "de"), options=options
+        )
+    assert list(output.iterdir()) == []
+
+
+def test_the_model_is_loaded_once(
+    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = []
+
+    def counting(directory: Path) -> Translator:
+        loads.append(directory)
+        return load(directory)
+
+    monkeypatch.setattr(Translator, "load", counting)
+    translate_files(
+        translator_directory,
+        [str(data / "*")],
+        str(output / "de"),
+        options=[*QUICK, "--direct_num_workers=3", "--direct_running_mode=multi_threading"],
+    )
+    assert len(loads) == 1
+
+
+@pytest.mark.slow
+def test_workers_may_be_processes_of_their_own(
+    translator_directory: Path, data: Path, output: Path, expected: dict[str, Translation]
+) -> None:
+    translate_files(
+        translator_directory,
+        [str(data / "d.en")],
+        str(output / "de"),
+        options=[*QUICK, "--direct_num_workers=2", "--direct_running_mode=multi_processing"],
+    )
+    (name,) = shard_names("de", 1)
+    wanted = b"".join(one_line(expected[text]) + end for text, end in FILES["d.en"])
+    assert (output / name).read_bytes() == wanted
+
+
+def test_the_command_line_of_the_program_is_not_read(
+    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", "--runner=NoSuchRunner"])
+    monkeypatch.setattr(module, "_run", lambda pipeline: pipeline.run().wait_until_finish())
+    options = ["--prism_location=nowhere"]  # Beam's own default, but nothing from the network
+    translate_files(translator_directory, [str(data / "d.en")], str(output / "de"), options=options)
+    assert (output / "de.report.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"inputs": "data/a.en"}, "`inputs` must be a sequence"),
+        ({"inputs": []}, "`inputs` must be a sequence"),
+        ({"inputs": ["data/*.fr"]}, r"data/\*\.fr"),
+        ({"inputs": ["data"]}, "`inputs` must be files that exist"),
+        ({"inputs": ["data/a.en", "data/*"]}, "data/a.en twice"),
+        ({"inputs": ["nosuch://a/b"]}, "`inputs` must be where Beam can look"),
+        ({"options": ["--runer=FlinkRunner"]}, "--runer; did you mean --runner?"),
+        ({"options": ["--num_workers=many"]}, "--num_workers=many"),
+        ({"options": ["FlinkRunner"]}, "two dashes"),
+        ({"options": "--runner=FnApiRunner"}, "`options` must be a sequence"),
+        ({"options": ["--runner=NoSuchRunner"]}, "NoSuchRunner"),
+        ({"num_shards": 0}, "num_shards=0"),
+        ({"num_shards": True}, "num_shards=True"),
+        ({"num_beams": 0}, "num_beams=0"),
+        ({"output_prefix": ""}, "`output_prefix` must be how names"),
+        ({"output_prefix": "out/"}, "`output_prefix` must be how names"),
+        ({"output_prefix": "out/*"}, "`output_prefix` must be how names"),
+        ({"output_prefix": "nowhere/de"}, "make it with `mkdir -p"),
+        ({"translator_directory": "data"}, "without translator.json"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(
+    arguments: dict[str, Any],
+    words: str,
+    translator_directory: Path,
+    data: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(data.parent)
+    good = {
+        "translator_directory": translator_directory,
+        "inputs": ["data/a.en"],
+        "output_prefix": "out/de",
+        "options": QUICK,
+    }
+    with pytest.raises(ValueError, match=words):
+        public_function(**{**good, **arguments})
+    assert list(output.iterdir()) == []
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line(
+    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Translator, "translate_detailed", lambda *_: pytest.fail("translated"))
+    data.joinpath("bad.en").write_bytes(b"a\n" * 34 + b"xy\xffz\n")
+    with pytest.raises(ValueError, match=r"bad\.en` must be UTF-8.*0xff at line 35, byte 3"):
+        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["de-00001-of-00009", "de.report.json"])
+def test_output_that_is_there_is_not_mixed_with_new(
+    name: str, translator_directory: Path, data: Path, output: Path
+) -> None:
+    output.joinpath(name).write_text("precious")
+    with pytest.raises(ValueError, match=f"`output_prefix` must be new.*{name}"):
+        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+    assert [path.name for path in output.iterdir()] == [name]
+    assert output.joinpath(name).read_text() == "precious"
+
+
+def test_a_name_with_a_tab_has_no_line_ids(
+    translator_directory: Path, tmp_path: Path, output: Path
+) -> None:
+    file = tmp_path / "a\tb [x]"
+    file.write_text("one\n")
+    with pytest.raises(ValueError, match="`line_ids` must be False"):
+        translate_files(translator_directory, [str(file)], str(output / "de"), line_ids=True)
+    report = translate_files(translator_directory, [str(file)], str(output / "de"), options=QUICK)
+    assert report.counts.lines == 1
+
+
+def test_a_file_that_changes_on_the_way_is_no_wrong_translation(
+    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = module._run
+
+    def change_and_run(pipeline: Any) -> None:
+        data.joinpath("d.en").write_text("another\n" * 7)
+        run(pipeline)
+
+    monkeypatch.setattr(module, "_run", change_and_run)
+    with pytest.raises(BulkError, match=r"d\.en` must stay as it is"):
+        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+    assert list(output.iterdir()) == []
