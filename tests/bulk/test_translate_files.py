@@ -338,16 +338,6 @@ def test_workers_may_be_processes_of_their_own(
     assert (output / name).read_bytes() == wanted
 
 
-def test_the_command_line_of_the_program_is_not_read(
-    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["program", "--runner=NoSuchRunner"])
-    monkeypatch.setattr(module, "_run", lambda pipeline: pipeline.run().wait_until_finish())
-    options = ["--prism_location=nowhere"]  # Beam's own default, but nothing from the network
-    translate_files(translator_directory, [str(data / "d.en")], str(output / "de"), options=options)
-    assert (output / "de.report.json").is_file()
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
