@@ -22,6 +22,7 @@ from keras_attn.training.callbacks import (
 )
 from keras_attn.training.distribute_batches import distribute_batches
 from keras_attn.training.finish_run import make_translator
+from keras_attn.training.json_lines import drop_lines_after
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.show_line import show_line
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
@@ -128,6 +129,11 @@ class FitSession:
             return
         model, pipeline = session.model, session.validation_pipeline
         self._callbacks.on_train_begin()
+        if (
+            session.workers.is_chief
+        ):  # it may have been killed when all but the checkpoint was there
+            for path in (session.run.history, session.run.samples):
+                drop_lines_after(path, session.steps.step - 1)
         self._callbacks.on_epoch_begin(0)  # puts back the running metrics
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(

@@ -37,6 +37,7 @@ class GuardedAdam(keras.optimizers.Adam):
         ema_decay: float in [0, 1) or None. How much of the average each update leaves; None:
             no averages.
         scales_loss: bool. Whether to scale the loss.
+        name: str. The name of the optimizer.
         **options: those of `keras.optimizers.Adam`, except `use_ema`, `weight_decay`,
             `loss_scale_factor` and `gradient_accumulation_steps`.
 

@@ -108,8 +108,8 @@ def test_average_puts_the_mean_into_the_translator(
 ) -> None:
     calls: list[tuple[Any, ...]] = []
 
-    def average(run: Path, last: int) -> Path:
-        calls.append(("average", run, last))
+    def average(run: Path, **which: Any) -> Path:
+        calls.append(("average", run, which))
         return run / "mean.weights.h5"
 
     monkeypatch.setattr("keras_attn.training.average_checkpoints", average)
@@ -118,7 +118,8 @@ def test_average_puts_the_mean_into_the_translator(
     )
     assert main(["average", str(run_directory), "--last", "3", "--json"]) == 0
     mean = run_directory / "mean.weights.h5"
-    assert calls == [("average", run_directory, 3), (run_directory, mean)]
+    which = {"last": 3, "best": None, "steps": None}
+    assert calls == [("average", run_directory, which), (run_directory, mean)]
     values = json.loads(only_line(capsys.readouterr().out))
     assert values["weights"] == str(mean)
 

@@ -24,8 +24,14 @@ class FakeTraining:
         self.error: Exception | None = None
 
     def __call__(
-        self, recipe: Any, output: Any, resume: bool = False, console: Any = None
+        self,
+        recipe: Any,
+        output: Any,
+        resume: bool = False,
+        console: Any = None,
+        accept_changed_data: bool = False,
     ) -> TrainingResult:
+        self.accept_changed_data = accept_changed_data
         self.calls.append((recipe, str(output), resume))
         console.print("training ...")
         if self.error is not None:
@@ -100,7 +106,9 @@ def test_a_run_is_resumed_with_its_own_recipe_changed(training: FakeTraining) ->
     Path("a").mkdir()
     recipe.override({"training.seed": "41"}).to_toml("a/recipe.toml")
     training.error = ValueError("stop here")
-    assert main(["train", "--output", "a", "--resume", "--set", "training.max_steps=9"]) == 2
+    command = ["train", "--output", "a", "--resume", "--accept-changed-data"]
+    assert main([*command, "--set", "training.max_steps=9"]) == 2
+    assert training.accept_changed_data
     ((resumed, _, _),) = training.calls
     assert (resumed.training.seed, resumed.training.max_steps) == (41, 9)
 

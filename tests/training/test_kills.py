@@ -97,9 +97,10 @@ def comparable(values: dict) -> dict:
     return {key: value for key, value in values.items() if key not in TIMES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "max_steps", "jit_compile"),
-    [(1, 120, "false"), pytest.param(20, 3000, "true", marks=pytest.mark.slow)],
+    [(2, 240, "false"), (20, 3000, "true")],
 )
 def test_killed_runs_end_with_the_same_weights_and_a_whole_history(
     tmp_path, kills, max_steps, jit_compile

@@ -15,7 +15,7 @@ from rich.console import Console
 from keras_attn.training.average_checkpoints import average_checkpoints
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.finish_run import choose_weights, rewrite_translator
-from keras_attn.training.json_lines import read_lines
+from keras_attn.training.json_lines import append_lines, read_lines
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.recipe import Recipe
@@ -169,6 +169,8 @@ def test_a_run_stopped_between_an_update_and_its_validation_validates_first(reci
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(4)])
     assert [line["step"] for line in read_lines(tmp_path / "run" / "history.jsonl")] == [2]
+    # Killed a moment later it would have written its line, too, and not yet the checkpoint.
+    append_lines(tmp_path / "run" / "history.jsonl", straight.history[1:2])
     resumed = train(None, tmp_path / "run", resume=True, progress=False)
     assert [line["step"] for line in resumed.history] == [2, 4, 6]
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
