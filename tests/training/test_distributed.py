@@ -93,9 +93,9 @@ def withheld():
 
 def learns(policy):
     adam = lambda: GuardedAdam(0.003, scales_loss=policy == "mixed_float16")
-    _, history = trained(two, step=TrainingStep, steps=20, optimizer=adam, dtype=policy)
+    _, history = trained(two, step=TrainingStep, steps=45, optimizer=adam, dtype=policy)
     assert np.isfinite(history["loss"]).all()
-    assert history["loss"][-1] < 0.9 * history["loss"][0], history["loss"]
+    assert history["loss"][-1] < 0.7 * history["loss"][0], history["loss"]
 
 def bfloat16():
     learns("mixed_bfloat16")
