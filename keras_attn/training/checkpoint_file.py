@@ -47,18 +47,6 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
     return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
 
 
-def restore_seeds(model: keras.Model, state: dict[str, np.ndarray]) -> None:
-    """Gives dropout the seeds that it had.
-
-    Args:
-        model: keras.Model. Built.
-        state: dict. What `read_checkpoint` returned.
-    """
-    for i, variable in enumerate(_seeds(model)):
-        if f"seeds/{i}" in state:
-            variable.assign(state[f"seeds/{i}"])
-
-
 def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
     """Gives the metrics the sums that they had; Keras sets them to 0 when an epoch begins.
 
@@ -66,9 +54,13 @@ def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
         model: keras.Model. Compiled and built.
         state: dict. What `read_checkpoint` returned.
     """
-    for i, variable in enumerate(model.metrics_variables):
-        if f"metrics/{i}" in state:
-            variable.assign(state[f"metrics/{i}"])
+    _assign("metrics", model.metrics_variables, state)
+
+
+def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.ndarray]) -> None:
+    for i, variable in enumerate(variables):
+        if f"{group}/{i}" in state:
+            variable.assign(state[f"{group}/{i}"])
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:
@@ -143,7 +135,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         if STATE_GROUP in file:
             file[STATE_GROUP].visititems(keep)
-    restore_seeds(model, state)
+    _assign("seeds", _seeds(model), state)
     return state
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_attn.data import TrainingPipeline
+from keras_attn.training.split_rows import split_rows
 
 
 def distribute_batches(
@@ -34,20 +35,12 @@ def distribute_batches(
             start_step, context.input_pipeline_id, context.num_input_pipelines
         )
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
-        return dataset if replicas == 1 else dataset.flat_map(_split_over(replicas))
+        if replicas == 1:
+            return dataset
+        return dataset.flat_map(
+            lambda *batch: tf.data.Dataset.from_tensor_slices(
+                tf.nest.map_structure(lambda rows: split_rows(rows, replicas), batch)
+            )
+        )
 
     return strategy.distribute_datasets_from_function(of_process)
-
-
-def _split_over(replicas: int) -> Any:
-    """A function from a batch to a data set of its blocks, one a replica."""
-
-    def block(rows: tf.Tensor) -> tf.Tensor:
-        shape = tf.shape(rows)
-        sizes = tf.concat([[replicas, shape[0] // replicas], shape[1:]], axis=0)
-        return tf.ensure_shape(tf.reshape(rows, sizes), [replicas, None, *rows.shape[1:]])
-
-    def split(*batch: Any) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(block, batch))
-
-    return split

@@ -129,9 +129,8 @@ class FitSession:
             return
         model, pipeline = session.model, session.validation_pipeline
         self._callbacks.on_train_begin()
-        if (
-            session.workers.is_chief
-        ):  # it may have been killed when all but the checkpoint was there
+        # It may have been killed when all of that validation was there but its checkpoint.
+        if session.workers.is_chief:
             for path in (session.run.history, session.run.samples):
                 drop_lines_after(path, session.steps.step - 1)
         self._callbacks.on_epoch_begin(0)  # puts back the running metrics

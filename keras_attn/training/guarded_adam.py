@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_attn.training.sum_over_replicas import sum_over_replicas
+
 _LARGEST_LOSS_SCALE = 2.0**15
 _STEPS_TO_RAISE_THE_SCALE = 2000
 # What Keras' optimizers do beside the update itself: here in another way, or not at all.
@@ -111,7 +113,7 @@ class GuardedAdam(keras.optimizers.Adam):
             with tf.init_scope():
                 self.build(list(trainable_variables))
         present = [tf.convert_to_tensor(each) for each in grads if each is not None]
-        present = _add_up(present)
+        present = sum_over_replicas(present)
         if self.scales_loss:
             unscale = 1.0 / tf.convert_to_tensor(self._loss_scale)
             present = [each * unscale for each in present]
@@ -190,11 +192,3 @@ class GuardedAdam(keras.optimizers.Adam):
             config.pop(option)
         config.update(ema_decay=self.ema_decay, scales_loss=self.scales_loss)
         return config
-
-
-def _add_up(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sums over all replicas."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return gradients
-    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, gradients))

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_attn.training.sum_over_replicas import sum_over_replicas
 from keras_attn.training.token_weights import token_weights
 
 _tokens_of_the_batch: ContextVar[tf.Tensor | None] = ContextVar("tokens_of_the_batch", default=None)
@@ -39,22 +40,6 @@ def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
         yield
     finally:
         _tokens_of_the_batch.reset(reset)
-
-
-def count_tokens(weights: tf.Tensor) -> tf.Tensor:
-    """The sum of the weights of all replicas' tokens.
-
-    Args:
-        weights: float tensor. This replica's.
-
-    Returns:
-        float scalar, the same on every replica.
-    """
-    token_count = tf.reduce_sum(weights)
-    if _is_one_of_several_replicas():
-        context = tf.distribute.get_replica_context()
-        token_count = context.all_reduce(tf.distribute.ReduceOp.SUM, token_count)
-    return token_count
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -132,7 +117,7 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
             weights = token_weights(labels, sample_weight, self.pad_token_id)
             token_count = _tokens_of_the_batch.get()
             if token_count is None:
-                token_count = count_tokens(weights)
+                token_count = sum_over_replicas(tf.reduce_sum(weights))
             shares = tf.math.divide_no_nan(weights, token_count)
             logits = tf.cast(y_pred, tf.float32)
             vocabulary_size = logits.shape[-1]
@@ -169,12 +154,6 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
             "pad_token_id": self.pad_token_id,
             "name": self.name,
         }
-
-
-def _is_one_of_several_replicas() -> bool:
-    """Whether this runs inside `strategy.run` with more than one replica."""
-    strategy = tf.distribute.get_strategy()
-    return strategy.num_replicas_in_sync > 1 and not tf.distribute.in_cross_replica_context()
 
 
 def _token_losses(

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_attn.training.label_smoothed_cross_entropy import count_tokens, parts_of_batch
+from keras_attn.training.label_smoothed_cross_entropy import parts_of_batch
+from keras_attn.training.split_rows import split_rows
+from keras_attn.training.sum_over_replicas import sum_over_replicas
 from keras_attn.training.token_weights import token_weights
 
 Batch = Any  # (inputs, labels, sample_weight)
@@ -61,7 +63,8 @@ class TrainingStep:
         """Makes one update in a replica's context and gives the metrics."""
         model = self._model
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        token_count = count_tokens(token_weights(labels, sample_weight))
+        weights = token_weights(labels, sample_weight)
+        token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]
         gradients, values = self._gradients(data, token_count, values)
@@ -76,7 +79,7 @@ class TrainingStep:
         """Gradients of this replica's loss, and the values of the state after it."""
         if self._num_parts == 1:
             return self._gradients_of_part(data, token_count, values)
-        parts = tf.nest.map_structure(self._split, data)
+        parts = tf.nest.map_structure(lambda rows: split_rows(rows, self._num_parts), data)
         sums = [tf.zeros(weight.shape, weight.dtype) for weight in self._model.trainable_variables]
 
         def add_part(
@@ -94,14 +97,6 @@ class TrainingStep:
             maximum_iterations=self._num_parts,
         )
         return sums, values
-
-    def _split(self, rows: tf.Tensor) -> tf.Tensor:
-        """(rows, ...) -> (parts, rows / parts, ...)."""
-        shape = tf.shape(rows)
-        sizes = tf.concat([[self._num_parts, shape[0] // self._num_parts], shape[1:]], axis=0)
-        result = tf.reshape(rows, sizes)
-        rows_of_part = None if rows.shape[0] is None else rows.shape[0] // self._num_parts
-        return tf.ensure_shape(result, [self._num_parts, rows_of_part, *rows.shape[1:]])
 
     def _gradients_of_part(
         self, part: Batch, token_count: tf.Tensor, values: list[tf.Tensor]

@@ -34,7 +34,7 @@ class Workers:
     at the same places; with one process they cost nothing.
 
     Args:
-        strategy: tf.distribute.Strategy. The strategy.
+        strategy: tf.distribute.Strategy or None. The strategy; None: this process is alone.
 
     Attributes:
         count: int. How many processes there are.
@@ -43,15 +43,15 @@ class Workers:
 
     Example:
 
-    >>> workers = Workers(tf.distribute.get_strategy())
+    >>> workers = Workers()
     >>> workers.is_chief, workers.any(False), workers.from_chief(0.5)
     (True, False, 0.5)
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        self._strategy = strategy
+    def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
+        self._strategy = strategy or tf.distribute.get_strategy()
         self.count, self.index = 1, 0
-        if strategy.extended._in_multi_worker_mode():
+        if strategy is not None and strategy.extended._in_multi_worker_mode():
             resolver = strategy.cluster_resolver
             cluster = resolver.cluster_spec().as_dict()
             chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))

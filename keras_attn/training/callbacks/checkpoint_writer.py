@@ -40,16 +40,14 @@ class CheckpointWriter(keras.callbacks.Callback):
         super().__init__()
         self._index = index
         self._steps = steps
-        self._workers = workers
+        self._workers = workers or Workers()
         self._every_seconds = math.inf if every_minutes is None else 60.0 * every_minutes
         self._last_saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves if it is time."""
         is_time = time.monotonic() - self._last_saved >= self._every_seconds
-        if self._every_seconds < math.inf and (
-            self._workers.from_chief(is_time) if self._workers else is_time
-        ):
+        if self._every_seconds < math.inf and self._workers.from_chief(is_time):
             self.write({})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -74,7 +72,7 @@ class CheckpointWriter(keras.callbacks.Callback):
         """
         # After a validation the metrics start anew, so that nothing of them need be kept.
         state = training_state(self.model, with_metrics_so_far and not metrics)
-        if self._workers is None or self._workers.is_chief:
+        if self._workers.is_chief:
             step = self._steps.step
             crc32 = write_checkpoint(self.model, self._index.path_of_step(step), state)
             try:

@@ -40,7 +40,7 @@ class EarlyStopping(keras.callbacks.Callback):
         self._monitor = monitor
         self._sign = 1.0 if higher_is_better else -1.0
         self._patience = patience
-        self._workers = workers
+        self._workers = workers or Workers()
 
     @property
     def reached(self) -> bool:
@@ -52,6 +52,5 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Stops if it is time."""
-        reached = self.reached
-        if self._workers.from_chief(reached) if self._workers else reached:
+        if self._workers.from_chief(self.reached):
             self.model.stop_training = True

@@ -22,7 +22,7 @@ class TimeLimit(keras.callbacks.Callback):
     def __init__(self, max_minutes: float, workers: Workers | None = None) -> None:
         super().__init__()
         self._max_seconds = 60.0 * max_minutes
-        self._workers = workers
+        self._workers = workers or Workers()
         self._started: float | None = None
         self.reached = False
 
@@ -34,6 +34,6 @@ class TimeLimit(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Stops once the time is over."""
         is_over = time.monotonic() - (self._started or 0.0) >= self._max_seconds
-        if self._workers.from_chief(is_over) if self._workers else is_over:
+        if self._workers.from_chief(is_over):
             self.reached = True
             self.model.stop_training = True

@@ -34,19 +34,18 @@ class ValidationBleu(keras.callbacks.Callback):
         self._translate = translate
         self._sources = list(sources)
         self._references = references
-        self._workers = workers
+        self._workers = workers or Workers()
         self.signature = ""
         self.translations: list[str] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates and scores."""
         bleu = chrf = 0.0
-        if self._workers is None or self._workers.is_chief:
+        if self._workers.is_chief:
             self.translations = list(self._translate(self._sources))
             scores = corpus_scores(self.translations, self._references)
             self.signature = scores.signatures["bleu"]
             bleu, chrf = scores.bleu, scores.chrf
-        if self._workers is not None:
-            bleu, chrf = self._workers.from_chief(bleu), self._workers.from_chief(chrf)
+        bleu, chrf = self._workers.from_chief(bleu), self._workers.from_chief(chrf)
         if logs is not None:
             logs["val_bleu"], logs["val_chrf"] = bleu, chrf

@@ -1,0 +1,24 @@
+"""A batch in equal blocks of rows."""
+
+import tensorflow as tf
+
+
+def split_rows(rows: tf.Tensor, count: int) -> tf.Tensor:
+    """Cuts (rows, ...) into (count, rows / count, ...), with as much of the shape known as before.
+
+    Args:
+        rows: tensor. `count` divides its rows.
+        count: int. How many blocks.
+
+    Returns:
+        tensor.
+
+    Example:
+
+    >>> split_rows(tf.range(6), 3).numpy().tolist()
+    [[0, 1], [2, 3], [4, 5]]
+    """
+    shape = tf.shape(rows)
+    blocks = tf.reshape(rows, tf.concat([[count, shape[0] // count], shape[1:]], axis=0))
+    rows_of_block = None if rows.shape[0] is None else rows.shape[0] // count
+    return tf.ensure_shape(blocks, [count, rows_of_block, *rows.shape[1:]])

@@ -1,0 +1,20 @@
+"""Sums over the replicas of a strategy."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def sum_over_replicas(tensors: Any) -> Any:
+    """Adds up what each replica has; with one replica, or outside of replicas, nothing happens.
+
+    Args:
+        tensors: a tensor, or a nest of them. This replica's.
+
+    Returns:
+        The sums, the same on every replica.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
