@@ -1,83 +1,81 @@
-"""What sharing a training costs on one machine: one process, two devices, two processes.
+"""What sharing a training costs on one machine: one process, two devices, two workers.
 
     python benchmarks/distribute.py             about 10 minutes on 2 cores
-    python benchmarks/distribute.py --quick     fewer steps, under 4 minutes
+    python benchmarks/distribute.py --quick     the small model only, under 5 minutes
 
-The model of the recipe `multi30k_en_de` on random ids, 64 x 32 tokens a batch, whole updates
-without dropout. `one process` uses all cores in one device; `two devices` are two logical CPUs
-under `MirroredStrategy`; `two workers` are two processes under `MultiWorkerMirroredStrategy`, with
-the cores shared out among them. Figures are target tokens a second of the global batch. The
-exchange is the sum over two workers of tensors as large as the model's weights, by itself.
+Figures are target tokens per second of whole updates, of the global batch; ids are random, and
+without padding. `one process` has all cores in one device; `two devices` are two logical CPUs under
+`MirroredStrategy`; `two workers` are two processes under `MultiWorkerMirroredStrategy` that share
+the cores. The exchange is the sum over replicas of tensors as large as the gradients, by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from side_by_side import describe_machine, progress
+from side_by_side import (
+    CPU_ONLY,
+    Cell,
+    Engine,
+    describe_machine,
+    make_cell,
+    print_result,
+    progress,
+    summarize,
+    take_turns,
+)
+from train import SIZES, VOCABULARY_SIZE, command_environment
 
-from keras_attn.cli.local_workers import _free_ports, worker_environment
+from keras_attn.cli.local_workers import free_ports, worker_environment
 
-WAYS = ("one process", "two devices", "two workers")
-# Prints {"tokens_per_second": [...], "exchange_seconds": [...], "megabytes": ...}.
-PROGRAM = """
-import json, sys, time
-way, steps, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-import tensorflow as tf
-if way == "two devices":
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_attn.training import Recipe, get_strategy
-names = {"one process": "cpu", "two devices": "mirrored", "two workers": "multi_worker"}
-strategy = get_strategy(names[way])
-import keras, numpy as np
-from keras_attn import create_model
-from keras_attn.training.model_setup import compile_model
-recipe = Recipe.named("multi30k_en_de")
-overrides = {**recipe.model.overrides, "dropout": 0.0}
-V, ROWS, LENGTH = 8000, 64, 32
-with strategy.scope():
-    model = create_model(recipe.model.preset, source_vocabulary_size=V, **overrides)
-    compile_model(model, recipe.training, int(model.get_config()["hidden_dim"]))
-workers = 2 if way == "two workers" else 1
-replicas = strategy.num_replicas_in_sync // workers
-ids = tf.random.uniform((ROWS // strategy.num_replicas_in_sync, LENGTH), 4, V, "int32", seed=1)
-batch = ({"encoder_token_ids": ids, "decoder_token_ids": ids}, ids, tf.ones(ids.shape))
-dataset = of_replica = tf.data.Dataset.from_tensors(batch).repeat()
-if strategy.num_replicas_in_sync > 1:
-    dataset = strategy.distribute_datasets_from_function(lambda context: of_replica)
-fit = lambda: model.fit(dataset, steps_per_epoch=steps, verbose=0)
-fit()
-speeds = []
-for _ in range(rounds):
-    started = time.perf_counter()
-    fit()
-    speeds.append(steps * ROWS * LENGTH / (time.perf_counter() - started))
-result = {"tokens_per_second": speeds}
-if way == "two workers":
-    shapes = [weight.shape for weight in model.trainable_weights]
-    def add_up():
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce("SUM", [tf.ones(shape) for shape in shapes])
-    exchange = tf.function(lambda: strategy.run(add_up))
-    exchange()
-    seconds = []
-    for _ in range(5 * rounds):
-        started = time.perf_counter()
-        tf.nest.flatten(exchange())[-1].numpy()
-        seconds.append(time.perf_counter() - started)
-    result |= {
-        "exchange_seconds": seconds,
-        "megabytes": 4e-6 * sum(int(np.prod(shape)) for shape in shapes),
-    }
-print(json.dumps(result))
-"""
+ROWS, LENGTH = 64, 32
+# Strategy, logical devices of a process, processes.
+WAYS = {
+    "one process": ("cpu", 1, 1),
+    "two devices": ("mirrored", 2, 1),
+    "two workers": ("multi_worker", 1, 2),
+}
+SHARED = [way for way in WAYS if way != "one process"]
+MEASUREMENT_SECONDS = 3.0
+FEWEST_STEPS = 2
+
+
+class Processes:
+    """The processes of one way to train, asked all at once.
+
+    Args:
+        way: str. One of `WAYS`.
+    """
+
+    def __init__(self, way: str) -> None:
+        self.strategy, self.devices, count = WAYS[way]
+        environments: list[dict[str, str]] = [{}]
+        if count > 1:
+            addresses = [f"localhost:{port}" for port in free_ports(count)]
+            environments = [worker_environment(addresses, index) for index in range(count)]
+        self._engines = [
+            Engine(
+                way,
+                "keras_attn_distribute.py",
+                environment={**CPU_ONLY, **command_environment(), **environment},
+            )
+            for environment in environments
+        ]
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Sends a request to all, and gives the first one's answer once all have answered."""
+        with ThreadPoolExecutor() as threads:
+            waiting = [threads.submit(one.ask, request, **arguments) for one in self._engines]
+            return [one.result() for one in waiting][0]
+
+    def close(self) -> None:
+        """Ends all of them; a worker waits for the others, so they are told at once."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Engine.close, self._engines))
 
 
 def main() -> None:
@@ -85,74 +83,68 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="fewer steps, fewer rounds")
+    parser.add_argument("--quick", action="store_true", help="small only; 3 rounds at most")
     parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured")
     arguments = parser.parse_args()
-    steps, rounds = (4, 2) if arguments.quick else (10, arguments.rounds)
-    results = {}
-    for way in WAYS:
-        progress(f"{way}: compiling and training")
-        results[way] = measure(way, steps, rounds)
-    medians = {way: statistics.median(each["tokens_per_second"]) for way, each in results.items()}
-    exchange = statistics.median(results["two workers"]["exchange_seconds"])
-    summary = {
-        "cells": [
-            {
-                "name": way,
-                "keras_attn": medians[way],
-                "lowest": min(results[way]["tokens_per_second"]),
-                "highest": max(results[way]["tokens_per_second"]),
-                "ratio_one_process": medians[way] / medians["one process"],
-            }
-            for way in WAYS
-        ],
-        "exchange_seconds": exchange,
-        "exchange_megabytes": results["two workers"]["megabytes"],
-        "exchange_share_of_a_step": exchange * medians["two workers"] / (64 * 32),
-        "machine": describe_machine(),
-    }
-    if arguments.json:
-        print(json.dumps(summary))
-        return
-    for cell in summary["cells"]:
-        print(
-            f"{cell['name']:12s} {cell['keras_attn']:8,.0f} target tokens/s "
-            f"({cell['lowest']:,.0f} - {cell['highest']:,.0f}), {cell['ratio_one_process']:.2f}"
-        )
-    print(
-        f"exchange of {summary['exchange_megabytes']:.1f} MB: {1000 * exchange:.1f} ms, "
-        f"{100 * summary['exchange_share_of_a_step']:.1f}% of an update of two workers"
-    )
-    print(f"machine: {json.dumps(summary['machine'])}")
+    rounds = min(arguments.rounds, 3) if arguments.quick else arguments.rounds
+    cells = [measure_cell(size, rounds) for size in (("small",) if arguments.quick else SIZES)]
+    result = summarize(cells, SHARED)
+    result["machine"] = describe_machine()
+    result["versions"] = cells[0].pop("versions")
+    print_result("Training", "target tokens/s", result, list(WAYS), arguments.json)
+    if not arguments.json:
+        print_exchanges(cells)
 
 
-def measure(way: str, steps: int, rounds: int) -> dict[str, Any]:
-    """Runs one way in processes of its own.
+def measure_cell(size: str, rounds: int) -> Cell:
+    """One line of the report.
 
     Args:
-        way: str. One of `WAYS`.
-        steps: int. Updates a round.
-        rounds: int. How many rounds.
+        size: str. One of `SIZES`.
+        rounds: int.
 
     Returns:
-        dict. What the program printed; of two workers, the first one's.
+        dict, as `--json` prints it.
     """
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, way, str(steps), str(rounds)]
-    environments = [dict(os.environ)]
-    if way == "two workers":
-        addresses = [f"localhost:{port}" for port in _free_ports(2)]
-        environments = [worker_environment(addresses, index) for index in range(2)]
-    processes = [
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    name = f"{size}, {ROWS} x {LENGTH}"
+    model = {**SIZES[size], "vocabulary_size": VOCABULARY_SIZE, "dropout": 0.1}
+    ways = {way: Processes(way) for way in WAYS}
+    gradient_bytes = 0
+    for way, processes in ways.items():
+        progress(f"{name}: preparing {way}")
+        gradient_bytes = processes.ask(
+            "prepare", strategy=processes.strategy, devices=processes.devices, size=model,
+            rows=ROWS, length=LENGTH,
+        )  # fmt: skip
+    figures = take_turns({way: _measurement(one) for way, one in ways.items()}, rounds)
+    cell = make_cell(name, figures, ours="one process")
+    exchanges = {way: (lambda one=ways[way]: one.ask("exchange")) for way in SHARED}
+    seconds = take_turns(exchanges, 3 * rounds)
+    cell["versions"] = ways["one process"].ask("versions")
+    cell["exchange_bytes"] = gradient_bytes
+    for way in SHARED:
+        cell[f"exchange_seconds_{way}"] = statistics.median(seconds[way])
+        cell[f"exchange_share_{way}"] = statistics.median(seconds[way]) * cell[way] / ROWS / LENGTH
+    for processes in ways.values():
+        processes.close()
+    return cell
+
+
+def print_exchanges(cells: list[Cell]) -> None:
+    """Prints what of an update is the exchange of gradients."""
+    for cell in cells:
+        words = ", ".join(
+            f"{way} {1000 * cell[f'exchange_seconds_{way}']:,.1f} ms = "
+            f"{cell[f'exchange_share_{way}']:.1%} of an update"
+            for way in SHARED
         )
-        for environment in environments
-    ]
-    outputs = [process.communicate() for process in processes]
-    if any(process.returncode for process in processes):
-        raise SystemExit(f"{way} failed:\n{outputs[0][1][-3000:]}")
-    result: dict[str, Any] = json.loads(outputs[0][0].splitlines()[-1])
-    return result
+        print(f"{cell['name']}: exchange of {cell['exchange_bytes'] / 1e6:,.1f} MB: {words}")
+
+
+def _measurement(processes: Processes) -> Callable[[], float]:
+    """A function that measures target tokens per second."""
+    steps = max(FEWEST_STEPS, round(MEASUREMENT_SECONDS / processes.ask("run", steps=1)))
+    return lambda: steps * ROWS * LENGTH / processes.ask("run", steps=steps)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def run_local_workers(command: Sequence[str], count: int) -> int:
     >>> run_local_workers([sys.executable, "-c", "import os; assert os.environ['TF_CONFIG']"], 2)
     0
     """
-    addresses = [f"localhost:{port}" for port in _free_ports(count)]
+    addresses = [f"localhost:{port}" for port in free_ports(count)]
     with contextlib.ExitStack() as stack:
         logs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count - 1)]
         processes = [
@@ -54,6 +54,27 @@ def run_local_workers(command: Sequence[str], count: int) -> int:
             if processes[index].returncode:
                 _show_end(index, log)
     return status
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nothing listens on.
+
+    Args:
+        count: int. How many.
+
+    Returns:
+        list of int.
+
+    Example:
+
+    >>> len(set(free_ports(3)))
+    3
+    """
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def worker_environment(addresses: Sequence[str], index: int) -> dict[str, str]:
@@ -75,14 +96,6 @@ def worker_environment(addresses: Sequence[str], index: int) -> dict[str, str]:
     threads = str(max(1, num_cores() // len(addresses)))
     environment = {"TF_NUM_INTRAOP_THREADS": threads, **os.environ}
     return {**environment, "TF_CONFIG": json.dumps(config), "KERAS_ATTN_WORKER": str(index)}
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("localhost", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def _start(

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 
+from keras_attn.whole_file import whole_file
+
 
 def print_json(value: Any) -> None:
     """Prints one JSON value as one line on standard output.
@@ -98,17 +100,10 @@ def open_output(path: str | None) -> Iterator[BinaryIO]:
     if path in (None, "-"):
         yield sys.stdout.buffer
         return
-    target = Path(os.path.realpath(str(path)))  # a link stays a link
+    target = Path(str(path))
     if target.exists() and not target.is_file():
         with target.open("wb") as stream:
             yield stream
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as temporary, temporary.open("wb") as stream:
+        yield stream

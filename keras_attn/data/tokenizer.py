@@ -11,6 +11,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from keras_attn.data.text_lines import nearest_names
+from keras_attn.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
 _FORMAT = 1
@@ -125,14 +126,16 @@ class Tokenizer(tf.Module, abc.ABC):
         directory.mkdir(parents=True, exist_ok=True)
         files = self._files()
         for name, content in files.items():
-            _write_atomically(directory / name, content)
+            with whole_file(directory / name) as temporary:
+                temporary.write_bytes(content)
         config = {
             "class": type(self).__name__,
             "format": _FORMAT,
             "vocabulary_size": self.vocabulary_size,
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
-        _write_atomically(directory / _CONFIG_NAME, (json.dumps(config, indent=2) + "\n").encode())
+        with whole_file(directory / _CONFIG_NAME) as temporary:
+            temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @abc.abstractmethod
     def _tokenize_batch(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -231,15 +234,6 @@ def _read_checked(path: Path, checksum: str) -> bytes:
             "was written for. Save the tokenizer again."
         )
     return content
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _text_batch(texts: tf.Tensor | Sequence[str]) -> tf.Tensor:

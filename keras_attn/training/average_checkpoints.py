@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_attn.training.checkpoint_file import STATE_GROUP
 from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.whole_file import whole_file
 
 # What belongs to a training and not to its model.
 _LEFT_OUT = ("optimizer", STATE_GROUP)
@@ -66,12 +67,8 @@ def average_checkpoints(
     if not output.name.endswith(".weights.h5"):
         raise ValueError(f"`output` must end in .weights.h5. Received: {str(output)!r}")
     means = _means(paths)
-    temporary = output.with_name(f".partial.{output.name}")
-    try:
+    with whole_file(output) as temporary:
         _write_like(paths[-1], means, temporary)
-        os.replace(temporary, output)
-    finally:
-        temporary.unlink(missing_ok=True)
     return output
 
 

@@ -1,14 +1,15 @@
 """One checkpoint on disk: all that a training needs to go on as if it had never stopped."""
 
-import contextlib
 import io
-import os
 import zlib
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
+
+from keras_attn.training.seed_variables import seed_variables
+from keras_attn.whole_file import whole_file
 
 STATE_GROUP = "training_state"
 _CHUNK_BYTES = 1 << 24
@@ -41,7 +42,7 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
     Returns:
         dict of str to array, for `write_checkpoint`.
     """
-    variables = {f"seeds/{i}": one for i, one in enumerate(_seeds(model))}
+    variables = {f"seeds/{i}": one for i, one in enumerate(seed_variables(model))}
     if with_metrics:
         variables |= {f"metrics/{i}": one for i, one in enumerate(model.metrics_variables)}
     return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
@@ -61,11 +62,6 @@ def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.nda
     for i, variable in enumerate(variables):
         if f"{group}/{i}" in state:
             variable.assign(state[f"{group}/{i}"])
-
-
-def _seeds(model: keras.Model) -> list[keras.Variable]:
-    saved = {id(weight) for weight in model.weights}
-    return [one for one in model.non_trainable_variables if id(one) not in saved]
 
 
 def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
@@ -91,16 +87,11 @@ def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray
         for name, array in state.items():
             file[f"{STATE_GROUP}/{name}"] = array
     contents = buffer.getbuffer()
-    temporary = path.with_name(f".partial.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(contents)
-        sync(temporary)
-        os.replace(temporary, path)
-        sync(path.parent)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(contents)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise CheckpointError(path, error.strerror or str(error)) from error
     return zlib.crc32(contents)
 
@@ -135,7 +126,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         if STATE_GROUP in file:
             file[STATE_GROUP].visititems(keep)
-    _assign("seeds", _seeds(model), state)
+    _assign("seeds", seed_variables(model), state)
     return state
 
 
@@ -153,16 +144,3 @@ def checksum(path: Path) -> int:
         while chunk := file.read(_CHUNK_BYTES):
             result = zlib.crc32(chunk, result)
     return result
-
-
-def sync(path: Path) -> None:
-    """Waits until a file, or the names in a directory, are on the disk.
-
-    Args:
-        path: Path. The file or directory.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from keras_attn.training.checkpoint_file import checksum, sync
+from keras_attn.training.checkpoint_file import checksum
+from keras_attn.whole_file import remove_partial_files, whole_file
 
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoints.json"
@@ -152,11 +153,10 @@ class CheckpointIndex:
 
     def tidy(self) -> None:
         """Deletes what a killed training left: half-written files, and files not in the list."""
-        listed = {one.path.name for one in self.checkpoints}
-        for path in self.directory.glob("*"):
-            is_partial = path.name.startswith(".partial.") or path.name.endswith(".partial")
-            is_unlisted = _WEIGHTS_NAME.fullmatch(path.name) and path.name not in listed
-            if is_partial or is_unlisted:
+        remove_partial_files(self.directory)
+        listed = {one.path for one in self.checkpoints}
+        for path in self.directory.glob("*.weights.h5"):
+            if _WEIGHTS_NAME.fullmatch(path.name) and path not in listed:
                 path.unlink(missing_ok=True)
 
     def _write(self) -> None:
@@ -176,11 +176,8 @@ class CheckpointIndex:
                 for one in self.checkpoints
             ],
         }
-        temporary = self.directory / f"{INDEX_NAME}.partial"
-        temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
-        sync(temporary)
-        os.replace(temporary, self.directory / INDEX_NAME)
-        sync(self.directory)
+        with whole_file(self.directory / INDEX_NAME) as temporary:
+            temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
 
 
 def _read_index(path: Path) -> list[Checkpoint]:

@@ -6,25 +6,17 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_attn.training.callbacks import (
-    AveragedWeights,
-    CheckpointWriter,
-    EarlyStopping,
-    HistoryWriter,
-    ProgressDisplay,
-    RestoredMetrics,
-    SampleTranslations,
-    StepLimit,
-    StopOnNonFiniteLoss,
-    StopOnSignal,
-    TimeLimit,
-    ValidationBleu,
-)
+from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
 from keras_attn.training.distribute_batches import distribute_batches
-from keras_attn.training.finish_run import make_translator
 from keras_attn.training.json_lines import drop_lines_after
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.show_line import show_line
+from keras_attn.training.session_callbacks import (
+    counters,
+    judges,
+    make_display,
+    make_early_stopping,
+    savers,
+)
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
 from keras_attn.training.training_session import TrainingSession
 
@@ -55,12 +47,12 @@ class FitSession:
         self._writer = CheckpointWriter(
             session.index, session.steps, session.workers, settings.save_every_minutes
         )
-        self._display = _make_display(session)
-        self._early_stopping = _make_early_stopping(session)
+        self._display = make_display(session)
+        self._early_stopping = make_early_stopping(session)
         built_in = [
-            *_first_callbacks(session),
-            *_judges(session, self._display),
-            *_savers(session, self._writer),
+            *counters(session),
+            *judges(session, self._display),
+            *savers(session, self._writer),
             *([self._early_stopping] if self._early_stopping is not None else []),
         ]
         last = StopOnSignal(signals, session.workers, self._writer)
@@ -199,75 +191,3 @@ class FitSession:
 
 def _is_finite(weight: keras.Variable) -> bool:
     return bool(np.isfinite(keras.ops.convert_to_numpy(weight).astype("float32")).all())
-
-
-def _make_display(session: TrainingSession) -> ProgressDisplay:
-    minutes = session.recipe.training.max_minutes
-    return ProgressDisplay(
-        session.console,
-        session.steps,
-        session.throughput,
-        session.max_steps,
-        None if minutes is None else 60.0 * minutes,
-    )
-
-
-def _first_callbacks(session: TrainingSession) -> list[keras.callbacks.Callback]:
-    """Those that count, and end the training: they come first."""
-    settings, steps = session.recipe.training, session.steps
-    result: list[keras.callbacks.Callback] = [
-        steps, RestoredMetrics(session.state), session.throughput, StopOnNonFiniteLoss(steps),
-    ]  # fmt: skip
-    if session.max_steps is not None:
-        result.append(StepLimit(steps, session.max_steps))
-    if settings.max_minutes is not None:
-        result.append(TimeLimit(settings.max_minutes, session.workers))
-    return result
-
-
-def _judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.callbacks.Callback]:
-    """Those that score and show the model in training, before those that save what they found."""
-    settings, run = session.recipe.training, session.run
-    search = "greedy" if settings.bleu_search == "greedy" else None
-    translator = make_translator(session.recipe, session.model, session.tokenizers, search)
-    validation = session.corpora.validation
-    result: list[keras.callbacks.Callback] = []
-    if settings.bleu_sentences:
-        some = validation.take(settings.bleu_sentences)
-        references = [list(some.targets)]
-        result.append(
-            ValidationBleu(translator.translate, some.sources, references, session.workers)
-        )
-    result.append(display)
-    if settings.sample_sentences and session.workers.is_chief:
-        some = validation.take(settings.sample_sentences)
-        result.append(
-            SampleTranslations(
-                translator.translate, some.sources, some.targets, run.samples, session.steps,
-                lambda line: show_line(session.console, line),
-            )
-        )  # fmt: skip
-    return result
-
-
-def _savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.callbacks.Callback]:
-    """Those that keep what the others found."""
-    settings, run = session.recipe.training, session.run
-    result: list[keras.callbacks.Callback] = []
-    if settings.ema_decay is not None:
-        result.append(AveragedWeights())
-    if session.workers.is_chief:
-        result.append(HistoryWriter(run.history, session.steps, session.throughput))
-    result.append(writer)
-    if settings.tensorboard and session.workers.is_chief:
-        result.append(keras.callbacks.TensorBoard(run.tensorboard))
-    return result
-
-
-def _make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
-    patience, index = session.recipe.training.early_stopping_patience, session.index
-    if patience is None:
-        return None
-    return EarlyStopping(
-        session.run.history, index.monitor, index.higher_is_better, patience, session.workers
-    )

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from keras_attn.whole_file import whole_file
+
 
 def read_lines(path: str | os.PathLike) -> list[dict[str, Any]]:
     """Reads the objects; a last line that was cut off by a crash is left out.
@@ -62,7 +64,5 @@ def drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [one for one in read_lines(path) if one["step"] <= step]
-    temporary = path.with_name(path.name + ".partial")
-    temporary.unlink(missing_ok=True)
-    append_lines(temporary, kept)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        append_lines(temporary, kept)

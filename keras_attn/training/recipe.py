@@ -16,6 +16,7 @@ from keras_attn.training.model_recipe import ModelRecipe
 from keras_attn.training.recipe_section import RecipeSection, nearest_names
 from keras_attn.training.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.training_recipe import TrainingRecipe
+from keras_attn.whole_file import whole_file
 
 _LAST_LINE = "# Every field that is set stands above this line.\n"
 _SECTIONS: dict[str, type[RecipeSection]] = {
@@ -178,10 +179,8 @@ class Recipe:
         Args:
             path: str or path. The file to write.
         """
-        path = Path(path)
-        temporary = path.with_name(path.name + ".partial")
-        temporary.write_text(tomli_w.dumps(self.to_table()) + _LAST_LINE, encoding="utf-8")
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            temporary.write_text(tomli_w.dumps(self.to_table()) + _LAST_LINE, encoding="utf-8")
 
     def override(self, values: Mapping[str, Any]) -> Self:
         """Gives a copy with some fields changed.

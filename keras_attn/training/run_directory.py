@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.version import __version__
+from keras_attn.whole_file import remove_partial_files, whole_file
 
 FORMAT_VERSION = 1
 
@@ -48,6 +49,11 @@ class RunDirectory:
         """The step of the last checkpoint, 0 without one."""
         latest = CheckpointIndex(self.checkpoints).latest
         return latest.step if latest else 0
+
+    def tidy(self) -> None:
+        """Deletes what a training that was killed left half-written."""
+        remove_partial_files(self.path)
+        CheckpointIndex(self.checkpoints).tidy()
 
     def check_may_train(self, resume: bool) -> None:
         """Refuses a directory whose contents a training would overwrite.
@@ -139,7 +145,6 @@ def write_json(path: Path, contents: Any) -> None:
         path: Path. The file.
         contents: what to write.
     """
-    temporary = path.with_name(path.name + ".partial")
     text = json.dumps(contents, indent=2, ensure_ascii=False) + "\n"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_attn.training.label_smoothed_cross_entropy import parts_of_batch
+from keras_attn.training.seed_variables import seed_variables
 from keras_attn.training.split_rows import split_rows
 from keras_attn.training.sum_over_replicas import sum_over_replicas
 from keras_attn.training.token_weights import token_weights
@@ -67,11 +68,25 @@ class TrainingStep:
         token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]
+        own = self._own_seeds(state)
+        values = [value + seed for value, seed in zip(values, own, strict=True)]
         gradients, values = self._gradients(data, token_count, values)
+        values = [value - seed for value, seed in zip(values, own, strict=True)]
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
         model.optimizer.apply(gradients, model.trainable_variables)
         return model.get_metrics_result()
+
+    def _own_seeds(self, state: list[keras.Variable]) -> list[Any]:
+        """What is added to the state while a replica computes, so that each drops something else.
+
+        Between two updates the seeds are the same on all, as variables must be.
+        """
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seeds = {id(variable) for variable in seed_variables(self._model)}
+        return [
+            tf.cast(tf.stack([replica, 0]), one.dtype) if id(one) in seeds else 0 for one in state
+        ]
 
     def _sum_over_parts(
         self, data: Batch, token_count: tf.Tensor, values: list[tf.Tensor]

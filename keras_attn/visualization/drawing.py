@@ -15,6 +15,8 @@ except ImportError as error:
         'Pictures need matplotlib; install it with: pip install "keras_attn[plots]"'
     ) from error
 
+from keras_attn.whole_file import whole_file
+
 ENDINGS = ("png", "svg", "pdf")
 
 # The palette of Okabe and Ito (2008), which people with any color vision can tell apart.
@@ -113,10 +115,9 @@ def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) 
     ending = path.suffix.lower().lstrip(".")
     dpi = min(dpi, int(_LARGEST_PIXELS / max(figure.get_size_inches())))
     dates: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with drawing_style():
+        with whole_file(path) as temporary, drawing_style():
             figure.savefig(
                 temporary,
                 format=ending,
@@ -125,17 +126,11 @@ def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) 
                 pad_inches=0.12,
                 metadata=dates.get(ending),
             )
-        os.replace(temporary, path)
     except OSError as error:
         raise ValueError(
             "`output` must be a place where a file can be written. Received: "
             f"{os.fspath(output)!r} ({error.strerror})."
         ) from error
-    finally:
-        # After success the name is free already; after a failure no half-written file stays. A
-        # parent that is a file makes even this fail, and has been reported above.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path
 
 

@@ -1,40 +1,21 @@
-"""A tiny untrained translator on disk, and files with every kind of line that there is."""
+"""A tiny untrained translator, on disk and in this process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import pytest
 
 import keras_attn
+from tests.support.translators import save_small_translator
 
 pytest.importorskip("apache_beam")
 
 
 @pytest.fixture(scope="session")
 def translator_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a translator that knows nothing, so its output is of no interest."""
-    keras.utils.set_random_seed(20170612)
-    tokenizer = keras_attn.data.ByteTokenizer()
-    model = keras_attn.create_model(
-        "transformer_tiny",
-        source_vocabulary_size=tokenizer.vocabulary_size,
-        hidden_dim=16,
-        intermediate_dim=24,
-        num_layers=1,
-    )
-    translator = keras_attn.Translator(
-        model,
-        tokenizer,
-        decoding="greedy",
-        max_source_tokens=20,
-        max_extra_tokens=3,
-        jit_compile=False,
-    )
-    directory = tmp_path_factory.mktemp("models") / "translator"
-    translator.save(directory)
-    return directory
+    """The directory of a translator whose output is of no interest."""
+    return save_small_translator(tmp_path_factory.mktemp("models") / "translator")
 
 
 @pytest.fixture(scope="session")

@@ -8,31 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import keras_attn
+from tests.support.translators import save_small_translator
 
 
 @pytest.fixture(scope="session")
 def saved_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a translator that knows nothing, so its output is of no interest."""
-    tokenizer = keras_attn.data.ByteTokenizer()
-    model = keras_attn.create_model(
-        "transformer_tiny",
-        source_vocabulary_size=tokenizer.vocabulary_size,
-        hidden_dim=16,
-        intermediate_dim=24,
-        num_layers=1,
-    )
-    translator = keras_attn.Translator(
-        model,
-        tokenizer,
-        decoding="greedy",
-        max_source_tokens=20,
-        max_extra_tokens=3,
-        jit_compile=False,
-    )
-    directory = tmp_path_factory.mktemp("models") / "translator"
-    translator.save(directory)
-    return directory
+    """The directory of a translator whose output is of no interest."""
+    return save_small_translator(tmp_path_factory.mktemp("models") / "translator")
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
-"""What is in a checkpoint file."""
+"""What is in the checkpoints of a run."""
 
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.run_directory import RunDirectory
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -17,3 +20,22 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         file.visititems(keep)
     return found
+
+
+def assert_same_checkpoint(ours: Path, theirs: Path, step: int) -> None:
+    """Weights, optimizer, averages and seeds, bit for bit."""
+    name = f"checkpoints/step-{step:08d}.weights.h5"
+    left, right = arrays(ours / name), arrays(theirs / name)
+    assert len(left) > 10 and left.keys() == right.keys()
+    for key in left:
+        np.testing.assert_array_equal(left[key], right[key], err_msg=key)
+
+
+def steps_in(run: Path) -> list[int]:
+    """The steps of all checkpoints."""
+    return [one.step for one in CheckpointIndex(run / "checkpoints").checkpoints]
+
+
+def last_saved(run: Path) -> int:
+    """The step of the last checkpoint, 0 without one."""
+    return RunDirectory(run).last_step()

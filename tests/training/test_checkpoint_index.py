@@ -102,7 +102,7 @@ def test_without_an_index_the_files_are_the_list(tmp_path, contents):
 def test_what_a_kill_left_is_deleted_and_nothing_else(tmp_path):
     index = CheckpointIndex(tmp_path / "c")
     add(index, 10, val_loss=1.0)
-    for name in (".partial.step-00000020.weights.h5", "checkpoints.json.partial"):
+    for name in (".partial.7.step-00000020.weights.h5", ".partial.7.checkpoints.json"):
         (tmp_path / "c" / name).write_text("half")
     index.path_of_step(30).write_text("renamed, and not yet in the index")
     for name in ("average.weights.h5", "damaged.step-00000005.weights.h5", "notes.txt"):

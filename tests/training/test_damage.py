@@ -10,36 +10,18 @@ import keras
 import pytest
 from rich.console import Console
 
-from keras_attn.training import checkpoint_file
 from keras_attn.training.checkpoint_file import CheckpointError
 from keras_attn.training.recipe import Recipe
 from keras_attn.training.trainer import train
-from tests.support.checkpoints import arrays
-from tests.training.test_kills import write_corpus
-from tests.training.test_trainer import assert_same_checkpoint, steps_in
+from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
+from tests.support.digits import digits_recipe, write_digits
 
 
 @pytest.fixture
 def recipe(tmp_path) -> Recipe:
-    corpus = tmp_path / "corpus"
-    write_corpus(corpus)
-    return Recipe.from_table(
-        {
-            "data": {"kind": "text_directory", "directory": str(corpus), "validation": "val"},
-            "tokenizer": {"kind": "byte"},
-            "model": {
-                "preset": "transformer_tiny",
-                "overrides": {
-                    "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "num_layers": 1,
-                },
-            },
-            "training": {
-                "jit_compile": False, "global_batch_tokens": 512, "num_buckets": 1, "max_steps": 6,
-                "validate_every_steps": 2, "sample_sentences": 0, "keep_checkpoints": 9,
-            },
-            "decoding": {"class_name": "GreedySearch", "max_extra_tokens": 4},
-        },
-        name="toy",
+    return digits_recipe(
+        write_digits(tmp_path / "corpus"), global_batch_tokens=512, num_buckets=1, max_steps=6,
+        validate_every_steps=2, keep_checkpoints=9,
     )  # fmt: skip
 
 
@@ -111,7 +93,7 @@ def test_a_directory_that_became_read_only_is_named(recipe, tmp_path, monkeypatc
     def refuse(path):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    change = Before(3, lambda: monkeypatch.setattr(checkpoint_file, "sync", refuse))
+    change = Before(3, lambda: monkeypatch.setattr("keras_attn.whole_file._sync", refuse))
     with pytest.raises(CheckpointError, match="could not be written .Read-only file system"):
         train(recipe, tmp_path / "run", progress=False, callbacks=[change])
     assert steps_in(tmp_path / "run") == [2]

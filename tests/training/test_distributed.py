@@ -17,6 +17,7 @@ from keras_attn.training import (
     GuardedAdam, LabelSmoothedCrossEntropy, Perplexity, TokenAccuracy, TrainingStep, get_strategy,
 )
 from keras_attn.training.distribute_batches import distribute_batches
+from keras_attn.training.seed_variables import seed_variables
 
 random = np.random.default_rng(0)
 def text(length):
@@ -91,6 +92,40 @@ def withheld():
         for copy in two.experimental_local_results(variable.value):
             np.testing.assert_array_equal(copy.numpy(), kept)
 
+def own_dropout():
+    # The same rows on both devices: with the same dropout the update would be one device's.
+    def updated(strategy, rows, dropout):
+        keras.utils.set_random_seed(1)
+        with strategy.scope():
+            model = create_model(
+                "transformer_tiny", source_vocabulary_size=19, hidden_dim=24,
+                intermediate_dim=40, num_heads=3, num_layers=1, dropout=dropout,
+            )
+            model.compile(keras.optimizers.SGD(0.3), loss=LabelSmoothedCrossEntropy())
+            model.training_step = TrainingStep(model)
+            model.optimizer.build(model.trainable_variables)
+        ids = np.tile(np.random.default_rng(2).integers(4, 19, (4, 7)), (rows // 4, 1))
+        inputs = {"encoder_token_ids": ids, "decoder_token_ids": ids}
+        data = tf.data.Dataset.from_tensors((inputs, ids)).repeat()
+        if strategy is two:
+            half = tf.data.Dataset.from_tensors(tf.nest.map_structure(
+                lambda each: each[: rows // 2], (inputs, ids))).repeat()
+            data = strategy.distribute_datasets_from_function(lambda context: half)
+        model.fit(data, steps_per_epoch=1, verbose=0)
+        return model
+    for dropout in (0.0, 0.5):
+        ours, theirs = updated(two, 8, dropout), updated(one, 4, dropout)
+        gap = max(
+            np.abs(left - right).max()
+            for left, right in zip(ours.get_weights(), theirs.get_weights())
+        )
+        assert gap < 1e-6 if dropout == 0.0 else gap > 1e-3, (dropout, gap)
+    for left, right in zip(seed_variables(ours), seed_variables(theirs), strict=True):
+        copies = two.experimental_local_results(left.value)
+        assert len(copies) == 2
+        for copy in copies:
+            np.testing.assert_array_equal(copy.numpy(), right.numpy())
+
 def learns(policy):
     adam = lambda: GuardedAdam(0.003, scales_loss=policy == "mixed_float16")
     _, history = trained(two, step=TrainingStep, steps=45, optimizer=adam, dtype=policy)
@@ -103,7 +138,8 @@ def bfloat16():
 def float16():
     learns("mixed_float16")
 
-for check in (uneven_tokens, parts, compiled_parts, clipped, withheld, bfloat16, float16):
+checks = uneven_tokens, parts, compiled_parts, clipped, withheld, own_dropout, bfloat16, float16
+for check in checks:
     try:
         check()
         print(check.__name__, "ok", flush=True)
@@ -135,6 +171,7 @@ def results() -> dict[str, str]:
         "compiled_parts",
         "clipped",  # by the norm of the global batch's gradient, and with averages
         "withheld",  # one replica's bad gradient withholds the update on both
+        "own_dropout",  # each device drops something else
         "bfloat16",  # finite, and learns
         "float16",
     ],

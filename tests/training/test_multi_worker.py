@@ -11,43 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_attn.cli.local_workers import _free_ports, worker_environment
+from keras_attn.cli.local_workers import free_ports, worker_environment
 from keras_attn.training.json_lines import read_lines
-from tests.support.checkpoints import arrays
-from tests.training.test_kills import last_saved, write_corpus
+from tests.support.checkpoints import arrays, last_saved
+from tests.support.digits import digits_recipe, write_digits
 
-RECIPE = """
-name = "toy"
-[data]
-kind = "text_pair"
-train = ["{corpus}/train.en", "{corpus}/train.de"]
-validation = ["{corpus}/val.en", "{corpus}/val.de"]
-[tokenizer]
-kind = "byte"
-[model]
-preset = "transformer_tiny"
-[model.overrides]
-hidden_dim = 32
-intermediate_dim = 64
-num_heads = 2
-num_layers = 1
-dropout = 0.0
-[training]
-jit_compile = false
-global_batch_tokens = 512
-num_buckets = 2
-max_steps = 50
-validate_every_steps = 25
-bleu_sentences = 2
-sample_sentences = 1
-peak_learning_rate = 0.002
-warmup_steps = 20
-clip_norm = 1.0
-accumulation_steps = 2
-[decoding]
-class_name = "GreedySearch"
-max_extra_tokens = 2
-"""
 # Leaves the weights that this process itself holds, beside what the chief writes.
 WORKER = """
 import os, signal, sys, keras, numpy as np
@@ -67,9 +35,12 @@ train(Recipe.from_toml(sys.argv[1]), sys.argv[2], resume=True, callbacks=[Keep()
 
 @pytest.fixture
 def recipe(tmp_path) -> Path:
-    write_corpus(tmp_path / "corpus")
-    path = tmp_path / "toy.toml"
-    path.write_text(RECIPE.format(corpus=tmp_path / "corpus"))
+    path = tmp_path / "digits.toml"
+    digits_recipe(
+        write_digits(tmp_path / "corpus"), global_batch_tokens=512, num_buckets=2, max_steps=50,
+        validate_every_steps=25, bleu_sentences=2, sample_sentences=1, peak_learning_rate=0.002,
+        warmup_steps=20, clip_norm=1.0, accumulation_steps=2,
+    ).to_toml(path)  # fmt: skip
     return path
 
 
@@ -82,7 +53,7 @@ def start(recipe: Path, run: Path, environment: dict[str, str]) -> subprocess.Po
 
 
 def start_two(recipe: Path, run: Path, variables=None) -> list[subprocess.Popen]:
-    addresses = [f"localhost:{port}" for port in _free_ports(2)]
+    addresses = [f"localhost:{port}" for port in free_ports(2)]
     return [
         start(recipe, run, worker_environment(addresses, index) | (variables or {}).get(index, {}))
         for index in range(2)

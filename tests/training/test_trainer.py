@@ -22,7 +22,7 @@ from keras_attn.training.recipe import Recipe
 from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.trainer import train
 from keras_attn.translator import Translator
-from tests.support.checkpoints import arrays
+from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 
 WORDS = {"a": "ein", "red": "rot", "dog": "Hund", "cat": "Katze", "runs": "läuft", "x": "ypsilon"}
 
@@ -75,19 +75,6 @@ class InterruptAt(keras.callbacks.Callback):
         self.step -= 1
         if self.step == 0:
             raise KeyboardInterrupt
-
-
-def assert_same_checkpoint(ours, theirs, step: int) -> None:
-    """Weights, optimizer, averages and seeds, bit for bit."""
-    name = f"checkpoints/step-{step:08d}.weights.h5"
-    left, right = arrays(ours / name), arrays(theirs / name)
-    assert len(left) > 10 and left.keys() == right.keys()
-    for key in left:
-        np.testing.assert_array_equal(left[key], right[key], err_msg=key)
-
-
-def steps_in(run) -> list[int]:
-    return [one.step for one in CheckpointIndex(run / "checkpoints").checkpoints]
 
 
 def test_a_run_holds_all_there_is_to_know_of_it(recipe, tmp_path):

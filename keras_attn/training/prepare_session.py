@@ -1,0 +1,180 @@
+"""Everything before the first update of a training: checks, data, tokenizer, model, checkpoint."""
+
+import importlib.util
+import math
+import os
+import shutil
+from typing import Any
+
+import keras
+from rich.console import Console
+
+from keras_attn import decoding
+from keras_attn.data import TrainingPipeline, training_pipeline
+from keras_attn.training.callbacks import StepCounter, Throughput
+from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.load_corpora import Corpora, load_corpora
+from keras_attn.training.model_setup import build_model, check_model, compile_model
+from keras_attn.training.recipe import Recipe
+from keras_attn.training.resume import check_data, resolve_recipe, restore
+from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.show_line import show_line
+from keras_attn.training.strategies import get_strategy
+from keras_attn.training.tokenizer_pair import TokenizerPair
+from keras_attn.training.training_session import TrainingSession
+from keras_attn.training.workers import Workers
+
+_HIGHER_IS_BETTER = ("token_accuracy", "bleu")
+
+
+def prepare_session(
+    recipe: Recipe | str | os.PathLike | None,
+    run: RunDirectory,
+    resume: bool,
+    console: Console,
+    accept_changed_data: bool = False,
+) -> TrainingSession:
+    """Does all that can fail, cheapest first, and only then writes into the run directory.
+
+    Of several workers the chief writes, and shows what there is to show.
+
+    Args:
+        recipe: Recipe, name, path, or None for the recipe of the run to be resumed.
+        run: RunDirectory. The output.
+        resume: bool. Whether to continue the run.
+        console: rich Console. Where reports are shown.
+        accept_changed_data: bool. Whether to continue a run on other pairs than it was started on.
+
+    Returns:
+        TrainingSession.
+
+    Raises:
+        ValueError: if anything is not as it must be; then nothing was written.
+    """
+    run.check_may_train(resume)
+    recipe = resolve_recipe(recipe, run, resume)
+    settings = recipe.training
+    strategy = get_strategy(settings.strategy)  # several workers: before any operation runs
+    workers = Workers(strategy)
+    hidden_dim = _check_recipe(recipe)
+    console.quiet = console.quiet or not workers.is_chief
+    corpora = load_corpora(recipe.data, settings.seed)
+    tokenizers = _find_tokenizers(recipe, run, corpora, console)
+    pipelines = _make_pipelines(recipe, corpora, tokenizers, strategy.num_replicas_in_sync)
+    _show_data(corpora, pipelines, console)
+    fingerprints = {"train": pipelines[0].fingerprint, "validation": pipelines[1].fingerprint}
+    first_step = run.last_step()
+    if first_step and not accept_changed_data:
+        check_data(run, fingerprints)
+    workers.check_same("recipe", repr(recipe))
+    workers.check_same("data and tokenizer", repr(fingerprints))
+    workers.check_same("the step to start from", str(first_step))
+    keras.utils.set_random_seed(settings.seed)
+    with strategy.scope():
+        model = build_model(recipe, tokenizers)
+        token_counter = compile_model(model, settings, hidden_dim)
+    interval, max_steps, step_limit = _plan_steps(recipe, pipelines[0])
+    session = TrainingSession(
+        recipe, run, console, strategy, workers, corpora, tokenizers, *pipelines, model,
+        _open_index(run, recipe), StepCounter(first_step), Throughput(token_counter),
+        interval, max_steps, step_limit,
+    )  # fmt: skip
+    if first_step:
+        restore(session)
+    workers.wait()  # until all have read what the chief now changes
+    if workers.is_chief:
+        _begin(session, fingerprints)
+    return session
+
+
+def _check_recipe(recipe: Recipe) -> int:
+    """Tries what needs no data; returns the width of the model."""
+    if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "`training.tensorboard` needs a package that is missing: pip install tensorboard. "
+            "Received: true"
+        )
+    decoding.get({"class_name": recipe.decoding.class_name, "config": recipe.decoding.config})
+    return check_model(recipe)
+
+
+def _find_tokenizers(
+    recipe: Recipe, run: RunDirectory, corpora: Corpora, console: Console
+) -> TokenizerPair:
+    """The tokenizers of the run to be resumed, or new ones."""
+    if run.tokenizer.is_dir() and run.last_step():
+        return TokenizerPair.load(run.tokenizer)
+    show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
+    return TokenizerPair.train(recipe.tokenizer, corpora.train)
+
+
+def _show_data(
+    corpora: Corpora, pipelines: tuple[TrainingPipeline, TrainingPipeline], console: Console
+) -> None:
+    for corpus in (corpora.train, corpora.validation):
+        for note in corpus.notes:
+            show_line(console, f"{corpus.name}: {note}")
+    show_line(console, f"training pairs: {pipelines[0].report}")
+    show_line(console, f"validation pairs: {pipelines[1].report}")
+
+
+def _begin(session: TrainingSession, fingerprints: dict[str, str]) -> None:
+    """Writes into the run directory what a training needs to be resumed."""
+    run, step = session.run, session.steps.step
+    run.tidy()
+    run.write_information("running", step=step, data=fingerprints)
+    session.recipe.to_toml(run.recipe)
+    if not step:
+        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
+        session.tokenizers.save(run.tokenizer)
+
+
+def _make_pipelines(
+    recipe: Recipe, corpora: Corpora, tokenizers: TokenizerPair, num_replicas: int
+) -> tuple[TrainingPipeline, TrainingPipeline]:
+    """The endless shuffled training batches and the validation batches."""
+    options: dict[str, Any] = {
+        "global_batch_tokens": recipe.training.global_batch_tokens,
+        "max_source_tokens": recipe.data.max_source_tokens,
+        "max_target_tokens": recipe.data.max_target_tokens,
+        "num_buckets": recipe.training.num_buckets,
+        # So that replicas get equal shares, and these have equal parts.
+        "rows_multiple": math.lcm(8, num_replicas * recipe.training.accumulation_steps),
+        "seed": recipe.training.seed,
+    }
+    pair = (tokenizers.source, tokenizers.target)
+    return (
+        training_pipeline(corpora.train, *pair, repeat=True, **options),
+        training_pipeline(corpora.validation, *pair, shuffle=False, **options),
+    )
+
+
+def _plan_steps(recipe: Recipe, pipeline: TrainingPipeline) -> tuple[int, int | None, str]:
+    """Updates between two validations, updates in all (None: until the time is over), and why.
+
+    Both numbers are rounded up to whole calls of the training function (`steps_per_execution`).
+    """
+    settings = recipe.training
+    per_call = settings.steps_per_execution
+    limits: dict[str, int] = {}
+    if settings.max_steps is not None:
+        limits[f"max_steps = {settings.max_steps}"] = settings.max_steps
+    if settings.max_epochs is not None:
+        in_steps = math.ceil(settings.max_epochs * pipeline.steps_per_epoch)
+        limits[f"max_epochs = {settings.max_epochs:g}"] = in_steps
+    interval = settings.validate_every_steps or pipeline.steps_per_epoch
+    interval = math.ceil(interval / per_call) * per_call
+    if not limits:
+        return interval, None, ""
+    lowest = min(limits, key=limits.__getitem__)
+    return interval, math.ceil(limits[lowest] / per_call) * per_call, lowest
+
+
+def _open_index(run: RunDirectory, recipe: Recipe) -> CheckpointIndex:
+    metric = recipe.training.selection_metric
+    return CheckpointIndex(
+        run.checkpoints,
+        keep=recipe.training.keep_checkpoints,
+        monitor=f"val_{metric}",
+        higher_is_better=metric in _HIGHER_IS_BETTER,
+    )

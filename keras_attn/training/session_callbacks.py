@@ -1,0 +1,131 @@
+"""The built-in callbacks of a session, in the groups in which they are called."""
+
+import keras
+
+from keras_attn.training.callbacks import (
+    AveragedWeights,
+    CheckpointWriter,
+    EarlyStopping,
+    HistoryWriter,
+    ProgressDisplay,
+    RestoredMetrics,
+    SampleTranslations,
+    StepLimit,
+    StopOnNonFiniteLoss,
+    TimeLimit,
+    ValidationBleu,
+)
+from keras_attn.training.finish_run import make_translator
+from keras_attn.training.show_line import show_line
+from keras_attn.training.training_session import TrainingSession
+
+
+def make_display(session: TrainingSession) -> ProgressDisplay:
+    """Makes the display of the progress.
+
+    Args:
+        session: TrainingSession. What is trained.
+
+    Returns:
+        ProgressDisplay.
+    """
+    minutes = session.recipe.training.max_minutes
+    return ProgressDisplay(
+        session.console,
+        session.steps,
+        session.throughput,
+        session.max_steps,
+        None if minutes is None else 60.0 * minutes,
+    )
+
+
+def counters(session: TrainingSession) -> list[keras.callbacks.Callback]:
+    """Those that count, and end the training: they come first.
+
+    Args:
+        session: TrainingSession. What is trained.
+
+    Returns:
+        list of keras callbacks.
+    """
+    settings, steps = session.recipe.training, session.steps
+    result: list[keras.callbacks.Callback] = [
+        steps, RestoredMetrics(session.state), session.throughput, StopOnNonFiniteLoss(steps),
+    ]  # fmt: skip
+    if session.max_steps is not None:
+        result.append(StepLimit(steps, session.max_steps))
+    if settings.max_minutes is not None:
+        result.append(TimeLimit(settings.max_minutes, session.workers))
+    return result
+
+
+def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.callbacks.Callback]:
+    """Those that score and show the model in training, before those that save what they found.
+
+    Args:
+        session: TrainingSession. What is trained.
+        display: ProgressDisplay. What shows the scores.
+
+    Returns:
+        list of keras callbacks.
+    """
+    settings, run = session.recipe.training, session.run
+    search = "greedy" if settings.bleu_search == "greedy" else None
+    translator = make_translator(session.recipe, session.model, session.tokenizers, search)
+    validation = session.corpora.validation
+    result: list[keras.callbacks.Callback] = []
+    if settings.bleu_sentences:
+        some = validation.take(settings.bleu_sentences)
+        references = [list(some.targets)]
+        result.append(
+            ValidationBleu(translator.translate, some.sources, references, session.workers)
+        )
+    result.append(display)
+    if settings.sample_sentences and session.workers.is_chief:
+        some = validation.take(settings.sample_sentences)
+        result.append(
+            SampleTranslations(
+                translator.translate, some.sources, some.targets, run.samples, session.steps,
+                lambda line: show_line(session.console, line),
+            )
+        )  # fmt: skip
+    return result
+
+
+def savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.callbacks.Callback]:
+    """Those that keep what the others found.
+
+    Args:
+        session: TrainingSession. What is trained.
+        writer: CheckpointWriter. What saves the weights.
+
+    Returns:
+        list of keras callbacks.
+    """
+    settings, run = session.recipe.training, session.run
+    result: list[keras.callbacks.Callback] = []
+    if settings.ema_decay is not None:
+        result.append(AveragedWeights())
+    if session.workers.is_chief:
+        result.append(HistoryWriter(run.history, session.steps, session.throughput))
+    result.append(writer)
+    if settings.tensorboard and session.workers.is_chief:
+        result.append(keras.callbacks.TensorBoard(run.tensorboard))
+    return result
+
+
+def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
+    """Makes the limit that the validations set.
+
+    Args:
+        session: TrainingSession. What is trained.
+
+    Returns:
+        EarlyStopping, or None where the recipe does not ask for it.
+    """
+    patience, index = session.recipe.training.early_stopping_patience, session.index
+    if patience is None:
+        return None
+    return EarlyStopping(
+        session.run.history, index.monitor, index.higher_is_better, patience, session.workers
+    )

@@ -1,0 +1,70 @@
+"""Files that are there whole or not at all, whatever ends the process that writes them."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_PARTIAL = ".partial."
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+    """Gives a name to write under; what is there takes its place at the end of the block.
+
+    The new contents are on the disk before they take the name, and the name before this returns. A
+    block that fails leaves what was there before, and nothing beside it; a process that is killed
+    can leave a half-written file, which `remove_partial_files` finds.
+
+    Args:
+        path: path. The file to be; its directory exists. A link is followed, and a file that is
+            replaced passes on its permissions.
+
+    Yields:
+        Path. Beside the file, with the same ending.
+
+    Raises:
+        OSError: if the disk is full, the directory cannot be written, and so on.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "report.txt"
+    >>> with whole_file(path) as temporary:
+    ...     _ = temporary.write_text("all of it")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'all of it'
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f"{_PARTIAL}{os.getpid()}.{target.name}")
+    try:
+        yield temporary
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        _sync(temporary)
+        os.replace(temporary, target)
+    finally:
+        with contextlib.suppress(OSError):  # what went wrong before matters more
+            temporary.unlink(missing_ok=True)
+    _sync(target.parent)
+
+
+def remove_partial_files(directory: str | os.PathLike) -> None:
+    """Deletes what processes that were killed left half-written in a directory.
+
+    Args:
+        directory: path. Where no other process writes now.
+    """
+    for path in Path(directory).glob(f"{_PARTIAL}*"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
