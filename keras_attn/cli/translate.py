@@ -54,10 +54,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
     parser.add_argument(
         "--input",
-        nargs="+",
-        action="extend",
+        action="append",
         metavar="FILE",
-        help="default: standard input; more than one file, and patterns, with `--engine beam`",
+        help="default: standard input; with `--engine beam` also a pattern in quotes, and repeated",
     )
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
     add_beams_option(parser)

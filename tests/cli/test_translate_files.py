@@ -39,9 +39,10 @@ def test_files_become_what_the_local_engine_makes_of_them(
         command = ["translate", str(run_directory), "--input", str(file)]
         assert main([*command, "--output", str(file.with_suffix(".local"))]) == 0
     capsys.readouterr()
-    names = [str(file) for file in inputs]
-    command = ["translate", str(run_directory), "--engine", "beam", "--input", *names]
-    assert main([*command, "--output", str(tmp_path / "out"), "--", RUNNER]) == 0
+    command = ["translate", "--engine", "beam", "--output", str(tmp_path / "out")]
+    for file in inputs:
+        command += ["--input", str(file)]
+    assert main([*command, str(run_directory), "--", RUNNER]) == 0
     captured = capsys.readouterr()
     for number, file in enumerate(inputs):
         shard = tmp_path / f"out-{number:05d}-of-00002"
@@ -60,8 +61,19 @@ def test_every_option_reaches_the_function(
         return "3 lines"
 
     monkeypatch.setattr("keras_attn.bulk.translate_files", record)
-    command = ["translate", str(run_directory), "--engine", "beam", "--input", "a", "b*"]
-    command += ["--input", "c", "--output", "out", "--beams", "3", "--num-shards", "8"]
+    command = ["translate", str(run_directory), "--engine", "beam", "--input", "a"]
+    command += [
+        "--input",
+        "b*",
+        "--input",
+        "c",
+        "--output",
+        "out",
+        "--beams",
+        "3",
+        "--num-shards",
+        "8",
+    ]
     command += [
         "--scores",
         "--line-ids",
@@ -96,7 +108,7 @@ def test_every_option_reaches_the_function(
         (["--engine", "beam", "--input", "1.en", "--output", "-"], "`--output` must be how"),
         (["--engine", "beam", "--input", "no.en", "--output", "out"], "no.en"),
         (["--engine", "beam", "--input", "1.en", "--output", "no/out"], "mkdir -p"),
-        (["--input", "1.en", "2.en"], "`--engine beam`"),
+        (["--input", "1.en", "--input", "2.en"], "`--engine beam`"),
         (["--input", "1.en", "--line-ids"], "`--line-ids` must be left out"),
         (["--input", "1.en", "--num-shards", "2"], "`--num-shards` must be left out"),
         (["--input", "1.en", "--", RUNNER], "`--` must be left out"),
