@@ -12,7 +12,6 @@ import pytest
 
 import keras_attn
 from keras_attn.bulk import BulkError, pipeline, translate_files
-from keras_attn.bulk import translate_files as public_function
 from keras_attn.bulk.bulk_report import BulkReport
 from keras_attn.translation import Translation
 from keras_attn.translator import Translator
@@ -76,6 +75,18 @@ def output(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.fixture
+def translate(translator_directory: Path, data: Path, output: Path) -> Callable[..., BulkReport]:
+    """Translates some files of `data`, or all, to shards that begin with `de`."""
+
+    def translate(*names: str, **options: Any) -> BulkReport:
+        inputs = [str(data / name) for name in names or ["*"]]
+        options = {"options": QUICK, **options}
+        return translate_files(translator_directory, inputs, str(output / "de"), **options)
+
+    return translate
+
+
 @pytest.fixture(scope="module")
 def expected(translator: Translator) -> dict[str, Translation]:
     """What the translator says of each line, one call for all of them."""
@@ -94,11 +105,9 @@ def shard_names(prefix: str, number: int) -> list[str]:
 
 
 def test_each_file_has_a_shard_with_its_lines_and_their_ends(
-    translator_directory: Path, data: Path, output: Path, expected: dict[str, Translation]
+    translate: Callable[..., BulkReport], output: Path, expected: dict[str, Translation]
 ) -> None:
-    report = translate_files(
-        translator_directory, [str(data / "*.en")], str(output / "de"), options=QUICK
-    )
+    report = translate("*.en")
     names = shard_names("de", 4)
     assert report.shards == tuple(str(output / name) for name in names)
     for name, lines in zip(names, FILES.values(), strict=True):
@@ -110,15 +119,11 @@ def test_each_file_has_a_shard_with_its_lines_and_their_ends(
 @pytest.mark.parametrize("num_shards", [1, 3, 300])
 def test_shards_are_equal_stretches_of_all_lines(
     num_shards: int,
-    translator_directory: Path,
-    data: Path,
+    translate: Callable[..., BulkReport],
     output: Path,
     expected: dict[str, Translation],
 ) -> None:
-    inputs = [str(data / name) for name in FILES]
-    translate_files(
-        translator_directory, inputs, str(output / "de"), num_shards=num_shards, options=QUICK
-    )
+    translate(*FILES, num_shards=num_shards)
     contents = [(output / name).read_bytes() for name in shard_names("de", num_shards)]
     # Between files a line without a line feed gets one, or two lines would become one.
     content = b"".join(one_line(expected[text]) + (end or b"\n") for text, end in LINES)
@@ -129,13 +134,11 @@ def test_shards_are_equal_stretches_of_all_lines(
 
 
 def test_the_last_of_all_lines_keeps_its_end(
-    translator_directory: Path, output: Path, tmp_path: Path
+    translate: Callable[..., BulkReport], data: Path, output: Path
 ) -> None:
-    inputs = [tmp_path / "1", tmp_path / "2"]
-    for file in inputs:
-        file.write_bytes(b"a\nb")
-    names = [str(file) for file in inputs]
-    translate_files(translator_directory, names, str(output / "de"), num_shards=1, options=QUICK)
+    for name in ("1", "2"):
+        data.joinpath(name).write_bytes(b"a\nb")
+    translate("1", "2", num_shards=1)
     (name,) = shard_names("de", 1)
     content = (output / name).read_bytes()
     assert content.count(b"\n") == 3
@@ -176,8 +179,7 @@ def test_line_ids_and_scores_stand_before_the_translation(
 
 
 def test_what_was_empty_or_cut_is_counted(
-    translator_directory: Path,
-    data: Path,
+    translate: Callable[..., BulkReport],
     output: Path,
     expected: dict[str, Translation],
     monkeypatch: pytest.MonkeyPatch,
@@ -189,9 +191,7 @@ def test_what_was_empty_or_cut_is_counted(
         results[0].wait_until_finish()
 
     monkeypatch.setattr(module, "_run", run)
-    report = translate_files(
-        translator_directory, [str(data / "*")], str(output / "de"), options=QUICK
-    )
+    report = translate()
     translations = [expected[text] for text, _ in LINES]
     wanted = {
         "lines": len(LINES),
@@ -212,13 +212,13 @@ def test_what_was_empty_or_cut_is_counted(
 
 
 def test_beams_are_changed_as_on_the_command_line(
-    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+    translate: Callable[..., BulkReport],
+    translator_directory: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Translator, "load", load)
-    inputs = [str(data / "d.en")]
-    translate_files(
-        translator_directory, inputs, str(output / "de"), num_beams=3, scores=True, options=QUICK
-    )
+    translate("d.en", num_beams=3, scores=True)
     translator = load(translator_directory)
     translator.decoding = keras_attn.decoding.BeamSearch(num_beams=3)
     wanted = translator.translate_detailed([text for text, _ in FILES["d.en"]])
@@ -258,17 +258,14 @@ def failing_once(function: Callable[..., Any]) -> tuple[Callable[..., Any], list
 def test_what_is_tried_again_is_there_once(
     owner: Any,
     name: str,
-    translator_directory: Path,
-    data: Path,
+    translate: Callable[..., BulkReport],
     output: Path,
     expected: dict[str, Translation],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     attempt, calls = failing_once(getattr(owner, name))
     monkeypatch.setattr(owner, name, attempt)
-    report = translate_files(
-        translator_directory, [str(data / "*")], str(output / "de"), num_shards=3, options=RETRYING
-    )
+    report = translate(num_shards=3, options=RETRYING)
     assert len(calls) > 1
     names = shard_names("de", 3)
     content = b"".join((output / each).read_bytes() for each in names)
@@ -283,8 +280,7 @@ def test_what_is_tried_again_is_there_once(
 def test_a_run_that_fails_for_good_leaves_nothing(
     step: str,
     options: list[str],
-    translator_directory: Path,
-    data: Path,
+    translate: Callable[..., BulkReport],
     output: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -298,14 +294,12 @@ def test_a_run_that_fails_for_good_leaves_nothing(
 
     monkeypatch.setattr(pipeline, step, fail_at_the_second)
     with pytest.raises(BulkError, match=r"^The pipeline failed: .*on this device$"):
-        translate_files(
-            translator_directory, [str(data / "*")], str(output / "de"), options=options
-        )
+        translate(options=options)
     assert list(output.iterdir()) == []
 
 
 def test_the_model_is_loaded_once(
-    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+    translate: Callable[..., BulkReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads = []
 
@@ -314,25 +308,17 @@ def test_the_model_is_loaded_once(
         return load(directory)
 
     monkeypatch.setattr(Translator, "load", counting)
-    translate_files(
-        translator_directory,
-        [str(data / "*")],
-        str(output / "de"),
-        options=[*QUICK, "--direct_num_workers=3", "--direct_running_mode=multi_threading"],
-    )
+    workers = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
+    translate(options=[*QUICK, *workers])
     assert len(loads) == 1
 
 
 @pytest.mark.slow
 def test_workers_may_be_processes_of_their_own(
-    translator_directory: Path, data: Path, output: Path, expected: dict[str, Translation]
+    translate: Callable[..., BulkReport], output: Path, expected: dict[str, Translation]
 ) -> None:
-    translate_files(
-        translator_directory,
-        [str(data / "d.en")],
-        str(output / "de"),
-        options=[*QUICK, "--direct_num_workers=2", "--direct_running_mode=multi_processing"],
-    )
+    workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    translate("d.en", options=[*QUICK, *workers])
     (name,) = shard_names("de", 1)
     wanted = b"".join(one_line(expected[text]) + end for text, end in FILES["d.en"])
     assert (output / name).read_bytes() == wanted
@@ -378,44 +364,44 @@ def test_bad_arguments_are_refused_before_anything_is_written(
         "options": QUICK,
     }
     with pytest.raises(ValueError, match=words):
-        public_function(**{**good, **arguments})
+        translate_files(**{**good, **arguments})
     assert list(output.iterdir()) == []
 
 
 def test_a_file_that_is_not_utf_8_is_refused_with_its_line(
-    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+    translate: Callable[..., BulkReport], data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Translator, "translate_detailed", lambda *_: pytest.fail("translated"))
     data.joinpath("bad.en").write_bytes(b"a\n" * 34 + b"xy\xffz\n")
     with pytest.raises(ValueError, match=r"bad\.en` must be UTF-8.*0xff at line 35, byte 3"):
-        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+        translate()
     assert list(output.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["de-00001-of-00009", "de.report.json"])
 def test_output_that_is_there_is_not_mixed_with_new(
-    name: str, translator_directory: Path, data: Path, output: Path
+    name: str, translate: Callable[..., BulkReport], output: Path
 ) -> None:
     output.joinpath(name).write_text("precious")
     with pytest.raises(ValueError, match=f"`output_prefix` must be new.*{name}"):
-        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+        translate()
     assert [path.name for path in output.iterdir()] == [name]
     assert output.joinpath(name).read_text() == "precious"
 
 
 def test_a_name_with_a_tab_has_no_line_ids(
-    translator_directory: Path, tmp_path: Path, output: Path
+    translate: Callable[..., BulkReport], data: Path
 ) -> None:
-    file = tmp_path / "a\tb [x]"
-    file.write_text("one\n")
+    name = "a\tb [x]"
+    data.joinpath(name).write_text("one\n")
     with pytest.raises(ValueError, match="`line_ids` must be False"):
-        translate_files(translator_directory, [str(file)], str(output / "de"), line_ids=True)
-    report = translate_files(translator_directory, [str(file)], str(output / "de"), options=QUICK)
+        translate(name, line_ids=True)
+    report = translate(name)
     assert report.counts.lines == 1
 
 
 def test_a_file_that_changes_on_the_way_is_no_wrong_translation(
-    translator_directory: Path, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+    translate: Callable[..., BulkReport], data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = module._run
 
@@ -425,5 +411,5 @@ def test_a_file_that_changes_on_the_way_is_no_wrong_translation(
 
     monkeypatch.setattr(module, "_run", change_and_run)
     with pytest.raises(BulkError, match=r"d\.en` must stay as it is"):
-        translate_files(translator_directory, [str(data / "*")], str(output / "de"), options=QUICK)
+        translate()
     assert list(output.iterdir()) == []
