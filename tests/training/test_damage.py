@@ -1,10 +1,12 @@
 """Full disks, damaged files and changed data cost neither a checkpoint nor an unclear error."""
 
+import contextlib
 import errno
 import io
 import json
 import resource
 import shutil
+from pathlib import Path
 
 import keras
 import pytest
@@ -17,12 +19,40 @@ from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 from tests.support.digits import digits_recipe, write_digits
 
 
-@pytest.fixture
-def recipe(tmp_path) -> Recipe:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """Where the corpus and the runs of all tests lie, for each of them to copy."""
+    directory = tmp_path_factory.mktemp("home")
+    write_digits(directory / "corpus")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
     return digits_recipe(
-        write_digits(tmp_path / "corpus"), global_batch_tokens=512, num_buckets=1, max_steps=6,
+        Path("corpus"), global_batch_tokens=512, num_buckets=1, max_steps=6,
         validate_every_steps=2, keep_checkpoints=9,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def straight(home, recipe) -> Path:
+    """A run from start to end; to look at only."""
+    with contextlib.chdir(home):
+        return train(recipe, home / "straight", progress=False).run
+
+
+@pytest.fixture(scope="module")
+def begun(home, recipe) -> Path:
+    """A run that has made two of its updates."""
+    with contextlib.chdir(home):
+        return train(recipe.override({"training.max_steps": "2"}), home / "run", progress=False).run
+
+
+@pytest.fixture(autouse=True)
+def own_corpus(home, tmp_path, monkeypatch) -> None:
+    shutil.copytree(home / "corpus", tmp_path / "corpus")
+    monkeypatch.chdir(tmp_path)
 
 
 class Before(keras.callbacks.Callback):
@@ -45,9 +75,10 @@ def damage(path) -> None:
     path.write_bytes(contents)
 
 
-def test_the_newest_readable_checkpoint_is_used_and_the_damaged_one_is_named(recipe, tmp_path):
-    straight, run = tmp_path / "straight", tmp_path / "run"
-    train(recipe, straight, progress=False)
+def test_the_newest_readable_checkpoint_is_used_and_the_damaged_one_is_named(
+    recipe, straight, tmp_path
+):
+    run = tmp_path / "run"
     train(recipe.override({"training.max_steps": "4"}), run, progress=False)
     damage(run / "checkpoints" / "step-00000004.weights.h5")
     output = io.StringIO()
@@ -58,9 +89,8 @@ def test_the_newest_readable_checkpoint_is_used_and_the_damaged_one_is_named(rec
     assert (run / "checkpoints" / "damaged.step-00000004.weights.h5").is_file()
 
 
-def test_a_run_whose_only_checkpoint_is_cut_short_says_so(recipe, tmp_path):
-    run = tmp_path / "run"
-    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+def test_a_run_whose_only_checkpoint_is_cut_short_says_so(recipe, begun, tmp_path):
+    run = shutil.copytree(begun, tmp_path / "run")
     path = run / "checkpoints" / "step-00000002.weights.h5"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(
@@ -70,10 +100,11 @@ def test_a_run_whose_only_checkpoint_is_cut_short_says_so(recipe, tmp_path):
     assert path.is_file()
 
 
-def test_a_disk_that_fills_while_a_checkpoint_is_written_leaves_the_last_one(recipe, tmp_path):
+def test_a_disk_that_fills_while_a_checkpoint_is_written_leaves_the_last_one(
+    recipe, straight, tmp_path
+):
     """A limit on the size of files: the system refuses to write on, as where a disk is full."""
-    straight, run = tmp_path / "straight", tmp_path / "run"
-    train(recipe, straight, progress=False)
+    run = tmp_path / "run"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     fill = Before(3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard)))
     try:
@@ -100,10 +131,11 @@ def test_a_directory_that_became_read_only_is_named(recipe, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("where", ["inside a line", "between two lines"])
-def test_a_recipe_that_was_cut_short_is_named_and_nothing_is_touched(recipe, tmp_path, where):
+def test_a_recipe_that_was_cut_short_is_named_and_nothing_is_touched(
+    recipe, begun, tmp_path, where
+):
     """Between two lines what is left is a valid recipe: of another training."""
-    run = tmp_path / "run"
-    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+    run = shutil.copytree(begun, tmp_path / "run")
     text = (run / "recipe.toml").read_text()
     cut = text.index("max_steps") + (3 if where == "inside a line" else len("max_steps = 2\n"))
     (run / "recipe.toml").write_text(text[:cut])
@@ -114,9 +146,8 @@ def test_a_recipe_that_was_cut_short_is_named_and_nothing_is_touched(recipe, tmp
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, tmp_path):
-    run, file = tmp_path / "run", tmp_path / "corpus" / "train.de"
-    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, begun, tmp_path):
+    run, file = shutil.copytree(begun, tmp_path / "run"), tmp_path / "corpus" / "train.de"
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[1:], lines[0]]))  # as many, as long: other pairs
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -127,9 +158,8 @@ def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, tmp_p
     assert result.steps == 6
 
 
-def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, tmp_path):
-    run = tmp_path / "run"
-    train(recipe.override({"training.max_steps": "2"}), run, progress=False)
+def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, begun, tmp_path):
+    run = shutil.copytree(begun, tmp_path / "run")
     shutil.rmtree(tmp_path / "corpus")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="`data.directory` must be a directory that exists"):

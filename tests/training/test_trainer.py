@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,18 +22,18 @@ from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.recipe import Recipe
 from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.trainer import train
+from keras_attn.training.training_result import TrainingResult
 from keras_attn.translator import Translator
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 
 WORDS = {"a": "ein", "red": "rot", "dog": "Hund", "cat": "Katze", "runs": "läuft", "x": "ypsilon"}
 
 
-@pytest.fixture
-def recipe(tmp_path) -> Recipe:
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Recipe:
     """A toy corpus, one layer, no XLA and no dropout: seconds, and the same numbers every time."""
     random = np.random.default_rng(0)
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
+    corpus = tmp_path_factory.mktemp("corpus")
     for split, pairs in [("train", 60), ("val", 6), ("test", 5)]:
         sizes = random.integers(2, 6, size=pairs)
         sources = [random.choice(list(WORDS), size=size).tolist() for size in sizes]
@@ -62,6 +63,19 @@ def recipe(tmp_path) -> Recipe:
         },
         name="toy",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def straight(recipe, tmp_path_factory) -> TrainingResult:
+    """A run of the recipe as it is, from start to end; to look at only."""
+    return train(recipe, tmp_path_factory.mktemp("runs") / "straight", progress=False)
+
+
+@pytest.fixture(scope="module")
+def averaged(recipe, tmp_path_factory) -> TrainingResult:
+    """The same with the mean of two checkpoints at its end."""
+    run = tmp_path_factory.mktemp("runs") / "averaged"
+    return train(recipe.override({"training.average_last": "2"}), run, progress=False)
 
 
 class InterruptAt(keras.callbacks.Callback):
@@ -151,8 +165,9 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
         assert straight.report[key] == resumed.report[key]
 
 
-def test_a_run_stopped_between_an_update_and_its_validation_validates_first(recipe, tmp_path):
-    straight = train(recipe, tmp_path / "straight", progress=False)
+def test_a_run_stopped_between_an_update_and_its_validation_validates_first(
+    recipe, straight, tmp_path
+):
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(4)])
     assert [line["step"] for line in read_lines(tmp_path / "run" / "history.jsonl")] == [2]
@@ -164,8 +179,8 @@ def test_a_run_stopped_between_an_update_and_its_validation_validates_first(reci
         assert [ours[name] for name in ("loss", "val_loss")] == [
             theirs[name] for name in ("loss", "val_loss")
         ]
-    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
-    best = [CheckpointIndex(tmp_path / one / "checkpoints").best for one in ("run", "straight")]
+    assert_same_checkpoint(tmp_path / "run", straight.run, step=6)
+    best = [CheckpointIndex(one / "checkpoints").best for one in (tmp_path / "run", straight.run)]
     assert best[0].step == best[1].step and best[0].metrics == best[1].metrics
 
 
@@ -199,9 +214,8 @@ def test_the_averages_are_what_is_validated_and_translated_with(recipe, tmp_path
         recipe.override({"training.ema_decay": "0.8", "training.average_last": "2"})
 
 
-def test_a_finished_run_is_not_overwritten_but_may_go_on_further(recipe, tmp_path):
-    run = tmp_path / "run"
-    train(recipe, run, progress=False)
+def test_a_finished_run_is_not_overwritten_but_may_go_on_further(recipe, straight, tmp_path):
+    run = shutil.copytree(straight.run, tmp_path / "run")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="`output` must not hold a finished run.*--resume"):
         train(recipe, run, progress=False)
@@ -268,8 +282,9 @@ def test_a_loss_that_is_no_number_leaves_the_earlier_checkpoints_and_says_so(rec
     assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == 6
 
 
-def test_a_gradient_that_is_no_number_leaves_the_weights_before_it(recipe, tmp_path, monkeypatch):
-    straight = train(recipe, tmp_path / "straight", progress=False)
+def test_a_gradient_that_is_no_number_leaves_the_weights_before_it(
+    recipe, straight, tmp_path, monkeypatch
+):
     call = LabelSmoothedCrossEntropy.__call__
 
     def spoiled(self, y_true, y_pred, sample_weight=None):
@@ -290,16 +305,15 @@ def test_a_gradient_that_is_no_number_leaves_the_weights_before_it(recipe, tmp_p
     assert steps_in(tmp_path / "run") == [2, 3]
     monkeypatch.setattr(LabelSmoothedCrossEntropy, "__call__", call)
     assert train(recipe, tmp_path / "run", resume=True, progress=False).steps == straight.steps
-    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
+    assert_same_checkpoint(tmp_path / "run", straight.run, step=6)
 
 
 @pytest.mark.parametrize("mean_is_better", [True, False])
 def test_the_mean_of_the_last_checkpoints_is_taken_only_where_it_is_better(
-    recipe, tmp_path, mean_is_better
+    averaged, tmp_path, mean_is_better
 ):
-    recipe = recipe.override({"training.average_last": "2"})
-    train(recipe, tmp_path / "run", progress=False)
-    run = RunDirectory(tmp_path / "run")
+    run = RunDirectory(shutil.copytree(averaged.run, tmp_path / "run"))
+    recipe = Recipe.from_run(run.path)
     index = CheckpointIndex(run.path / "checkpoints")
 
     def perplexity_of(weights):
@@ -311,10 +325,9 @@ def test_the_mean_of_the_last_checkpoints_is_taken_only_where_it_is_better(
     assert "perplexity 2" in words and words.endswith(": 3")
 
 
-def test_the_last_checkpoints_are_averaged_when_the_recipe_or_the_user_says_so(recipe, tmp_path):
-    run = tmp_path / "run"
-    result = train(recipe.override({"training.average_last": "2"}), run, progress=False)
-    assert "mean of 2 checkpoints (steps 4, 6)" in result.report["weights"]
+def test_the_last_checkpoints_are_averaged_when_the_recipe_or_the_user_says_so(averaged, tmp_path):
+    run = shutil.copytree(averaged.run, tmp_path / "run")
+    assert "mean of 2 checkpoints (steps 4, 6)" in averaged.report["weights"]
     loaded = Translator.load(run / "translator").model
     weights = []
     for step in (4, 6):
@@ -397,7 +410,6 @@ def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
 @pytest.mark.parametrize(
     "overrides, reason",
     [
-        ({}, "max_steps = 6"),
         ({"training.max_steps": "5", "training.steps_per_execution": "2"}, "max_steps = 5"),
         ({"training.max_epochs": "0.01"}, "max_epochs = 0.01"),
         ({"training.max_minutes": "0.001"}, "max_minutes = 0.001"),
@@ -408,13 +420,12 @@ def test_the_report_names_the_limit_that_ended_the_training(recipe, tmp_path, ov
     assert result.report["ended_by"] == reason
 
 
+def test_steps_end_it_where_nothing_else_does(straight):
+    assert straight.report["ended_by"] == "max_steps = 6"
+
+
 @pytest.mark.parametrize("field, value", [("seed", "3"), ("dtype_policy", "mixed_bfloat16")])
-def test_a_run_is_not_resumed_with_another_seed_or_dtype_policy(recipe, tmp_path, field, value):
-    train(recipe.override({"training.max_steps": "2"}), tmp_path / "run", progress=False)
+def test_a_run_is_not_resumed_with_another_seed_or_dtype_policy(recipe, straight, field, value):
+    other = recipe.override({f"training.{field}": value})
     with pytest.raises(ValueError, match=f"`training.{field}` must be as the run was started with"):
-        train(
-            recipe.override({f"training.{field}": value}),
-            tmp_path / "run",
-            resume=True,
-            progress=False,
-        )
+        train(other, straight.run, resume=True, progress=False)
