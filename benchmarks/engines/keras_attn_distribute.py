@@ -12,8 +12,9 @@ import tensorflow as tf  # noqa: E402
 from serve_requests import serve_requests  # noqa: E402
 
 import keras_attn  # noqa: E402
-from keras_attn.training import TrainingRecipe, get_strategy  # noqa: E402
+from keras_attn.training import get_strategy  # noqa: E402
 from keras_attn.training.model_setup import compile_model  # noqa: E402
+from keras_attn.training.training_recipe import TrainingRecipe  # noqa: E402
 
 _model: Any = None
 _dataset: Any = None
@@ -62,7 +63,8 @@ def prepare(strategy: str, devices: int, size: dict[str, Any], rows: int, length
         context = tf.distribute.get_replica_context()
         return context.all_reduce("SUM", [tf.ones(one) for one in shapes])
 
-    _exchange = tf.function(lambda: scope.run(add_up))
+    add_up_everywhere = tf.function(lambda: scope.run(add_up))
+    _exchange = lambda: scope.experimental_local_results(add_up_everywhere()[-1])  # noqa: E731
     exchange()
     return 4 * sum(one.num_elements() for one in shapes)
 
@@ -70,14 +72,15 @@ def prepare(strategy: str, devices: int, size: dict[str, Any], rows: int, length
 def run(steps: int) -> float:
     """Seconds of a number of updates."""
     started = time.perf_counter()
-    _model.fit(_dataset, steps_per_epoch=steps, verbose=0)
+    _model.fit(_dataset, steps_per_epoch=steps, shuffle=False, verbose=0)
     return time.perf_counter() - started
 
 
 def exchange() -> float:
     """Seconds of adding up tensors as large as the gradients, over all replicas."""
     started = time.perf_counter()
-    tf.nest.flatten(_exchange())[-1].numpy()
+    for of_replica in _exchange():
+        of_replica.numpy()
     return time.perf_counter() - started
 
 
