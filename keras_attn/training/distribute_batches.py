@@ -33,7 +33,7 @@ def distribute_batches(
     def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
         dataset = pipeline.dataset_from(
             start_step, context.input_pipeline_id, context.num_input_pipelines
-        )
+        ).with_options(_untuned())
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
         if replicas == 1:
             return dataset
@@ -44,3 +44,12 @@ def distribute_batches(
         )
 
     return strategy.distribute_datasets_from_function(of_process)
+
+
+def _untuned() -> tf.data.Options:
+    """Without tf.data's tuner: its thread sleeps for seconds, and an iterator over several devices
+    that ends, as one does at each validation, waits for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
