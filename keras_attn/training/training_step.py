@@ -42,7 +42,7 @@ class TrainingStep:
     >>> from keras_attn import create_model
     >>> from keras_attn.training import LabelSmoothedCrossEntropy
     >>> model = create_model("transformer_tiny", source_vocabulary_size=9)
-    >>> model.compile(optimizer="adam", loss=LabelSmoothedCrossEntropy())
+    >>> model.compile("adam", LabelSmoothedCrossEntropy(), jit_compile=False)
     >>> model.training_step = TrainingStep(model, num_parts=2)
     >>> ids = tf.ones((4, 3), "int32")
     >>> inputs = {"encoder_token_ids": ids, "decoder_token_ids": ids}

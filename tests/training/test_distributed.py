@@ -94,12 +94,12 @@ def withheld():
 
 def own_dropout():
     # The same rows on both devices: with the same dropout the update would be one device's.
-    def updated(strategy, rows, dropout):
+    def updated(strategy, rows):
         keras.utils.set_random_seed(1)
         with strategy.scope():
             model = create_model(
                 "transformer_tiny", source_vocabulary_size=19, hidden_dim=24,
-                intermediate_dim=40, num_heads=3, num_layers=1, dropout=dropout,
+                intermediate_dim=40, num_heads=3, num_layers=1, dropout=0.5,
             )
             model.compile(keras.optimizers.SGD(0.3), loss=LabelSmoothedCrossEntropy())
             model.training_step = TrainingStep(model)
@@ -113,13 +113,9 @@ def own_dropout():
             data = strategy.distribute_datasets_from_function(lambda context: half)
         model.fit(data, steps_per_epoch=1, verbose=0)
         return model
-    for dropout in (0.0, 0.5):
-        ours, theirs = updated(two, 8, dropout), updated(one, 4, dropout)
-        gap = max(
-            np.abs(left - right).max()
-            for left, right in zip(ours.get_weights(), theirs.get_weights())
-        )
-        assert gap < 1e-6 if dropout == 0.0 else gap > 1e-3, (dropout, gap)
+    ours, theirs = updated(two, 8), updated(one, 4)
+    pairs = zip(ours.get_weights(), theirs.get_weights())
+    assert max(np.abs(left - right).max() for left, right in pairs) > 1e-3
     for left, right in zip(seed_variables(ours), seed_variables(theirs), strict=True):
         copies = two.experimental_local_results(left.value)
         assert len(copies) == 2
