@@ -90,7 +90,7 @@ def main() -> None:
     cells = [measure_cell(size, rounds) for size in (("small",) if arguments.quick else SIZES)]
     result = summarize(cells, SHARED)
     result["machine"] = describe_machine()
-    result["versions"] = cells[0].pop("versions")
+    result["versions"] = [cell.pop("versions") for cell in cells][0]
     print_result("Training", "target tokens/s", result, list(WAYS), arguments.json)
     if not arguments.json:
         print_exchanges(cells)

@@ -1,11 +1,14 @@
 """Files that are there whole or not at all, whatever ends the process that writes them."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 _PARTIAL = ".partial."
+# What some file systems say, and directories that one may write in but not list.
+_CANNOT_SYNC_A_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
@@ -40,15 +43,20 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f"{_PARTIAL}{os.getpid()}.{target.name}")
     try:
+        temporary.unlink(missing_ok=True)  # of a process that had this number, and was killed
         yield temporary
+        _sync(temporary)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
-        _sync(temporary)
         os.replace(temporary, target)
     finally:
         with contextlib.suppress(OSError):  # what went wrong before matters more
             temporary.unlink(missing_ok=True)
-    _sync(target.parent)
+    try:
+        _sync(target.parent)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_A_DIRECTORY:
+            raise
 
 
 def remove_partial_files(directory: str | os.PathLike) -> None:
@@ -58,7 +66,8 @@ def remove_partial_files(directory: str | os.PathLike) -> None:
         directory: path. Where no other process writes now.
     """
     for path in Path(directory).glob(f"{_PARTIAL}*"):
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

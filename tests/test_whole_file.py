@@ -1,5 +1,7 @@
 """`whole_file`: the new contents, or the old, and nothing beside them."""
 
+import contextlib
+import errno
 import multiprocessing
 import os
 import signal
@@ -67,6 +69,27 @@ def test_contents_and_name_are_synced_in_this_order(tmp_path, monkeypatch):
     with whole_file(path) as temporary:
         temporary.write_text("new")
     assert calls == [str(temporary), "replace", str(tmp_path)]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_directory_that_cannot_be_synced_is_no_error_and_a_failing_disk_is(
+    tmp_path, monkeypatch, number
+):
+    fsync = os.fsync
+
+    def refuse_directories(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_directories)
+    is_error = number == errno.EIO
+    with (
+        pytest.raises(OSError, match="output error") if is_error else contextlib.nullcontext(),
+        whole_file(tmp_path / "report.json") as temporary,
+    ):
+        temporary.write_text("new")
+    assert (tmp_path / "report.json").read_text() == "new"
 
 
 def _be_killed(path):

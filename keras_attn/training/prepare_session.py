@@ -59,9 +59,13 @@ def prepare_session(
     hidden_dim = _check_recipe(recipe)
     console.quiet = console.quiet or not workers.is_chief
     corpora = load_corpora(recipe.data, settings.seed)
+    for corpus in (corpora.train, corpora.validation):
+        for note in corpus.notes:
+            show_line(console, f"{corpus.name}: {note}")
     tokenizers = _find_tokenizers(recipe, run, corpora, console)
     pipelines = _make_pipelines(recipe, corpora, tokenizers, strategy.num_replicas_in_sync)
-    _show_data(corpora, pipelines, console)
+    show_line(console, f"training pairs: {pipelines[0].report}")
+    show_line(console, f"validation pairs: {pipelines[1].report}")
     fingerprints = {"train": pipelines[0].fingerprint, "validation": pipelines[1].fingerprint}
     first_step = run.last_step()
     if first_step and not accept_changed_data:
@@ -106,16 +110,6 @@ def _find_tokenizers(
         return TokenizerPair.load(run.tokenizer)
     show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
     return TokenizerPair.train(recipe.tokenizer, corpora.train)
-
-
-def _show_data(
-    corpora: Corpora, pipelines: tuple[TrainingPipeline, TrainingPipeline], console: Console
-) -> None:
-    for corpus in (corpora.train, corpora.validation):
-        for note in corpus.notes:
-            show_line(console, f"{corpus.name}: {note}")
-    show_line(console, f"training pairs: {pipelines[0].report}")
-    show_line(console, f"validation pairs: {pipelines[1].report}")
 
 
 def _begin(session: TrainingSession, fingerprints: dict[str, str]) -> None:

@@ -1,12 +1,12 @@
 """What is in the checkpoints of a run."""
 
+import json
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from keras_attn.training.checkpoint_index import CheckpointIndex
-from keras_attn.training.run_directory import RunDirectory
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -38,4 +38,5 @@ def steps_in(run: Path) -> list[int]:
 
 def last_saved(run: Path) -> int:
     """The step of the last checkpoint, 0 without one."""
-    return RunDirectory(run).last_step()
+    index = run / "checkpoints" / "checkpoints.json"
+    return json.loads(index.read_text())["checkpoints"][-1]["step"] if index.exists() else 0

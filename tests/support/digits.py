@@ -20,7 +20,10 @@ def digits_recipe(directory: Path, dropout: float = 0.0, **training: Any) -> Rec
     """A recipe for what `write_digits` wrote: one layer, no XLA, `[training]` as given."""
     return Recipe.from_table(
         {
-            "data": {"kind": "text_directory", "directory": str(directory), "validation": "val"},
+            "data": {
+                "kind": "text_pair", "directory": str(directory),
+                "train": ["train.en", "train.de"], "validation": ["val.en", "val.de"],
+            },
             "tokenizer": {"kind": "byte"},
             "model": {
                 "preset": "transformer_tiny",

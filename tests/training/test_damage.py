@@ -30,7 +30,7 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
     return digits_recipe(
-        Path("corpus"), global_batch_tokens=512, num_buckets=1, max_steps=6,
+        Path("corpus"), dropout=0.1, global_batch_tokens=512, num_buckets=1, max_steps=6,
         validate_every_steps=2, keep_checkpoints=9,
     )  # fmt: skip
 

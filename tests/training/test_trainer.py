@@ -151,7 +151,9 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
     assert "step 3 is saved" in output.getvalue() and "--resume" in output.getvalue()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
     assert steps_in(tmp_path / "run") == [2, 3]
+    (tmp_path / "run" / ".partial.7.run.json").write_text("a killed process left this")
     resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert not list((tmp_path / "run").rglob(".partial*"))
     assert resumed.steps == 6 and steps_in(tmp_path / "run") == [2, 4, 6]
     assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=6)
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
