@@ -68,24 +68,29 @@ class TrainingStep:
         token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]
-        own = self._own_seeds(state)
-        values = [value + seed for value, seed in zip(values, own, strict=True)]
+        values = self._move_seeds(state, values, 1)
         gradients, values = self._gradients(data, token_count, values)
-        values = [value - seed for value, seed in zip(values, own, strict=True)]
+        values = self._move_seeds(state, values, -1)
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
         model.optimizer.apply(gradients, model.trainable_variables)
         return model.get_metrics_result()
 
-    def _own_seeds(self, state: list[keras.Variable]) -> list[Any]:
-        """What is added to the state while a replica computes, so that each drops something else.
+    def _move_seeds(
+        self, state: list[keras.Variable], values: list[tf.Tensor], direction: int
+    ) -> list[tf.Tensor]:
+        """Seeds of this replica's own (1), so that each drops something else, and back (-1).
 
         Between two updates the seeds are the same on all, as variables must be.
         """
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return values
+        step = direction * tf.stack([context.replica_id_in_sync_group, 0])
         seeds = {id(variable) for variable in seed_variables(self._model)}
         return [
-            tf.cast(tf.stack([replica, 0]), one.dtype) if id(one) in seeds else 0 for one in state
+            value + tf.cast(step, value.dtype) if id(variable) in seeds else value
+            for variable, value in zip(state, values, strict=True)
         ]
 
     def _sum_over_parts(
