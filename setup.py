@@ -24,6 +24,7 @@ REQUIREMENTS = [
     "sacrebleu>=2.6,<3",
     "sentencepiece>=0.2.1,<0.3",
     "tomli-w>=1.1,<2",
+    "wrapt>=1.16,<3",
 ]
 
 BEAM = ["apache-beam>=2.77,<3"]

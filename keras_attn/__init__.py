@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_attn.compilation_cache import use_compilation_cache
 from keras_attn.matrix_products import use_eigen_products
+from keras_attn.registered_classes import register_classes
 from keras_attn.version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
 
 use_eigen_products()  # first: programs are kept apart by XLA's flags
 use_compilation_cache()
+register_classes()
 
 # Public name -> the module it is an attribute of; None: the name is itself a package of ours.
 _PUBLIC_NAMES: dict[str, str | None] = {

@@ -70,13 +70,7 @@ def ctranslate2_spec(model: Seq2SeqModel, longest_tokens: int = 1024) -> Any:
             _fill_block(layer, block, has_source=part is spec.decoder)
     spec.encoder.embeddings[0].weight = _array(model.encoder.embedding.embeddings)
     spec.decoder.embeddings.weight = _array(model.decoder.embedding.embeddings)
-    output = model.decoder.output_projection
-    if output is not None:
-        _check_is_not_quantized(output)
-    # Where it is the same array, the file holds it once.
-    spec.decoder.projection.weight = (
-        spec.decoder.embeddings.weight if output is None else _array(output.kernel).T.copy()
-    )
+    _fill_projection(spec.decoder, model.decoder)
     return spec
 
 
@@ -166,6 +160,19 @@ def _fill_stack(part: Any, stack: Any, longest_tokens: int) -> None:
     part.position_encodings.encodings = _array(encoding)
     if stack.final_normalization is not None:
         _fill_norm(part.layer_norm, stack.final_normalization)
+
+
+def _fill_projection(part: Any, decoder: Any) -> None:
+    output = decoder.output_projection
+    if output is None:
+        part.projection.weight = part.embeddings.weight  # the same array: the file holds it once
+        if decoder.output_bias is not None:
+            part.projection.bias = _array(decoder.output_bias)
+        return
+    is_linear = getattr(output, "activation", None) is keras.activations.linear
+    if type(output) is not keras.layers.Dense or not is_linear:
+        raise _unknown("output_projection", _class_of(output))
+    _fill_linear(part.projection, output)
 
 
 def _fill_block(layer: Any, block: Any, has_source: bool) -> None:

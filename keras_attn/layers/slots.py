@@ -18,6 +18,7 @@ SLOTS: dict[str, dict[str, type[keras.layers.Layer]]] = {
         "learned": LearnedPositionEmbedding,
     },
     "feed_forward": {"feed_forward": FeedForward},
+    "output_projection": {"dense": keras.layers.Dense},
     "normalization": {
         "layer_norm": keras.layers.LayerNormalization,
         "rms_norm": keras.layers.RMSNormalization,
@@ -31,7 +32,8 @@ def fill_slot(
     """Makes the layer that fills a slot.
 
     Args:
-        slot: str. One of `"attention"`, `"position"`, `"feed_forward"`, `"normalization"`.
+        slot: str. One of `"attention"`, `"position"`, `"feed_forward"`, `"normalization"`,
+            `"output_projection"`.
         filling: a name of `SLOTS[slot]`; a layer class; a layer; a layer's serialized config; or
             None for an empty slot.
         name: str. Name that a new layer gets.

@@ -53,7 +53,7 @@ def list_presets() -> list[str]:
     return list(PRESETS)
 
 
-def create_model(name: str = "transformer_base", **overrides: Any) -> Seq2SeqModel:
+def create_model(preset: str = "transformer_base", **overrides: Any) -> Seq2SeqModel:
     """Makes a model from a preset, built and ready for `summary()`, `compile` and `fit`.
 
     `transformer_base` and `transformer_big` are the paper's: post-norm, one embedding matrix for
@@ -61,9 +61,9 @@ def create_model(name: str = "transformer_base", **overrides: Any) -> Seq2SeqMod
     parameters.
 
     Args:
-        name: str. One of `list_presets()`.
+        preset: str. One of `list_presets()`.
         **overrides: arguments of `Transformer` that differ from the preset, most often
-            `source_vocabulary_size` and `target_vocabulary_size`.
+            `source_vocabulary_size` and `target_vocabulary_size`; also `name`, the model's own.
 
     Returns:
         A built `Seq2SeqModel`.
@@ -76,10 +76,12 @@ def create_model(name: str = "transformer_base", **overrides: Any) -> Seq2SeqMod
     >>> f"{model.count_params():,}"
     '938,496'
     """
-    if name not in PRESETS:
-        nearest = difflib.get_close_matches(str(name), PRESETS, n=1)
+    if preset not in PRESETS:
+        nearest = difflib.get_close_matches(str(preset), PRESETS, n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"`name` must be one of {list_presets()}. Received: name={name!r}.{hint}")
+        raise ValueError(
+            f"`preset` must be one of {list_presets()}. Received: preset={preset!r}.{hint}"
+        )
     known = [*inspect.signature(Transformer.__init__).parameters, "name", "dtype"]
     for key in overrides:
         if key not in known or key in ("self", "kwargs"):
@@ -89,6 +91,6 @@ def create_model(name: str = "transformer_base", **overrides: Any) -> Seq2SeqMod
                 f"`{key}` is not an argument of Transformer. Received: {key}={overrides[key]!r}."
                 f"{hint}"
             )
-    model = Transformer(**{"name": name, **PRESETS[name], **overrides})
+    model = Transformer(**{**PRESETS[preset], **overrides})
     model.build()
     return model

@@ -3,6 +3,7 @@
 import keras
 
 from keras_attn.layers import DecoderBlock, TokenEmbedding
+from keras_attn.layers.slots import fill_slot, serialize_slot
 from keras_attn.models.transformer_stack import TransformerStack, stack_scores
 from keras_attn.ops import padding_mask as mask_padding
 
@@ -22,6 +23,10 @@ class Decoder(TransformerStack):
             normalization, max_sequence_length, embedding, **kwargs: as in `Encoder`.
         tie_output: bool. Use the token embedding as the projection to logits (Section 3.4).
             Defaults to `True`.
+        use_output_bias: bool. Add a bias to the logits. Defaults to `False`, the paper; Marian and
+            BART have one.
+        output_projection: slot. A layer, (B, T, D) -> (B, T, V), that gives the logits in place of
+            the embedding or, with `tie_output=False`, of a `Dense` layer.
 
     Call arguments:
         token_ids: int, (B, T).
@@ -54,22 +59,47 @@ class Decoder(TransformerStack):
 
     block_class = DecoderBlock
 
-    def __init__(self, *args, tie_output=True, **kwargs):
+    def __init__(
+        self,
+        *args,
+        tie_output=True,
+        use_output_bias=False,
+        output_projection=None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.tie_output = tie_output
-        self.output_projection = None
-        if not tie_output:
-            self.output_projection = keras.layers.Dense(
-                self.vocabulary_size,
-                use_bias=False,
-                dtype=self.dtype_policy,
-                name="output_projection",
-            )
+        self.use_output_bias = use_output_bias
+        if output_projection is None and not tie_output:
+            output_projection = "dense"
+        self.output_projection = fill_slot(
+            "output_projection",
+            output_projection,
+            name="output_projection",
+            units=self.vocabulary_size,
+            use_bias=use_output_bias,
+            dtype=self.dtype_policy,
+        )
+        self.output_bias = None
 
     def build(self, token_ids_shape=None, **shapes):
         if self.output_projection is not None:
-            self.output_projection.build((None, None, self.hidden_dim))
+            self._build_output_projection((None, None, self.hidden_dim))
+        elif self.use_output_bias:
+            self.output_bias = self.add_weight(
+                name="output_bias", shape=(self.vocabulary_size,), initializer="zeros"
+            )
         super().build(token_ids_shape)
+
+    def _build_output_projection(self, hidden_shape):
+        if not self.output_projection.built:
+            self.output_projection.build(hidden_shape)
+        shape = self.output_projection.compute_output_shape(hidden_shape)
+        if shape[-1] != self.vocabulary_size:
+            raise ValueError(
+                "`output_projection` must give one logit for each token of the vocabulary. "
+                f"Received: {shape[-1]} outputs, vocabulary_size={self.vocabulary_size}."
+            )
 
     @property
     def can_share_caches(self):
@@ -152,10 +182,16 @@ class Decoder(TransformerStack):
         if self.output_projection is not None:
             return self.output_projection(hidden)
         laid_out = {} if output_kernel is None else {"output_kernel": output_kernel}
-        return self.embedding(hidden, reverse=True, **laid_out)
+        logits = self.embedding(hidden, reverse=True, **laid_out)
+        return logits if self.output_bias is None else logits + self.output_bias
 
     def compute_mask(self, token_ids, previous_mask=None):
         return mask_padding(token_ids)
 
     def get_config(self):
-        return {**super().get_config(), "tie_output": self.tie_output}
+        return {
+            **super().get_config(),
+            "tie_output": self.tie_output,
+            "use_output_bias": self.use_output_bias,
+            "output_projection": serialize_slot(self.output_projection),
+        }

@@ -50,6 +50,25 @@ class Seq2SeqModel(keras.Model):
     max_sequence_length: int | None = None
     training_step: Callable | None = None
 
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """As `keras.Model.export`, of any batch unless a signature is given."""
+        if input_signature is None:
+            input_signature = self._input_signature()
+        super().export(filepath, format, verbose, input_signature, **kwargs)
+
+    @property
+    def _default_save_signature(self):
+        """What `tf.saved_model.save` asks for: the same function as `export` writes."""
+        archive = keras.export.ExportArchive()
+        return archive.track_and_add_endpoint("serve", self, self._input_signature())
+
+    def _input_signature(self):
+        names = ("encoder_token_ids", "decoder_token_ids")
+        spec = {name: keras.InputSpec(shape=(None, None), dtype="int32", name=name) for name in names}
+        return [spec]
+
     def train_step(self, data):
         """As `keras.Model.train_step`, or what was set as `training_step` in its place."""
         step = super().train_step if self.training_step is None else self.training_step
@@ -71,31 +90,35 @@ class Seq2SeqModel(keras.Model):
         return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """As Keras', which takes the mean of the replicas' batches, where anything is not built."""
-        parts = (self, self._compile_loss, self._compile_metrics, self.optimizer)
-        if not all(part is None or part.built for part in parts):
-            super()._maybe_symbolic_build(iterator, data_batch)
+        """As Keras', under a strategy, but from the first replica's batch, and only if needed.
 
-    def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`; builds loss and metrics at once.
-
-        Keras builds them with the first batch: too late for a step that carries their values
-        through a loop, and under a strategy from the mean of the replicas' batches, which turns
-        token ids into floats, and the model rightly refuses those.
+        Keras takes the mean of the replicas' batches, which turns token ids into floats.
         """
-        super().compile(*args, **kwargs)
-        if self.built:
-            labels, weights = ops.zeros((1, 1), "int32"), ops.zeros((1, 1))
-            logits = ops.zeros((1, 1, self.target_vocabulary_size))
-            with keras.StatelessScope():  # nothing is counted
-                self.compute_loss(y=labels, y_pred=logits, sample_weight=weights)
-                self.compute_metrics(None, labels, logits, sample_weight=weights)
+        if self._distribute_strategy is None or self._is_built_for_training():
+            return
+        if iterator is not None:
+            _, _, steps = next(iter(iterator))
+            data_batch = self._first_replica_of(next(steps))
+        with self.distribute_strategy.scope():
+            self.build_for_training(data_batch)
 
-    def compile_from_config(self, config):
-        """Compiles as the saved model was; Keras leaves this to classes that override `compile`."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None and self.built:
-            self.optimizer.build(self.trainable_variables)
+    def build_for_training(self, batch):
+        """Makes what `fit` makes with its first batch: the state of loss, metrics and optimizer.
+
+        Args:
+            batch: tuple of inputs, labels and weights of one replica, as in `fit`. Only shapes and
+                dtypes count.
+        """
+        if not self._is_built_for_training():
+            self._symbolic_build(data_batch=batch)
+
+    def _is_built_for_training(self):
+        parts = (self, self._compile_loss, self._compile_metrics, self.optimizer)
+        return all(part is None or part.built for part in parts)
+
+    def _first_replica_of(self, batch):
+        local_results = self.distribute_strategy.experimental_local_results
+        return keras.tree.map_structure(lambda value: local_results(value)[0], batch)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
         """Encodes the sources and allocates the caches.

@@ -25,7 +25,7 @@ class Transformer(Seq2SeqModel):
             max_sequence_length: as in `Encoder`, for both stacks.
         num_layers: int. Number of blocks of each stack, L. Defaults to 6.
         num_decoder_layers: int. Number of blocks of the decoder, if not `num_layers`.
-        tie_output: bool. Use the target embedding as the projection to logits. Defaults to `True`.
+        tie_output, use_output_bias, output_projection: how the logits are made, as in `Decoder`.
         **kwargs: `name`, `dtype`, as in `keras.Model`.
 
     Call arguments:
@@ -69,6 +69,8 @@ class Transformer(Seq2SeqModel):
         normalization="layer_norm",
         max_sequence_length=1024,
         tie_output=True,
+        use_output_bias=False,
+        output_projection=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,6 +80,7 @@ class Transformer(Seq2SeqModel):
             "num_layers": num_layers,
             "num_decoder_layers": num_decoder_layers,
             "tie_output": tie_output,
+            "use_output_bias": use_output_bias,
         }
         stack_config = {
             "hidden_dim": hidden_dim,
@@ -120,6 +123,8 @@ class Transformer(Seq2SeqModel):
             num_layers=num_layers if num_decoder_layers is None else num_decoder_layers,
             embedding=self.shared_embedding,
             tie_output=tie_output,
+            use_output_bias=use_output_bias,
+            output_projection=output_projection,
             dtype=self.dtype_policy,
             name="decoder",
             **stack_config,
@@ -219,7 +224,8 @@ class Transformer(Seq2SeqModel):
         return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
 
     def get_config(self):
-        return {**super().get_config(), **self._config}
+        projection = serialize_slot(self.decoder.output_projection)
+        return {**super().get_config(), **self._config, "output_projection": projection}
 
     @classmethod
     def from_config(cls, config):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import keras
+
 from keras_attn.models import Seq2SeqModel, create_model
 from keras_attn.training.guarded_adam import GuardedAdam
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
@@ -14,6 +16,14 @@ from keras_attn.training.training_step import TrainingStep
 from keras_attn.training.transformer_schedule import TransformerSchedule
 
 _SMALLEST_VOCABULARY = 8
+
+_TOKEN_IDS = keras.KerasTensor((None, None), "int32")
+# What a batch looks like: metrics that a checkpoint holds must be there before the first one.
+_SYMBOLIC_BATCH = (
+    {"encoder_token_ids": _TOKEN_IDS, "decoder_token_ids": _TOKEN_IDS},
+    _TOKEN_IDS,
+    keras.KerasTensor((None, None), "float32"),
+)
 
 
 def check_model(recipe: Recipe) -> int:
@@ -129,5 +139,5 @@ def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) 
     model.training_step = TrainingStep(
         model, recipe.accumulation_steps, jit_compile=recipe.jit_compile and has_replicas
     )
-    model.optimizer.build(model.trainable_variables)
+    model.training_step.build(_SYMBOLIC_BATCH)
     return perplexity

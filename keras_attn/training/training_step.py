@@ -60,8 +60,20 @@ class TrainingStep:
         if jit_compile:
             self._gradients = tf.function(self._sum_over_parts, jit_compile=True, autograph=False)
 
+    def build(self, data: Batch) -> None:
+        """Makes the state of loss, metrics and optimizer, which goes through the loop as values.
+
+        Keras makes the metrics' when it meets the first batch, and so does `__call__`. Whoever
+        restores them before calls this.
+
+        Args:
+            data: tuple of inputs, labels and weights, as in training. Only shapes and dtypes count.
+        """
+        self._model.build_for_training(data)
+
     def __call__(self, data: Batch) -> dict[str, Any]:
         """Makes one update in a replica's context and gives the metrics."""
+        self.build(data)
         model = self._model
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         weights = token_weights(labels, sample_weight)

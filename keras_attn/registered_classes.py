@@ -1,0 +1,88 @@
+"""The classes that saved models name: Keras finds them as soon as `keras_attn` is imported."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+_PACKAGE = "keras_attn"
+
+# Module -> the classes that it registers with `register_keras_serializable(package="keras_attn")`.
+REGISTERED_CLASSES = {
+    "keras_attn.layers": (
+        "DecoderBlock",
+        "Dropout",
+        "EncoderBlock",
+        "FeedForward",
+        "LearnedPositionEmbedding",
+        "MatrixInitializer",
+        "MultiHeadAttention",
+        "Residual",
+        "SinusoidalPositionEncoding",
+        "TokenEmbedding",
+    ),
+    "keras_attn.models": ("Decoder", "Encoder", "Transformer"),
+    "keras_attn.training": (
+        "GuardedAdam",
+        "LabelSmoothedCrossEntropy",
+        "Perplexity",
+        "TokenAccuracy",
+        "TransformerSchedule",
+    ),
+}
+
+
+class _RegisteredLater:
+    """Stands in Keras' registry for a class whose module nobody has imported yet.
+
+    Whatever is asked of it, the module is imported, which registers the class itself in its place,
+    and the class is asked.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def _load(self) -> type:
+        registry = _registry()
+        importlib.import_module(self._module)
+        return registry[_registered_name(self._name)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._load(), name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._load()(*args, **kwargs)
+
+
+def register_classes() -> None:
+    """Makes `keras.saving.load_model` find our classes; `import keras_attn` does this.
+
+    A config names a class, and Keras imports no module to find it, unless the module is its own.
+    Importing ours at once would make `import keras_attn` as slow as `import tensorflow`, so each
+    class gets a stand-in, when Keras is imported or now if it has been already.
+
+    Example:
+    >>> register_classes()
+    >>> keras.saving.get_registered_object("keras_attn>Transformer").__name__
+    'Transformer'
+    """
+    wrapt.register_post_import_hook(_fill_registry, "keras")
+
+
+def _fill_registry(keras: ModuleType) -> None:
+    registry = keras.saving.get_custom_objects()
+    for module, names in REGISTERED_CLASSES.items():
+        for name in names:
+            registry.setdefault(_registered_name(name), _RegisteredLater(module, name))
+
+
+def _registry() -> dict[str, Any]:
+    return importlib.import_module("keras").saving.get_custom_objects()
+
+
+def _registered_name(name: str) -> str:
+    return f"{_PACKAGE}>{name}"
