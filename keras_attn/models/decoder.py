@@ -84,17 +84,17 @@ class Decoder(TransformerStack):
 
     def build(self, token_ids_shape=None, **shapes):
         if self.output_projection is not None:
-            self._build_output_projection((None, None, self.hidden_dim))
+            self._build_output_projection(self.output_projection, (None, None, self.hidden_dim))
         elif self.use_output_bias:
             self.output_bias = self.add_weight(
                 name="output_bias", shape=(self.vocabulary_size,), initializer="zeros"
             )
         super().build(token_ids_shape)
 
-    def _build_output_projection(self, hidden_shape):
-        if not self.output_projection.built:
-            self.output_projection.build(hidden_shape)
-        shape = self.output_projection.compute_output_shape(hidden_shape)
+    def _build_output_projection(self, projection, hidden_shape):
+        if not projection.built:
+            projection.build(hidden_shape)
+        shape = projection.compute_output_shape(hidden_shape)
         if shape[-1] != self.vocabulary_size:
             raise ValueError(
                 "`output_projection` must give one logit for each token of the vocabulary. "

@@ -66,7 +66,9 @@ class Seq2SeqModel(keras.Model):
 
     def _input_signature(self):
         names = ("encoder_token_ids", "decoder_token_ids")
-        spec = {name: keras.InputSpec(shape=(None, None), dtype="int32", name=name) for name in names}
+        spec = {
+            name: keras.InputSpec(shape=(None, None), dtype="int32", name=name) for name in names
+        }
         return [spec]
 
     def train_step(self, data):

@@ -31,6 +31,7 @@ VARIANTS = {
     "untied": {"tie_output": False},
     "two vocabularies": {"target_vocabulary_size": 29},
     "rms norm": {"normalization": "rms_norm"},
+    "output bias": {"use_output_bias": True},
 }
 # Other numbers in the same computation: what they score is proof enough.
 SCORED_VARIANTS = VARIANTS | {
@@ -44,6 +45,7 @@ SCORED_VARIANTS = VARIANTS | {
         "feed_forward": FeedForward(17, use_bias=False),
     },
     "heads of the slot": {"attention": MultiHeadAttention(2, 6)},
+    "untied, output bias": {"tie_output": False, "use_output_bias": True},
 }
 
 
@@ -324,6 +326,10 @@ def test_special_tokens_may_have_other_names_on_one_side(tmp_path):
         ({"attention": MultiHeadAttention(3, 4, value_dim=7)}, "self_attention.*value_dim=7"),
         ({"attention": AnotherAttention(3, 4)}, "self_attention.*AnotherAttention"),
         ({"position": None}, "position.*Received: none"),
+        (
+            {"output_projection": keras.layers.Dense(23, activation="tanh")},
+            "output_projection.*Dense",
+        ),
         ({"position": AnotherPosition()}, "position.*AnotherPosition"),
         ({"activation": "elu"}, "activation.*elu; it knows gelu, relu, silu, tanh"),
         ({"activation": approximate_gelu}, "activation.*gelu"),

@@ -44,6 +44,8 @@ VARIANTS = {
     "learned positions": {"position": "learned", "max_sequence_length": 9},
     "rms norm": {"normalization": "rms_norm"},
     "untied": {"tie_output": False},
+    "output bias": {"use_output_bias": True},
+    "projection of its own": {"output_projection": keras.layers.Dense},
     "two vocabularies": {"target_vocabulary_size": 19},
     "deep decoder": {"num_decoder_layers": 3},
     "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
@@ -215,6 +217,36 @@ def test_separate_vocabularies_have_a_matrix_each():
     shapes = [w.shape for w in model.weights]
     assert shapes.count((V, 12)) == 1 and shapes.count((19, 12)) == 1
     assert model(INPUTS).shape == (B, T, 19)
+
+
+# Logits
+
+
+@pytest.mark.parametrize("tie_output", [True, False])
+def test_the_output_bias_is_added_to_every_logit(tie_output):
+    model, plain = make(tie_output=tie_output, use_output_bias=True), make(tie_output=tie_output)
+    biases = [weight for weight in model.weights if weight.shape == (V,)]
+    plain.set_weights([w for w in model.get_weights() if w.shape != (V,)])
+    np.testing.assert_allclose(model(INPUTS), plain(INPUTS), atol=1e-6)
+    bias = np.linspace(-3, 3, V)
+    biases[0].assign(bias)
+    assert len(biases) == 1
+    np.testing.assert_allclose(model(INPUTS), plain(INPUTS) + bias, atol=1e-5)
+
+
+def test_a_projection_that_replaces_the_models_own_is_saved_and_loaded(tmp_path):
+    model = Transformer(source_vocabulary_size=V, **SIZES)
+    model.decoder.output_projection = keras.layers.Dense(V, use_bias=True, activation="tanh")
+    model.build()
+    assert np.abs(model(INPUTS)).max() <= 1
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(INPUTS), model(INPUTS))
+
+
+def test_a_projection_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="`output_projection` must .* 22 outputs, vocab.*=23"):
+        make(output_projection=keras.layers.Dense(V - 1))
 
 
 # Scores
