@@ -58,6 +58,7 @@ def test_every_room_stands_on_a_floor() -> None:
         "compilation_cache",
         "matrix_products",
         "processor",
+        "registered_classes",
         "version",
     }
 
