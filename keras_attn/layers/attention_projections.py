@@ -1,16 +1,19 @@
 """The weights of an attention layer: projections, heads, caches and their configuration."""
 
+import operator
+
 import keras
 from keras import ops
 
 from keras_attn.layers.clone_initializer import clone_initializer
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
 from keras_attn.layers.matrix_initializer import MatrixInitializer
-from keras_attn.layers.size_checks import check_positive_integers
+from keras_attn.layers.size_checks import are_compatible, dropout_rate, positive_integer
 
 
-class AttentionProjections(keras.layers.Layer):
+class AttentionProjections(DenseInputs):
     """Projects queries, keys and values to heads, and heads back; the base of attention layers.
 
     Weights have the names, shapes and order of `keras.layers.MultiHeadAttention`. The arguments
@@ -41,15 +44,18 @@ class AttentionProjections(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.key_dim = key_dim
-        self.value_dim = key_dim if value_dim is None else value_dim
-        self.dropout = dropout
+        self.num_heads = positive_integer("num_heads", num_heads)
+        self.key_dim = positive_integer("key_dim", key_dim)
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = positive_integer("value_dim", value_dim)
+        self.dropout = dropout_rate("dropout", dropout)
         self.use_bias = use_bias
         # `output_shape` itself is a property of keras.layers.Layer.
-        self.output_dims = _as_tuple(output_shape)
-        self.attention_axes = _as_tuple(attention_axes)
+        self.output_dims = _output_dims(output_shape)
+        self.attention_axes = _axes(attention_axes)
         self.sliding_window = sliding_window
+        if sliding_window is not None:
+            self.sliding_window = positive_integer("sliding_window", sliding_window)
         self.flash_attention = flash_attention
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -60,38 +66,56 @@ class AttentionProjections(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.use_gate = use_gate
         self.seed = seed
-        self.num_key_value_heads = num_heads if num_key_value_heads is None else num_key_value_heads
+        groups = num_heads if num_key_value_heads is None else num_key_value_heads
+        self.num_key_value_heads = positive_integer("num_key_value_heads", groups)
         self.supports_masking = True
         self._check_arguments()
 
     def _check_arguments(self):
-        names = ["num_heads", "key_dim", "value_dim", "num_key_value_heads"]
-        if self.sliding_window is not None:
-            names.append("sliding_window")
-        check_positive_integers(**{name: getattr(self, name) for name in names})
         if self.num_heads % self.num_key_value_heads:
             raise ValueError(
                 "`num_key_value_heads` must divide `num_heads`. Received: "
                 f"num_key_value_heads={self.num_key_value_heads}, num_heads={self.num_heads}."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout}.")
         if self.flash_attention:
             raise ValueError(
                 "`flash_attention` must be None or False: TensorFlow has no such kernel. "
                 f"Received: flash_attention={self.flash_attention}."
             )
 
+    def _check_shapes(self, query_shape, value_shape=None, key_shape=None):
+        """Raises ValueError unless the inputs are sequences of vectors that fit together."""
+        if len(query_shape) < 3:
+            raise ValueError(
+                "`query` must be of shape (batch, length, channels), or have more axes between. "
+                f"Received: query_shape={tuple(query_shape)}."
+            )
+        value_shape = query_shape if value_shape is None else value_shape
+        if len(value_shape) != len(query_shape):
+            raise ValueError(
+                "`value` must have as many axes as `query`. Received: "
+                f"query_shape={tuple(query_shape)}, value_shape={tuple(value_shape)}."
+            )
+        key_shape = value_shape if key_shape is None else key_shape
+        if not are_compatible(value_shape[:-1], key_shape[:-1]):
+            raise ValueError(
+                "All axes of `value` and `key` but the last must be equal. Received: "
+                f"value_shape={tuple(value_shape)}, key_shape={tuple(key_shape)}."
+            )
+
+    def _check_rows(self, query_shape, value_shape):
+        if len({query_shape[0], value_shape[0]} - {None, 1}) > 1:
+            raise ValueError(
+                "`value` must have as many rows as `query`. Received: "
+                f"query_shape={tuple(query_shape)}, value_shape={tuple(value_shape)}."
+            )
+
     # Weights
 
     def build(self, query_shape, value_shape=None, key_shape=None):
+        self._check_shapes(query_shape, value_shape, key_shape)
         value_shape = query_shape if value_shape is None else value_shape
         key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                "`value` and `key` must agree in all axes but the last. Received: "
-                f"value_shape={tuple(value_shape)}, key_shape={tuple(key_shape)}."
-            )
         heads, groups = self.num_heads, self.num_key_value_heads
         self.query_dense = self._project("query", query_shape[-1], heads, self.key_dim)
         self.key_dense = self._project("key", key_shape[-1], groups, self.key_dim)
@@ -209,11 +233,32 @@ class AttentionProjections(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def _as_tuple(dims):
-    """None, an int or a sequence of ints as a tuple (or None)."""
-    if dims is None:
+def _output_dims(output_shape):
+    """None, a size or a sequence of sizes as a tuple of int (or None)."""
+    if output_shape is None:
         return None
-    return (dims,) if isinstance(dims, int) else tuple(dims)
+    sizes = output_shape if isinstance(output_shape, (list, tuple)) else (output_shape,)
+    try:
+        return tuple(positive_integer("output_shape", size) for size in sizes)
+    except ValueError as error:
+        raise ValueError(
+            "Invalid `output_shape`: it must be a positive integer, or a tuple of them. "
+            f"Received: output_shape={output_shape!r}."
+        ) from error
+
+
+def _axes(attention_axes):
+    """None, an axis or a sequence of axes as a tuple of int (or None)."""
+    if attention_axes is None:
+        return None
+    axes = attention_axes if isinstance(attention_axes, (list, tuple)) else (attention_axes,)
+    try:
+        return tuple(operator.index(axis) for axis in axes)
+    except TypeError as error:
+        raise ValueError(
+            "`attention_axes` must be an integer, or a tuple of them. "
+            f"Received: attention_axes={attention_axes!r}."
+        ) from error
 
 
 def heads_first(projected):

@@ -68,6 +68,7 @@ class DecoderBlock(TransformerBlock):
         if getattr(self.cross_attention, "sliding_window", None) is not None:
             self.cross_attention.sliding_window = None
         self.cross_attention_residual = self._residual("cross_attention")
+        self.input_spec = keras.InputSpec(ndim=3)
 
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
         encoder_shape = encoder_sequence_shape or (None, None, self.hidden_dim)
@@ -117,6 +118,11 @@ class DecoderBlock(TransformerBlock):
         if encoder_sequence is None and cross_cache is None:
             raise ValueError(
                 "`encoder_sequence` may only be left out with a `cross_cache`. Received: neither."
+            )
+        if encoder_sequence is not None and len(encoder_sequence.shape) != 3:
+            raise ValueError(
+                "`encoder_sequence` must be of shape (batch, length, channels). "
+                f"Received: shape={tuple(encoder_sequence.shape)}."
             )
         fused = fused_projections or {}
         hidden = inputs

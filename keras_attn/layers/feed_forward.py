@@ -4,12 +4,14 @@ import keras
 from keras import ops
 
 from keras_attn.layers.clone_initializer import clone_initializer
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.size_checks import dropout_rate, positive_integer
 from keras_attn.ops.axes import leading_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class FeedForward(keras.layers.Layer):
+class FeedForward(DenseInputs):
     """Two dense layers with an activation between them, the same at every position.
 
         FFN(x) = activation(x W_1 + b_1) W_2 + b_2                       (Eq. 2)
@@ -28,11 +30,11 @@ class FeedForward(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D).
+        inputs: float, (B, T, D), or of any other rank from 2 on.
         training: bool. Whether dropout acts.
 
     Returns:
-        float, (B, T, D).
+        float, of the shape of `inputs`.
 
     Example:
     >>> layer = keras_attn.layers.FeedForward(intermediate_dim=8)
@@ -55,14 +57,15 @@ class FeedForward(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.intermediate_dim = intermediate_dim
+        self.intermediate_dim = positive_integer("intermediate_dim", intermediate_dim)
         self.activation = keras.activations.get(activation)
-        self.dropout = dropout
+        self.dropout = dropout_rate("dropout", dropout)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.seed = seed
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(min_ndim=2)
 
     def build(self, input_shape):
         self.intermediate_dense = self._dense(self.intermediate_dim, "intermediate")

@@ -60,7 +60,7 @@ def project_back(layer, heads, fused):
     """(B, T, H, V) -> (B, T, D)."""
     rows = ops.reshape(heads, (-1, layer.num_heads * layer.value_dim))
     outputs = _multiply(rows, fused["output_kernel"], fused.get("output_bias"))
-    return ops.reshape(outputs, (*leading_sizes(heads), *layer.output_dense.kernel.shape[2:]))
+    return ops.reshape(outputs, (*leading_sizes(heads, 2), *layer.output_dense.kernel.shape[2:]))
 
 
 def _multiply(inputs, kernel, bias):

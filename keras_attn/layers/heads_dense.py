@@ -34,5 +34,5 @@ class HeadsDense(keras.layers.EinsumDense):
         outputs = ops.matmul(rows, ops.reshape(kernel, (-1, columns)))  # (B * T, columns)
         if self.bias is not None:
             outputs = ops.add(outputs, ops.reshape(self.bias, (columns,)))
-        outputs = ops.reshape(outputs, (*leading_sizes(inputs), *outputs_shape))
+        outputs = ops.reshape(outputs, (*leading_sizes(inputs, num_contracted), *outputs_shape))
         return outputs if self.activation is None else self.activation(outputs)

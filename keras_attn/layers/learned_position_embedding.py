@@ -3,9 +3,12 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.size_checks import positive_integer
+
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class LearnedPositionEmbedding(keras.layers.Layer):
+class LearnedPositionEmbedding(DenseInputs):
     """Adds a trained vector for each position to its input.
 
     Masking: the Keras mask of the input passes through.
@@ -16,11 +19,13 @@ class LearnedPositionEmbedding(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D), `start_index + T <= max_sequence_length`.
+        inputs: float, (B, T, D), or with more axes before the last two;
+            `start_index + T <= max_sequence_length`.
         start_index: int or int scalar tensor. Position of the first row, for decoding step by step.
 
     Returns:
-        float, (B, T, D).
+        float, of the shape of `inputs`. If a sequence is too long and its length only known when
+        the graph runs, a CPU raises an error; XLA and accelerators, which cannot, give NaN.
 
     Raises:
         ValueError: if the sequence is longer than `max_sequence_length`.
@@ -36,9 +41,10 @@ class LearnedPositionEmbedding(keras.layers.Layer):
 
     def __init__(self, max_sequence_length, embeddings_initializer=None, **kwargs):
         super().__init__(**kwargs)
-        self.max_sequence_length = max_sequence_length
+        self.max_sequence_length = positive_integer("max_sequence_length", max_sequence_length)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(min_ndim=3)
 
     def build(self, input_shape):
         initializer = self.embeddings_initializer
@@ -52,7 +58,7 @@ class LearnedPositionEmbedding(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, start_index=0):
-        length = inputs.shape[1]
+        length = inputs.shape[-2]
         is_static = length is not None and isinstance(start_index, int)
         if is_static and start_index + length > self.max_sequence_length:
             raise ValueError(
@@ -61,9 +67,12 @@ class LearnedPositionEmbedding(keras.layers.Layer):
                 f"layer for longer ones. Received: shape={tuple(inputs.shape)}, "
                 f"start_index={start_index}."
             )
-        positions = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        positions = ops.arange(ops.shape(inputs)[-2], dtype="int32")
         positions = positions + ops.cast(start_index, "int32")
         encoding = ops.take(self.embeddings, positions, axis=0)  # (T, D)
+        if length is None:  # XLA would repeat the last vector, silently
+            is_learned = positions[:, None] < self.max_sequence_length
+            encoding = ops.where(is_learned, encoding, float("nan"))
         return inputs + ops.cast(encoding, inputs.dtype)
 
     def compute_output_shape(self, input_shape):

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attn.layers.attention_projections import AttentionProjections, heads_first
 from keras_attn.layers.fused_projections import fuse_projections, project_back, project_heads
+from keras_attn.layers.keras_names import KerasNames
 from keras_attn.ops import (
     causal_mask,
     combine_masks,
@@ -16,7 +17,7 @@ from keras_attn.ops.axes import leading_sizes, merge_axes, restore_axes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class MultiHeadAttention(AttentionProjections):
+class MultiHeadAttention(KerasNames, AttentionProjections):
     """Attends from every query position to every key position, in `num_heads` subspaces.
 
         head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
@@ -130,7 +131,8 @@ class MultiHeadAttention(AttentionProjections):
         Not if `attend` is overridden: what it does may depend on the place of a key, and in a
         shared cache the keys of all hypotheses stand side by side.
         """
-        return type(self).attend is MultiHeadAttention.attend
+        is_overridden = type(self).attend is not MultiHeadAttention.attend
+        return not is_overridden and not self._overrides_keras_hook
 
     def fuse_projections(self, has_own_key_value):
         """Lays the projections out as two matrices, for `call(..., fused_projections=...)`.
@@ -174,6 +176,10 @@ class MultiHeadAttention(AttentionProjections):
             )
         if value is None and not is_shared:
             value, value_mask = query, query_mask if value_mask is None else value_mask
+        if value is not None:
+            self._check_shapes(query.shape, value.shape, None if key is None else key.shape)
+        if not is_shared:
+            self._check_rows(query.shape, value.shape)
         axes = self._attended_axes(query)
         if axes is not None:
             if cache is not None:
@@ -235,7 +241,7 @@ class MultiHeadAttention(AttentionProjections):
 
     def _attend_from(self, heads, key_value, mask, num_beams, training, beam_mask=None):
         """Attends: queries (B, T, H, K) -> values (B, T, H, V) and weights (B, H, T, S)."""
-        batch_size, length = leading_sizes(heads)
+        batch_size, length = leading_sizes(heads, 2)
         key, value = key_value["key"], key_value["value"]
         if num_beams != 1:
             # W adjacent query rows share one row of keys: they become W * T query positions of
@@ -248,7 +254,8 @@ class MultiHeadAttention(AttentionProjections):
         groups = self.num_heads // self.num_key_value_heads
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
-        outputs, scores = self.attend(heads_first(heads), key, value, mask, training)
+        attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
+        outputs, scores = attend(heads_first(heads), key, value, mask, training)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))  # (B, T, H, V)
         if num_beams != 1:
             outputs = ops.reshape(outputs, (batch_size, length, self.num_heads, self.value_dim))
@@ -324,6 +331,7 @@ class MultiHeadAttention(AttentionProjections):
     # Keras' symbolic world
 
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+        self._check_shapes(query_shape, value_shape, key_shape)
         return (*query_shape[:-1], *(self.output_dims or (query_shape[-1],)))
 
     def compute_output_spec(self, *args, **kwargs):

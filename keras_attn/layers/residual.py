@@ -2,12 +2,14 @@
 
 import keras
 
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.size_checks import are_compatible, dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class Residual(keras.layers.Layer):
+class Residual(DenseInputs):
     """A residual connection around a sublayer, with dropout and normalization.
 
         normalize_first=False:   norm(x + dropout(sublayer(x)))          the paper (post-norm)
@@ -34,12 +36,17 @@ class Residual(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D). The residual stream, x.
-        sublayer_outputs: float, (B, T, D). What the sublayer made of it; None before the sublayer.
+        inputs: float, (B, T, D), or of any other rank from 2 on. The residual stream, x.
+        sublayer_outputs: float, of the same shape. What the sublayer made of it; None before the
+            sublayer.
         training: bool. Whether dropout acts.
 
     Returns:
-        float, (B, T, D). What the sublayer is to be given, or the new residual stream.
+        float, of the shape of `inputs`. What the sublayer is to be given, or the new residual
+        stream.
+
+    Raises:
+        ValueError: if the two shapes differ.
 
     Example:
     >>> dense, residual = keras.layers.Dense(4), keras_attn.layers.Residual()
@@ -62,7 +69,7 @@ class Residual(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.dropout = dropout
+        self.dropout = dropout_rate("dropout", dropout)
         self.normalize_first = normalize_first
         self.epsilon = epsilon
         self.seed = seed
@@ -76,6 +83,7 @@ class Residual(keras.layers.Layer):
         )
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(min_ndim=2)
 
     def build(self, inputs_shape, sublayer_outputs_shape=None):
         if self.normalization is not None:
@@ -85,6 +93,11 @@ class Residual(keras.layers.Layer):
     def call(self, inputs, sublayer_outputs=None, training=None):
         if sublayer_outputs is None:
             return self._normalize(inputs) if self.normalize_first else inputs
+        if not are_compatible(inputs.shape, sublayer_outputs.shape):  # they would be broadcast
+            raise ValueError(
+                "`sublayer_outputs` must have the shape of `inputs`. Received: "
+                f"{tuple(sublayer_outputs.shape)}, {tuple(inputs.shape)}."
+            )
         outputs = inputs + self.dropout_layer(sublayer_outputs, training=training)
         return outputs if self.normalize_first else self._normalize(outputs)
 

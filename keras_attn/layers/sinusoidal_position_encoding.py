@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.ops import sinusoidal_encoding
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class SinusoidalPositionEncoding(keras.layers.Layer):
+class SinusoidalPositionEncoding(DenseInputs):
     """Adds sines and cosines of the position to its input.
 
         PE(pos, 2i)     = sin(pos / max_wavelength^(2i / D))
@@ -24,11 +25,11 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D).
+        inputs: float, (B, T, D), or with more axes before the last two.
         start_index: int or int scalar tensor. Position of the first row, for decoding step by step.
 
     Returns:
-        float, (B, T, D).
+        float, of the shape of `inputs`.
 
     Example:
     >>> layer = keras_attn.layers.SinusoidalPositionEncoding()
@@ -43,12 +44,13 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(min_ndim=3)
 
     def build(self, input_shape=None):
         self.built = True
 
     def call(self, inputs, start_index=0):
-        length = ops.shape(inputs)[1]
+        length = ops.shape(inputs)[-2]
         encoding = sinusoidal_encoding(length, inputs.shape[-1], start_index, self.max_wavelength)
         return inputs + ops.cast(encoding, inputs.dtype)
 

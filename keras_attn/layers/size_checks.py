@@ -1,18 +1,63 @@
-"""Checks of the sizes that layers and stacks are given."""
+"""Checks of the sizes, rates and shapes that layers and stacks are given."""
+
+import operator
 
 
-def check_positive_integers(**sizes):
-    """Raises ValueError, naming the first that is not, unless all are positive integers."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size}.")
+def positive_integer(name, value):
+    """An argument as a Python int, which a config can hold: NumPy's integers are taken, too.
+
+    Args:
+        name: str. What the argument is called.
+        value: int. What was given.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: if it is not a positive integer.
+    """
+    try:
+        size = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        size = 0
+    if size <= 0:
+        raise ValueError(
+            f"The argument `{name}` must be a positive integer. Received: {name}={value!r}."
+        )
+    return size
 
 
-def check_sizes(hidden_dim, num_heads, **others):
-    """Raises ValueError unless all sizes are positive and the heads share the width evenly."""
-    check_positive_integers(hidden_dim=hidden_dim, num_heads=num_heads, **others)
+def dropout_rate(name, value):
+    """An argument as a rate of dropout, a number in [0, 1).
+
+    Args:
+        name: str. What the argument is called.
+        value: float. What was given.
+
+    Returns:
+        float or int.
+
+    Raises:
+        ValueError: if it is not such a number.
+    """
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(
+            f"The argument `{name}` must be a number in [0, 1). Received: {name}={value!r}."
+        )
+    return value
+
+
+def check_heads(hidden_dim, num_heads):
+    """Raises ValueError unless the heads share the width evenly."""
     if hidden_dim % num_heads:
         raise ValueError(
             "`num_heads` must divide `hidden_dim`. "
             f"Received: num_heads={num_heads}, hidden_dim={hidden_dim}."
         )
+
+
+def are_compatible(left, right):
+    """Whether two shapes may be the same; None stands for any size."""
+    return len(left) == len(right) and all(
+        None in (one, other) or one == other for one, other in zip(left, right, strict=True)
+    )

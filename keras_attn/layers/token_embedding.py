@@ -3,12 +3,14 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.size_checks import positive_integer
 from keras_attn.ops import padding_mask
 from keras_attn.ops.axes import leading_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class TokenEmbedding(keras.layers.Layer):
+class TokenEmbedding(DenseInputs):
     """Looks tokens up in one matrix E, times `sqrt(hidden_dim)`; the same matrix gives the logits.
 
         embed(t)  = sqrt(D) E[t]
@@ -28,7 +30,8 @@ class TokenEmbedding(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: int, (B, T), ids in `[0, vocabulary_size)`; with `reverse=True` float, (B, T, D).
+        inputs: int, (B, T) or of any other rank, ids in `[0, vocabulary_size)`; with `reverse=True`
+            float, (B, T, D).
         reverse: bool. Project to logits instead of looking up.
         output_kernel: what `output_kernel` returned, for many steps with `reverse=True`.
 
@@ -60,8 +63,8 @@ class TokenEmbedding(keras.layers.Layer):
     ):
         # Ids that a Sequential model has made floats must not be rounded to half precision.
         super().__init__(**{"autocast": False, **kwargs})
-        self.vocabulary_size = vocabulary_size
-        self.hidden_dim = hidden_dim
+        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
         self.scale = scale
         self.mask_zero = mask_zero
         if embeddings_initializer is None:
@@ -102,8 +105,9 @@ class TokenEmbedding(keras.layers.Layer):
         return ops.reshape(logits, (*leading_sizes(inputs), self.vocabulary_size))
 
     def _check_values(self, token_ids):
-        # Values can be seen in eager mode only. In a graph, TensorFlow's gather on a CPU fails
-        # with the position and the id; on accelerators and under XLA nothing checks them.
+        # Values can be seen in eager mode only. In a graph, an id beyond the vocabulary fails on a
+        # CPU, with its position; under XLA and on accelerators it gives the last vector. An id
+        # below 0 counts from the end, as in Keras.
         if not hasattr(token_ids, "numpy") or 0 in token_ids.shape:
             return
         values = ops.convert_to_numpy(token_ids)
@@ -115,8 +119,10 @@ class TokenEmbedding(keras.layers.Layer):
             )
 
     def compute_mask(self, inputs, previous_mask=None):
-        # With `reverse` the inputs are vectors, (B, T, D), and have no ids to look at.
-        return padding_mask(inputs) if self.mask_zero and len(inputs.shape) < 3 else None
+        # With `reverse` the inputs are vectors, (B, T, D), and have no ids to look at. Ids may have
+        # become floats in a Sequential model.
+        is_ids = len(inputs.shape) < 3 or "int" in keras.backend.standardize_dtype(inputs.dtype)
+        return padding_mask(inputs) if self.mask_zero and is_ids else None
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.hidden_dim)

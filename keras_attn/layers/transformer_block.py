@@ -2,12 +2,13 @@
 
 import keras
 
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.residual import Residual
-from keras_attn.layers.size_checks import check_sizes
+from keras_attn.layers.size_checks import check_heads, dropout_rate, positive_integer
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(DenseInputs):
     """Self-attention and a feed-forward network with slots; the base of both kinds of block."""
 
     def __init__(
@@ -27,17 +28,18 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_sizes(hidden_dim, num_heads, intermediate_dim=intermediate_dim)
-        self.hidden_dim = hidden_dim
-        self.intermediate_dim = intermediate_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.attention_dropout = attention_dropout
+        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
+        self.intermediate_dim = positive_integer("intermediate_dim", intermediate_dim)
+        self.num_heads = positive_integer("num_heads", num_heads)
+        check_heads(self.hidden_dim, self.num_heads)
+        self.dropout = dropout_rate("dropout", dropout)
+        self.attention_dropout = dropout_rate("attention_dropout", attention_dropout)
         self.activation = keras.activations.get(activation)
         self.normalize_first = normalize_first
         self.normalization = serialize_slot(normalization)
         self.max_sequence_length = max_sequence_length
         self.supports_masking = True
+        self.input_spec = keras.InputSpec(min_ndim=3)
         self.position = self._fill("position", position)
         self.self_attention = self._fill("attention", attention, "self_attention")
         self.self_attention_residual = self._residual("self_attention")

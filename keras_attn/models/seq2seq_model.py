@@ -5,8 +5,10 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
 
-class Seq2SeqModel(keras.Model):
+
+class Seq2SeqModel(DenseInputs, keras.Model):
     """A model that gives the next token's logits, for whole targets and step by step.
 
     Search, evaluation and export know nothing else of a model, so whatever implements these four

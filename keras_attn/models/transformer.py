@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.size_checks import positive_integer
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
@@ -75,17 +76,17 @@ class Transformer(Seq2SeqModel):
     ):
         super().__init__(**kwargs)
         self._config = {
-            "source_vocabulary_size": source_vocabulary_size,
-            "target_vocabulary_size": target_vocabulary_size,
-            "num_layers": num_layers,
-            "num_decoder_layers": num_decoder_layers,
+            "source_vocabulary_size": _size(source_vocabulary_size=source_vocabulary_size),
+            "target_vocabulary_size": _size(target_vocabulary_size=target_vocabulary_size),
+            "num_layers": _size(num_layers=num_layers),
+            "num_decoder_layers": _size(num_decoder_layers=num_decoder_layers),
             "tie_output": tie_output,
             "use_output_bias": use_output_bias,
         }
         stack_config = {
-            "hidden_dim": hidden_dim,
-            "intermediate_dim": intermediate_dim,
-            "num_heads": num_heads,
+            "hidden_dim": _size(hidden_dim=hidden_dim),
+            "intermediate_dim": _size(intermediate_dim=intermediate_dim),
+            "num_heads": _size(num_heads=num_heads),
             "dropout": dropout,
             "attention_dropout": attention_dropout,
             "activation": keras.activations.serialize(keras.activations.get(activation)),
@@ -94,17 +95,17 @@ class Transformer(Seq2SeqModel):
             "position": serialize_slot(position),
             "feed_forward": serialize_slot(feed_forward),
             "normalization": serialize_slot(normalization),
-            "max_sequence_length": max_sequence_length,
+            "max_sequence_length": _size(max_sequence_length=max_sequence_length),
         }
         self._config.update(stack_config)
-        self.source_vocabulary_size = source_vocabulary_size
-        self.target_vocabulary_size = source_vocabulary_size
+        self.source_vocabulary_size = self._config["source_vocabulary_size"]
+        self.target_vocabulary_size = self._config["source_vocabulary_size"]
         self.shared_embedding = None
         if target_vocabulary_size is not None:
-            self.target_vocabulary_size = target_vocabulary_size
+            self.target_vocabulary_size = self._config["target_vocabulary_size"]
         else:
             self.shared_embedding = TokenEmbedding(
-                source_vocabulary_size,
+                self.source_vocabulary_size,
                 hidden_dim,
                 mask_zero=False,
                 dtype=self.dtype_policy,
@@ -152,6 +153,7 @@ class Transformer(Seq2SeqModel):
         )  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
+        self._check_max_length(max_length)
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         batch_size = ops.shape(encoder_token_ids)[0]
         known_rows = encoder_token_ids.shape[0]
@@ -175,6 +177,15 @@ class Transformer(Seq2SeqModel):
             history = ops.full((batch_size, max_length), -1, dtype="int32")
             state["cache"] = {"history": history}
         return state
+
+    def _check_max_length(self, max_length):
+        # The encoder looks at the length of the source itself.
+        limit = self.max_sequence_length
+        if limit is not None and isinstance(max_length, int) and max_length > limit:
+            raise ValueError(
+                "`max_length` must be at most `max_sequence_length`, the positions that the model "
+                f"has learned. Received: max_length={max_length}, max_sequence_length={limit}."
+            )
 
     def decode_step(self, token_ids, state):
         cache, mask, num_beams = state["cache"], None, None
@@ -230,3 +241,9 @@ class Transformer(Seq2SeqModel):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _size(**argument):
+    """The one argument as a Python int, or None where None was given."""
+    ((name, value),) = argument.items()
+    return None if value is None else positive_integer(name, value)

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.size_checks import check_sizes
+from keras_attn.layers.size_checks import dropout_rate, positive_integer
 from keras_attn.layers.slots import fill_slot, serialize_slot
 
 
-class TransformerStack(keras.layers.Layer):
+class TransformerStack(DenseInputs):
     """Embeds tokens, adds positions, and holds `num_layers` blocks; the base of both stacks."""
 
     block_class: type[keras.layers.Layer]
@@ -34,16 +35,15 @@ class TransformerStack(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_sizes(hidden_dim, num_heads, vocabulary_size=vocabulary_size, num_layers=num_layers)
-        self.vocabulary_size = vocabulary_size
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.dropout = dropout
+        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+        self.num_layers = positive_integer("num_layers", num_layers)
+        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
+        self.dropout = dropout_rate("dropout", dropout)
         # What the blocks share, in the form that a config stores.
         self._block_config = {
-            "hidden_dim": hidden_dim,
-            "intermediate_dim": intermediate_dim,
-            "num_heads": num_heads,
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": positive_integer("intermediate_dim", intermediate_dim),
+            "num_heads": positive_integer("num_heads", num_heads),
             "dropout": dropout,
             "attention_dropout": attention_dropout,
             "activation": keras.activations.serialize(keras.activations.get(activation)),
@@ -129,6 +129,8 @@ class TransformerStack(keras.layers.Layer):
 
 def check_token_ids(name, token_ids):
     """Raises ValueError unless the ids are integers of rank 2."""
+    if token_ids is None:
+        raise ValueError(f"Token ids of `{name}` must be given. Received: None.")
     dtype = keras.backend.standardize_dtype(token_ids.dtype)
     if "int" not in dtype or len(token_ids.shape) != 2:
         raise ValueError(

@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_attn.ops.dense_tensors import check_dense
+
 Tensor = Any
 
 # Far below any logit, yet finite: a row without a single allowed key stays free of NaN.
@@ -29,6 +31,7 @@ def attention_logits(query: Tensor, key: Tensor, scale: float | None = None) -> 
     >>> attention_logits(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 4))).numpy()[0, 0, 0]
     np.float32(2.0)
     """
+    _check_vectors(query=query, key=key)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     # The queries are scaled, not the products: there are S times fewer of them.
     query = query * ops.cast(scale, query.dtype)
@@ -102,6 +105,8 @@ def scaled_dot_product_attention(
     References:
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.2.1.
     """
+    _check_vectors(query=query, key=key, value=value)
+    check_dense(attention_mask=attention_mask)
     weights = masked_softmax(attention_logits(query, key, scale), attention_mask)
     kept = weights if dropout is None else dropout(weights)
     kept = ops.cast(kept, value.dtype)
@@ -110,6 +115,17 @@ def scaled_dot_product_attention(
     else:
         output = ops.einsum("...ts,...sv->...tv", kept, value)
     return output, weights
+
+
+def _check_vectors(**tensors: Tensor) -> None:
+    """Raises ValueError unless each is a dense tensor of shape (..., length, size)."""
+    check_dense(**tensors)
+    for name, tensor in tensors.items():
+        if len(tensor.shape) < 2:
+            raise ValueError(
+                f"`{name}` must be of shape (..., length, size). "
+                f"Received: shape={tuple(tensor.shape)}."
+            )
 
 
 def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -> bool:

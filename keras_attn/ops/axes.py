@@ -54,25 +54,29 @@ def restore_axes(tensor: Tensor, axes: Sequence[int], original_shape: Sequence[A
     return ops.transpose(tensor, inverse + list(range(len(order), len(tensor.shape))))
 
 
-def leading_sizes(tensor: Tensor) -> tuple[Any, Any]:
-    """The first two sizes, in the form that `reshape` does with the least work.
+def leading_sizes(tensor: Tensor, num_trailing: int = 1) -> tuple[Any, ...]:
+    """The sizes of all but the last axes, in the form that `reshape` does with the least work.
 
     Args:
-        tensor: (B, T, ...).
+        tensor: (B, T, ...), of any rank above `num_trailing`.
+        num_trailing: int. Number of last axes that are left out.
 
     Returns:
-        B and T, as ints where they are known; a size that alone is unknown is -1.
+        tuple: ints where they are known; one that alone is unknown is -1.
 
     Example:
     >>> leading_sizes(keras.ops.ones((2, 3, 4)))
     (2, 3)
     """
-    batch_size, length = tensor.shape[:2]
-    if length is not None:
-        return -1 if batch_size is None else batch_size, length
-    return (ops.shape(tensor)[0] if batch_size is None else batch_size), (
-        ops.shape(tensor)[1] if batch_size is None else -1
-    )
+    known = list(tensor.shape)[: len(tensor.shape) - num_trailing]
+    if known.count(None) == 0:
+        return tuple(known)
+    if known.count(None) == 1:
+        return tuple(-1 if size is None else size for size in known)
+    sizes = ops.shape(tensor)
+    # One of them may be left to `reshape`.
+    last = len(known) - 1 - known[::-1].index(None)
+    return tuple(-1 if axis == last else sizes[axis] for axis in range(len(known)))
 
 
 def _batch_axes(rank: int, axes: Sequence[int]) -> list[int]:

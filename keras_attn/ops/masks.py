@@ -4,6 +4,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_attn.ops.dense_tensors import check_dense
+
 Tensor = Any
 
 
@@ -21,6 +23,7 @@ def padding_mask(token_ids: Tensor, pad_token_id: int = 0) -> Tensor:
     >>> padding_mask(keras.ops.array([[7, 9, 0]])).numpy().tolist()
     [[True, True, False]]
     """
+    check_dense(token_ids=token_ids)
     return ops.not_equal(token_ids, pad_token_id)
 
 

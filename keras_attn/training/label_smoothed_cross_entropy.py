@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_attn.training.read_targets import read_targets
 from keras_attn.training.sum_over_replicas import sum_over_replicas
-from keras_attn.training.token_weights import token_weights
 
 _tokens_of_the_batch: ContextVar[tf.Tensor | None] = ContextVar("tokens_of_the_batch", default=None)
 
@@ -51,8 +51,10 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         loss = logsumexp(x) - (1 - e) * x[y] - e * mean(x)
 
     which equals the cross entropy with the dense distribution `(1 - e) * onehot(y) + e / V` without
-    ever making that (B, T, V) tensor. Padding (label `pad_token_id`) counts nothing, neither above
-    nor below the line; weights multiply both. Computed in float32 whatever the dtype policy.
+    ever making that (B, T, V) tensor. Padding (label `pad_token_id`, or any below 0, such as -100)
+    counts nothing, neither above nor below the line; weights multiply both. Computed in float32
+    whatever the dtype policy. A label beyond the vocabulary is an error in eager mode and in a
+    plain graph on a CPU; under XLA, which cannot raise one, loss and gradient are NaN.
 
     Under `tf.distribute` the number of tokens is that of the *global* batch (one all-reduce of a
     scalar). Keras adds up the gradients of the replicas and this loss is not scaled down by their
@@ -113,13 +115,11 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
             losses divided by the number (the sum of weights) of all replicas' tokens.
         """
         with tf.name_scope(self.name):
-            labels = tf.cast(y_true, tf.int32)
-            weights = token_weights(labels, sample_weight, self.pad_token_id)
+            labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
             token_count = _tokens_of_the_batch.get()
             if token_count is None:
                 token_count = sum_over_replicas(tf.reduce_sum(weights))
             shares = tf.math.divide_no_nan(weights, token_count)
-            logits = tf.cast(y_pred, tf.float32)
             vocabulary_size = logits.shape[-1]
             return _weighted_sum(
                 tf.reshape(logits, (-1, vocabulary_size)),  # (B, T, V) -> (B*T, V)
@@ -138,14 +138,11 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         Returns:
             float32 tensor (B, T).
         """
-        labels = tf.cast(y_true, tf.int32)
-        logits = tf.cast(y_pred, tf.float32)
+        labels, logits, weights = read_targets(y_true, y_pred, pad_token_id=self.pad_token_id)
         flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
         losses, _ = _token_losses(flat_logits, tf.reshape(labels, (-1,)), self.label_smoothing)
         # (B*T,) -> (B, T)
-        return tf.reshape(losses, tf.shape(labels)) * token_weights(
-            labels, pad_token_id=self.pad_token_id
-        )
+        return tf.reshape(losses, tf.shape(labels)) * weights
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_attn.training.token_weights import token_weights
+from keras_attn.training.read_targets import read_targets
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -19,7 +19,7 @@ class Perplexity(keras.metrics.Metric):
     `token_count` holds the weight, in target tokens, that was seen since the last reset.
 
     Args:
-        pad_token_id: int. The label that marks padding, which counts nothing.
+        pad_token_id: int. The label that marks padding. It counts nothing, nor does one below 0.
         name: str. The name of the metric.
         dtype: the dtype of the sums; float32 unless told.
 
@@ -41,9 +41,7 @@ class Perplexity(keras.metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> None:
         """Adds one batch: y_true (B, T), y_pred (B, T, V), sample_weight (B, T) or (B,)."""
-        labels = tf.cast(y_true, tf.int32)
-        logits = tf.cast(y_pred, tf.float32)
-        weights = token_weights(labels, sample_weight, self.pad_token_id)
+        labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
         # The same expressions as in the loss: XLA computes them once for both.
         flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
         flat_labels = tf.reshape(labels, (-1,))  # (B, T) -> (B*T,)

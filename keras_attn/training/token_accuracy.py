@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_attn.training.token_weights import token_weights
+from keras_attn.training.read_targets import read_targets
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -17,7 +17,7 @@ class TokenAccuracy(keras.metrics.Metric):
     about 1 ms for 2,048 tokens of a vocabulary of 8,000, the maximum being shared with the loss).
 
     Args:
-        pad_token_id: int. The label that marks padding, which counts nothing.
+        pad_token_id: int. The label that marks padding. It counts nothing, nor does one below 0.
         name: str. The name of the metric.
         dtype: the dtype of the counts; float32 unless told.
 
@@ -39,9 +39,7 @@ class TokenAccuracy(keras.metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> None:
         """Counts one batch: y_true (B, T), y_pred (B, T, V), sample_weight (B, T) or (B,)."""
-        labels = tf.cast(y_true, tf.int32)
-        logits = tf.cast(y_pred, tf.float32)
-        weights = token_weights(labels, sample_weight, self.pad_token_id)
+        labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
         label_logits = tf.gather(logits, labels, batch_dims=labels.shape.rank)
         correct = tf.cast(label_logits >= tf.reduce_max(logits, axis=-1), tf.float32)
         self.correct_count.assign_add(tf.reduce_sum(correct * weights))

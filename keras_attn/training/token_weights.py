@@ -6,7 +6,7 @@ import tensorflow as tf
 def token_weights(
     labels: tf.Tensor, sample_weight: tf.Tensor | None = None, pad_token_id: int = 0
 ) -> tf.Tensor:
-    """Gives every label its weight: 0 at padding, else 1 times the sample weight.
+    """Gives every label its weight: 0 at padding and below 0, else 1 times the sample weight.
 
     Args:
         labels: integer tensor of any shape. The token ids to predict.
@@ -17,16 +17,25 @@ def token_weights(
     Returns:
         float32 tensor of the shape of `labels`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> token_weights(tf.constant([[7, 8, 0]]), tf.constant([0.5])).numpy().tolist()
     [[0.5, 0.5, 0.0]]
     """
     labels = tf.convert_to_tensor(labels)
-    weights = tf.cast(tf.not_equal(labels, tf.cast(pad_token_id, labels.dtype)), tf.float32)
+    counts = tf.logical_and(labels >= 0, tf.not_equal(labels, tf.cast(pad_token_id, labels.dtype)))
+    weights = tf.cast(counts, tf.float32)
     if sample_weight is None:
         return weights
     sample_weight = tf.cast(sample_weight, tf.float32)
+    if not sample_weight.shape.is_compatible_with(weights.shape[: sample_weight.shape.rank]):
+        raise ValueError(
+            "`sample_weight` must have a weight for each label, or for each row of labels. "
+            f"Received: shape {tuple(sample_weight.shape)}, labels of shape {tuple(labels.shape)}."
+        )
     for _ in range(weights.shape.rank - sample_weight.shape.rank):
         sample_weight = sample_weight[..., tf.newaxis]
     return weights * sample_weight

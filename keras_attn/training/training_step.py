@@ -76,7 +76,7 @@ class TrainingStep:
         self.build(data)
         model = self._model
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        weights = token_weights(labels, sample_weight)
+        weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
         token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]

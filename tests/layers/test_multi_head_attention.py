@@ -218,7 +218,7 @@ def test_beams_share_the_projected_keys_of_their_sentence(num_beams):
         ({"num_heads": 0, "key_dim": 4}, "`num_heads` must be a positive integer. Received"),
         ({"num_heads": 4, "key_dim": 2.5}, "`key_dim` must be a positive integer"),
         ({"num_heads": 4, "key_dim": 4, "num_key_value_heads": 3}, "must divide `num_heads`"),
-        ({"num_heads": 4, "key_dim": 4, "dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"num_heads": 4, "key_dim": 4, "dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
         ({"num_heads": 4, "key_dim": 4, "sliding_window": -1}, "`sliding_window` must be"),
     ],
 )
@@ -228,7 +228,7 @@ def test_bad_arguments_are_named(arguments, message):
 
 
 def test_value_and_key_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="`value` and `key` must agree"):
+    with pytest.raises(ValueError, match="`value` and `key` but the last must be equal"):
         MultiHeadAttention(H, K)(draw(B, T, D), draw(B, S, D), draw(B, S + 1, D))
 
 

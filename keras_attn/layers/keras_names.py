@@ -1,0 +1,75 @@
+"""Names of `keras.layers.MultiHeadAttention` that other people's code relies on."""
+
+from keras import ops
+
+from keras_attn.ops import causal_mask, combine_masks
+
+
+class KerasNames:
+    """A base of `MultiHeadAttention` with the names that Keras' layer has beside its public ones.
+
+    Code written for Keras' layer reads the projections, and overrides `_compute_attention`, which
+    Keras documents as a hook. In new code use `query_dense` and its neighbors, and override
+    `attend`.
+    """
+
+    _query_dense = property(lambda self: self.query_dense)
+    _key_dense = property(lambda self: self.key_dense)
+    _value_dense = property(lambda self: self.value_dense)
+    _gate_dense = property(lambda self: self.gate_dense)
+    _output_dense = property(lambda self: self.output_dense)
+    _num_heads = property(lambda self: self.num_heads)
+    _key_dim = property(lambda self: self.key_dim)
+    _value_dim = property(lambda self: self.value_dim)
+    _use_bias = property(lambda self: self.use_bias)
+    _dropout = property(lambda self: self.dropout)
+    _output_shape = property(lambda self: self.output_dims)
+    _sliding_window = property(lambda self: self.sliding_window)
+
+    def _compute_attention(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+    ):
+        """Keras' hook: `attend` on heads laid out as Keras has them, (B, T, H, K).
+
+        Args:
+            query: float, (B, T, H, K). key: float, (B, S, H, K). value: float, (B, S, H, V).
+            attention_mask: bool, (B, T, S) or (B, H, T, S), or None.
+            training: bool. Whether dropout acts.
+            return_attention_scores: bool. Without effect: the weights are returned in any case.
+            use_causal_mask: bool.
+
+        Returns:
+            The attended values, (B, T, H, V), and the attention weights, (B, H, T, S).
+        """
+        if attention_mask is not None and len(attention_mask.shape) == 3:
+            attention_mask = attention_mask[:, None]
+        causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1]) if use_causal_mask else None
+        query, key, value = (_swap_heads(heads) for heads in (query, key, value))
+        mask = combine_masks(attention_mask, causal)
+        outputs, scores = self.attend(query, key, value, mask, training)
+        return _swap_heads(outputs), scores
+
+    @property
+    def _overrides_keras_hook(self):
+        return type(self)._compute_attention is not KerasNames._compute_attention
+
+    def _attend_by_keras_hook(self, query, key, value, attention_mask, training):
+        """As `attend`, by a `_compute_attention` that a subclass has overridden."""
+        if attention_mask is not None and attention_mask.shape[1] == 1:
+            attention_mask = attention_mask[:, 0]  # (B, T, S), as Keras hands it over
+        query, key, value = (_swap_heads(heads) for heads in (query, key, value))
+        outputs, scores = self._compute_attention(
+            query, key, value, attention_mask, training, return_attention_scores=True
+        )
+        return _swap_heads(outputs), scores
+
+
+def _swap_heads(heads):
+    return ops.transpose(heads, (0, 2, 1, 3))  # (B, T, H, K) <-> (B, H, T, K)
