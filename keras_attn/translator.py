@@ -14,10 +14,11 @@ import tensorflow as tf
 from keras_attn import decoding
 from keras_attn.batch_search import BatchSearch
 from keras_attn.data import Tokenizer, line_batches, pad_rows
-from keras_attn.data.line_batches import check_lines, token_lists
+from keras_attn.data.line_batches import token_lists
 from keras_attn.decoding import SearchResult, search
 from keras_attn.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.in_place_caches import in_place_caches
+from keras_attn.lines import check_texts
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translation import Translation, TranslationReport
 from keras_attn.translator_files import read_translator, write_translator
@@ -223,7 +224,7 @@ class Translator(tf.Module):
         Returns:
             list of `Translation`, in the order of `texts`.
         """
-        texts = check_lines(texts)
+        texts = check_texts("texts", texts)
         sources, cut = self._tokenize_lines(texts)
         translations = [Translation(source=text, text="") for text in texts]
         compiled = self.jit_compile is True or (
@@ -260,7 +261,7 @@ class Translator(tf.Module):
         Raises:
             ValueError: if there are not as many targets as sources.
         """
-        sources, targets = check_lines(sources), check_lines(targets)
+        sources, targets = check_texts("sources", sources), check_texts("targets", targets)
         if len(sources) != len(targets):
             raise ValueError(
                 "`sources` and `targets` must be equally many. "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from keras_attn.bulk.files import open_file
-from keras_attn.line_stream import Line, read_chunks
+from keras_attn.lines import Line, read_chunks
 
 
 class Block(NamedTuple):

@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from keras_attn.bulk.files import create_file, open_file
-from keras_attn.line_counts import LineCounts
+from keras_attn.lines import LineCounts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from keras_attn.bulk.files import create_file
 from keras_attn.bulk.line_format import LineFormat
 from keras_attn.bulk.plan import pieces
 from keras_attn.bulk.shard import Shard
-from keras_attn.line_counts import LineCounts
+from keras_attn.lines import LineCounts
 
 # Place in the block, counted from 0; end, source, translation, score, whether it is truncated.
 TranslatedLine = tuple[int, bytes, str, str, float, bool]

@@ -14,7 +14,7 @@ from keras_attn.bulk.part import Part, write_parts
 from keras_attn.bulk.plan import read_blocks
 from keras_attn.bulk.shard import Shard
 from keras_attn.bulk.shard_file import ShardFile, give_name, merge_parts, publish
-from keras_attn.line_counts import LineCounts
+from keras_attn.lines import LineCounts
 from keras_attn.translation import Translation
 
 _METRICS = "keras_attn"

@@ -12,7 +12,7 @@ from keras_attn.bulk.bulk_error import BulkError
 from keras_attn.bulk.files import create_file, open_file
 from keras_attn.bulk.part import Part
 from keras_attn.bulk.shard import Shard
-from keras_attn.line_counts import LineCounts
+from keras_attn.lines import LineCounts
 
 
 class ShardFile(NamedTuple):

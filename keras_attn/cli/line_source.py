@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from keras_attn.line_stream import read_chunks
+from keras_attn.lines import decompressed, open_text, read_chunks
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
     """Opens a file, or standard input.
 
     A file (also one that standard input is redirected from) is read through once before it is
-    used, so that one that is not UTF-8 is refused as a whole.
+    used, so that one that is not text is refused as a whole. What is compressed is decompressed.
 
     Args:
         path: str or None. The file; None and "-" are standard input.
@@ -26,17 +26,15 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
         binary stream.
 
     Raises:
-        ValueError: if the file cannot be read, or is not UTF-8; the line is named.
+        ValueError: if the file cannot be read, or is not text; the line is named.
     """
     with contextlib.ExitStack() as stack:
-        stream: BinaryIO = sys.stdin.buffer
         if path is not None and path != "-":
-            try:
-                stream = stack.enter_context(open(path, "rb"))
-            except OSError as error:
-                raise ValueError(
-                    f"`--input` must be a readable file. Received: {path!r} ({error.strerror})."
-                ) from error
+            stream = stack.enter_context(open_text(path, "--input"))
+        elif sys.stdin.isatty():  # looking at the beginning would wait for somebody to type
+            stream = sys.stdin.buffer
+        else:
+            stream = stack.enter_context(decompressed(sys.stdin.buffer))
         if _is_regular_file(stream):
             start = stream.tell()
             for _ in read_chunks(stream):

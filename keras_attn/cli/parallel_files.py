@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from keras_attn.cli.process import load_tensorflow
+from keras_attn.lines import read_lines
 
 
 def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
@@ -20,9 +20,6 @@ def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
         ValueError: if a file cannot be read or is not UTF-8, one has more lines than another (each
             file's number is named), or they have none.
     """
-    load_tensorflow()
-    from keras_attn.data.text_lines import read_lines
-
     files = [(option, path) for option, given in paths.items() for path in given]
     contents = [read_lines(path, argument=option) for option, path in files]
     names = " and ".join(f"`{option}`" for option in paths)

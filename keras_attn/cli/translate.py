@@ -13,8 +13,7 @@ from keras_attn.cli.line_source import open_lines
 from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
 from keras_attn.cli.output import make_console, open_output, say
 from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
-from keras_attn.line_counts import LineCounts
-from keras_attn.line_stream import CHUNK_LINES, Line, read_chunks
+from keras_attn.lines import CHUNK_LINES, Line, LineCounts, read_chunks
 
 _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from keras_attn.data.corpus_error import CorpusError
+from keras_attn.lines import check_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +46,10 @@ class Corpus:
     def __post_init__(self) -> None:
         for field in ("sources", "targets", "notes"):
             value = getattr(self, field)
-            if isinstance(value, (str, bytes)):
-                raise CorpusError(
-                    f"`{field}` must be a sequence of segments, not one string. Received: "
-                    f"{value[:40]!r}. Put it in a list."
-                )
-            object.__setattr__(self, field, tuple(value))
+            try:
+                object.__setattr__(self, field, tuple(check_texts(field, value)))
+            except ValueError as error:
+                raise CorpusError(str(error)) from error
         if len(self.sources) != len(self.targets):
             raise CorpusError(
                 f"`sources` and `targets` of corpus {self.name!r} must pair up line by line: "

@@ -1,6 +1,6 @@
 """Lines to translate: their tokens, and batches of few lengths, the same for every input."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,18 +10,6 @@ from keras_attn.data.tokenizer import Tokenizer
 SHORTEST_TOKENS = 16
 # Rows of a batch: XLA compiles a program for each that is met, and one row costs one row.
 ROW_COUNTS = (1, 4, 16, 32)
-
-
-def check_lines(texts: Iterable[str]) -> list[str]:
-    """The lines as a list; ValueError if they are anything but strings, or one string."""
-    is_iterable = isinstance(texts, Iterable) and not isinstance(texts, (str, bytes))
-    lines = list(texts) if is_iterable else []
-    if not is_iterable or not all(isinstance(line, str) for line in lines):
-        raise ValueError(
-            "Texts must be a sequence of str, such as ['Hello!']. "
-            f"Received: {type(texts).__name__}, {str(texts)[:60]!r}."
-        )
-    return lines
 
 
 def token_lists(tokenizer: Tokenizer, lines: list[str]) -> list[list[int]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
-from keras_attn.data.text_lines import describe_segments, nearest_names
+from keras_attn.data.describe_segments import describe_segments
+from keras_attn.lines import nearest_names
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
 from keras_attn.data.read_text_pair import read_text_pair
-from keras_attn.data.text_lines import nearest_names
+from keras_attn.lines import nearest_names
 
 
 def read_directory(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
-from keras_attn.data.text_lines import describe_segments, read_lines
+from keras_attn.data.describe_segments import describe_segments
+from keras_attn.data.read_corpus_lines import read_corpus_lines
 
 
 def read_text_pair(
@@ -17,8 +18,8 @@ def read_text_pair(
 ) -> Corpus:
     """Reads two UTF-8 text files whose lines translate each other, line by line.
 
-    Nothing is dropped or trimmed. `Corpus.notes` counts the pairs with an empty side and those with
-    blanks at the ends.
+    A file may be compressed by gzip, xz or bzip2. Nothing is dropped or trimmed. `Corpus.notes`
+    counts what deserves a look, such as pairs with an empty side.
 
     Args:
         source_path: path. The file of the source language.
@@ -44,8 +45,8 @@ def read_text_pair(
     >>> corpus.name, list(corpus)
     ('small', [('a dog', 'ein Hund'), ('a cat', 'eine Katze')])
     """
-    sources = read_lines(source_path, "source_path")
-    targets = read_lines(target_path, "target_path")
+    sources = read_corpus_lines(source_path, "source_path")
+    targets = read_corpus_lines(target_path, "target_path")
     if len(sources) != len(targets):
         raise CorpusError(
             "`source_path` and `target_path` must have the same number of lines. Received: "

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
-from keras_attn.data.text_lines import describe_segments, read_lines
+from keras_attn.data.describe_segments import describe_segments
+from keras_attn.data.read_corpus_lines import read_corpus_lines
 
 
 def read_tsv(
@@ -19,7 +20,8 @@ def read_tsv(
     r"""Reads two columns of a UTF-8 file of tab-separated values, one pair a line.
 
     Quotation marks are text, as in every corpus of sentences: there is no quoting and no header.
-    Further columns are ignored.
+    Further columns are ignored; `Corpus.notes` counts the lines that have another number of columns
+    than the first.
 
     Args:
         path: path. The file.
@@ -49,7 +51,7 @@ def read_tsv(
             "`source_column` and `target_column` must be two different columns, counted from 0. "
             f"Received: {source_column} and {target_column}."
         )
-    rows = [line.split("\t") for line in read_lines(path)]
+    rows = [line.split("\t") for line in read_corpus_lines(path)]
     if not rows:
         raise CorpusError(f"`path` must have at least one line. Received: {path}, which is empty.")
     needed = max(source_column, target_column) + 1
@@ -69,5 +71,17 @@ def read_tsv(
         name=name or Path(path).stem,
         source_language=source_language,
         target_language=target_language,
-        notes=describe_segments(sources, targets),
+        notes=(*describe_segments(sources, targets), *_describe_columns(rows)),
+    )
+
+
+def _describe_columns(rows: list[list[str]]) -> tuple[str, ...]:
+    """A sentence about lines that have another number of columns than the first, if there are."""
+    other = [number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])]
+    if not other:
+        return ()
+    verb = "line has" if len(other) == 1 else "lines have"
+    return (
+        f"{len(other):,} {verb} another number of columns than the {len(rows[0])} of the first "
+        f"(first: {other[0]:,}).",
     )

@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_text
 
 from keras_attn.data.shared_sentencepiece_model import SharedSentencePieceModel
-from keras_attn.data.text_lines import nearest_names
 from keras_attn.data.tokenizer import Tokenizer
+from keras_attn.lines import nearest_names
 
 _MODEL_NAME = "sentencepiece.model"
 _MODEL_TYPES = ("bpe", "unigram")

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from keras_attn.data.text_lines import nearest_names
+from keras_attn.lines import check_texts, nearest_names
 from keras_attn.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
@@ -238,8 +238,10 @@ def _read_checked(path: Path, checksum: str) -> bytes:
 
 def _text_batch(texts: tf.Tensor | Sequence[str]) -> tf.Tensor:
     rule = "`texts` must be a vector of strings (B,): a string tensor of rank 1 or a list of str"
-    if isinstance(texts, (list, tuple)) and all(isinstance(text, (str, bytes)) for text in texts):
+    if isinstance(texts, (list, tuple)) and all(isinstance(text, bytes) for text in texts):
         return tf.constant(list(texts), tf.string, shape=(len(texts),))
+    if isinstance(texts, (list, tuple)):
+        return tf.constant(check_texts("texts", texts), tf.string, shape=(len(texts),))
     if isinstance(texts, (str, bytes)):
         raise ValueError(f"{rule}. Received: one string, {texts[:40]!r}. Put it in a list.")
     try:

@@ -11,7 +11,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
     check_references,
-    check_texts,
+    check_sentences,
 )
 
 _PRECISE_DIGITS = 12
@@ -157,7 +157,7 @@ def corpus_scores(
     >>> round(scores.bleu, 6), scores.ter, scores.references
     (100.0, 0.0, 2)
     """
-    hypotheses = check_texts("hypotheses", hypotheses)
+    hypotheses = check_sentences("hypotheses", hypotheses)
     streams = check_references(references, len(hypotheses))
     _check_options(num_bootstrap_samples, bleu_tokenizer)
     metrics = {"bleu": _bleu(bleu_tokenizer, lowercase=False), "chrf": CHRF(), "ter": TER()}

@@ -9,7 +9,7 @@ from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
     check_references,
-    check_texts,
+    check_sentences,
 )
 
 
@@ -133,7 +133,7 @@ def evaluate(
     >>> report.scores.chrf, report.translations
     (100.0, ('ein Hund', 'Hund'))
     """
-    sources = check_texts("sources", sources)
+    sources = check_sentences("sources", sources)
     streams = check_references(references, len(sources))
     start = time.perf_counter()
     translations = list(translator.translate(sources))

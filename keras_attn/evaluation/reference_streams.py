@@ -1,7 +1,9 @@
 """Reference translations in the order that sacreBLEU reads them: one stream per reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from keras_attn.lines import check_texts
 
 ReferenceStream = Sequence[str | None]
 
@@ -47,7 +49,7 @@ def streams_from_groups(groups: Sequence[Sequence[str]]) -> list[list[str | None
     ]
 
 
-def check_texts(name: str, texts: Any) -> list[str]:
+def check_sentences(name: str, texts: Any) -> list[str]:
     """Returns `texts` as a list after checking that it holds at least one string and nothing else.
 
     Args:
@@ -62,21 +64,13 @@ def check_texts(name: str, texts: Any) -> list[str]:
 
     Example:
 
-    >>> check_texts("hypotheses", ("Ein Hund.", ""))
+    >>> check_sentences("hypotheses", ("Ein Hund.", ""))
     ['Ein Hund.', '']
     """
-    if isinstance(texts, (str, bytes)):
-        raise ValueError(
-            f"`{name}` must be a list of sentences. Received: one {type(texts).__name__}; put it "
-            "in a list."
-        )
-    texts = list(texts)
-    if not texts:
+    lines = check_texts(name, texts)
+    if not lines:
         raise ValueError(f"`{name}` must hold at least one sentence. Received: 0 sentences.")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(_not_a_string(name, text, index))
-    return texts
+    return lines
 
 
 def check_references(references: Any, num_sentences: int) -> list[list[str | None]]:
@@ -111,6 +105,7 @@ def check_references(references: Any, num_sentences: int) -> list[list[str | Non
         for index, text in enumerate(stream):
             if text is not None and not isinstance(text, str):
                 raise ValueError(_not_a_string(f"references[{number}]", text, index))
+        check_texts(f"references[{number}]", [text or "" for text in stream])
     for index in range(num_sentences):
         column = [stream[index] for stream in streams]
         if all(text is None for text in column):
@@ -128,7 +123,7 @@ def check_references(references: Any, num_sentences: int) -> list[list[str | Non
 
 
 def _as_streams(references: Any) -> list[list[Any]]:
-    if isinstance(references, (str, bytes)):
+    if isinstance(references, (str, bytes)) or not isinstance(references, Iterable):
         raise ValueError(
             "`references` must be a list of reference streams, or one list of sentences. Received: "
             f"one {type(references).__name__}; put it in a list."

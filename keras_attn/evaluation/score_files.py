@@ -2,56 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
-
-
-def read_lines(path: str | os.PathLike[str]) -> list[str]:
-    """Reads a UTF-8 text file, one sentence a line.
-
-    Only a line feed ends a line (a carriage return before it is dropped), as in sacreBLEU and `wc
-    -l`; other characters that Python's `str.splitlines` breaks at, such as U+2028, stay inside
-    their sentence, so that files remain aligned.
-
-    Args:
-        path: str or path. The file. A byte order mark at its start is dropped.
-
-    Returns:
-        List of str, without line ends. Empty lines are kept.
-
-    Raises:
-        ValueError: If the file is absent, is a directory, or is not UTF-8 (with the line's number).
-
-    Example:
-
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as directory:
-    ...     path = pathlib.Path(directory, "test.de")
-    ...     _ = path.write_text("Zwei Hunde.\\n\\nEin Mann.\\n", encoding="utf-8")
-    ...     read_lines(path)
-    ['Zwei Hunde.', '', 'Ein Mann.']
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(
-            "`path` must be a readable text file. Received: "
-            f"{os.fspath(path)!r} ({error.strerror})."
-        ) from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line_number = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"`path` must be UTF-8 text. Received: {os.fspath(path)!r}, where line {line_number} "
-            "is not UTF-8; convert the file, for example with `iconv`."
-        ) from error
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
+from keras_attn.lines import read_lines
 
 
 def score_files(
@@ -87,8 +41,8 @@ def score_files(
         references_paths = [references_paths]
     if len(references_paths) == 0:
         raise ValueError("`references_paths` must name at least one file. Received: 0.")
-    hypotheses = read_lines(hypotheses_path)
-    streams = [read_lines(path) for path in references_paths]
+    hypotheses = read_lines(hypotheses_path, "hypotheses_path")
+    streams = [read_lines(path, "references_paths") for path in references_paths]
     if any(len(stream) != len(hypotheses) for stream in streams):
         paths = [hypotheses_path, *references_paths]
         counts = ", ".join(

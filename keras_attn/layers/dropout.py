@@ -59,17 +59,27 @@ def random_bits(shape, seed):
     seed = ops.cast(seed, "uint32")
     # Neighboring seeds and calls must not give the same numbers in another order: both are hashed
     # before they meet the places.
-    key = _hash(seed[0])
-    call = _hash(ops.add(seed[1], _hash(ops.add(key, _constant(1)))))
+    key = _hash(_wrapped(seed[0]))
+    call = _hash(_wrapped(ops.add(seed[1], _hash(_wrapped(ops.add(key, _constant(1)))))))
     places = ops.reshape(ops.cast(ops.arange(size, dtype="int32"), "uint32"), shape)
-    return _hash(ops.add(_hash(ops.bitwise_xor(places, key)), call))
+    return _hash(_wrapped(ops.add(_hash(ops.bitwise_xor(places, key)), call)))
 
 
 def _hash(values):
     for shift, factor in _ROUNDS:
         values = ops.bitwise_xor(values, ops.right_shift(values, _constant(shift)))
-        values = ops.multiply(values, _constant(factor))
+        values = _wrapped(ops.multiply(values, _constant(factor)))
     return ops.bitwise_xor(values, ops.right_shift(values, _constant(_LAST_SHIFT)))
+
+
+def _wrapped(values):
+    """The lower 32 bits, where a sum or a product may have more.
+
+    Keras' PyTorch backend keeps uint32 in int64, which does not wrap at 2^32. The others do.
+    """
+    if keras.backend.backend() != "torch":
+        return values
+    return ops.bitwise_and(values, ops.convert_to_tensor(2**32 - 1, "int64"))
 
 
 def _constant(value):

@@ -1,5 +1,7 @@
 """Names of `keras.layers.MultiHeadAttention` that other people's code relies on."""
 
+from collections.abc import Callable
+
 from keras import ops
 
 from keras_attn.ops import causal_mask, combine_masks
@@ -12,6 +14,8 @@ class KerasNames:
     Keras documents as a hook. In new code use `query_dense` and its neighbors, and override
     `attend`.
     """
+
+    attend: Callable
 
     _query_dense = property(lambda self: self.query_dense)
     _key_dense = property(lambda self: self.key_dense)

@@ -50,3 +50,20 @@ def test_an_empty_file_is_refused(tmp_path):
 def test_columns_must_be_two_and_counted_from_zero(tmp_path, columns):
     with pytest.raises(ValueError, match="`source_column` and `target_column`"):
         read_tsv(write(tmp_path, "a\tb\n"), *columns)
+
+
+def test_lines_with_another_number_of_columns_are_noted(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\nc\td\te\nf\tg\nh\ti\tj\tk\n", encoding="utf-8")
+    corpus = read_tsv(path)
+    assert len(corpus) == 4
+    assert corpus.notes == (
+        "2 lines have another number of columns than the 2 of the first (first: 2).",
+    )
+
+
+def test_a_file_whose_lines_end_as_on_old_macs_is_refused(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes(b"a dog\tein Hund\ra cat\teine Katze\r")
+    with pytest.raises(CorpusError, match="carriage returns alone"):
+        read_tsv(path)

@@ -200,7 +200,7 @@ def test_readable_lines_round_as_the_command_line(tmp_path: Path) -> None:
         (["a"], [["a", "b"]] * 9, "9 streams of 2 to 2"),
         ([], [], "`hypotheses` must hold at least one sentence"),
         (["a"], [], "`references` must hold at least one reference stream"),
-        ("a", ["a"], "`hypotheses` must be a list of sentences"),
+        ("a", ["a"], "`hypotheses` must be a list of str. Received: str, 'a'; put it in a list"),
         (["a"], "a", "`references` must be a list of reference streams"),
         (["a", None], ["a", "b"], "`hypotheses` must hold strings only.*None.*index 1"),
         ([b"a"], ["a"], "decode it as UTF-8"),

@@ -1,11 +1,12 @@
 """Lines of a file are what people take them for, and damage is named with its place."""
 
+import bz2
 import gzip
+import lzma
 
 import pytest
 
-from keras_attn.data import CorpusError
-from keras_attn.data.text_lines import describe_segments, nearest_names, read_lines
+from keras_attn.lines import nearest_names, read_lines
 
 
 def read(tmp_path, content: bytes) -> list[str]:
@@ -42,46 +43,53 @@ def test_an_empty_file_has_no_lines(tmp_path):
 
 
 def test_bytes_that_are_no_utf8_are_named_with_line_and_offset(tmp_path):
-    with pytest.raises(CorpusError, match=r"line 3, byte offset 12.*0xe9"):
+    with pytest.raises(ValueError, match=r"0xe9 at line 3, byte offset 12\."):
         read(tmp_path, "één\n".encode() + b"two\n" + b"xy\xe9z\n")
-    with pytest.raises(CorpusError, match=r"line 2, byte offset 6.*0xff"):
+    with pytest.raises(ValueError, match=r"0xff at line 2, byte offset 6\."):
         read(tmp_path, b"\xef\xbb\xbf12\n\xff")
 
 
 def test_other_encodings_are_recognized(tmp_path):
-    with pytest.raises(CorpusError, match="UTF-16"):
+    with pytest.raises(ValueError, match="UTF-16"):
         read(tmp_path, "one\n".encode("utf-16"))
-    with pytest.raises(CorpusError, match="gzip"):
-        read(tmp_path, gzip.compress(b"one\n"))
+    with pytest.raises(ValueError, match="zip file: decompress it first"):
+        read(tmp_path, b"PK\x03\x04\xff\xfe")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_without_a_byte_order_mark_that_is_not_utf8_is_refused(tmp_path, encoding):
+    with pytest.raises(ValueError, match="0x00 at line 1, .*looks like UTF-16"):
+        read(tmp_path, "one\ntwo\n".encode(encoding))
+
+
+@pytest.mark.parametrize("content", [b"one\rtwo\rthree\r", b"one\rtwo", b"one\r"])
+def test_carriage_returns_alone_are_no_line_ends(tmp_path, content):
+    with pytest.raises(ValueError, match="carriage returns alone, .* old Macs"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bz2.compress])
+def test_a_compressed_file_is_read_whatever_its_name(tmp_path, compress):
+    assert read(tmp_path, compress(b"one\r\n\ntwo")) == ["one", "", "two"]
+    with pytest.raises(ValueError, match="whole compressed file of text"):
+        read(tmp_path, compress(b"one two three four\n" * 99)[:40])
 
 
 def test_a_missing_file_names_its_nearest_neighbors(tmp_path):
     (tmp_path / "train.en").touch()
     (tmp_path / "zebra.txt").touch()
-    with pytest.raises(CorpusError, match=r"`path`.*trian\.en.*holds train\.en\."):
+    with pytest.raises(ValueError, match=r"`path`.*trian\.en.*holds train\.en\."):
         read_lines(tmp_path / "trian.en")
-    with pytest.raises(CorpusError, match="no directory"):
+    with pytest.raises(ValueError, match="no directory"):
         read_lines(tmp_path / "nowhere" / "train.en")
-    with pytest.raises(CorpusError, match="readable file"):
+    with pytest.raises(ValueError, match="readable file"):
         read_lines(tmp_path)
 
 
 def test_errors_are_one_line(tmp_path):
-    with pytest.raises(CorpusError) as raised:
+    with pytest.raises(ValueError) as raised:
         read(tmp_path, b"\xff\n\xff\n")
     assert "\n" not in str(raised.value)
-
-
-def test_notes_count_what_is_odd_and_say_where_it_starts():
-    sources = ["a", "", "", " b", "c", "d ", "e\nf"]
-    targets = ["x", "", "y", "z", "\t", "u", "v"]
-    assert describe_segments(sources, targets) == (
-        "1 pair is empty on both sides (first: 2).",
-        "2 pairs are empty on one side (first: 3).",
-        "2 pairs have leading or trailing blanks (first: 4).",
-        "1 pair has a line break inside a segment (first: 7).",
-    )
-    assert describe_segments(["a"], ["b"]) == ()
 
 
 def test_nearest_names_never_leave_the_user_without_a_name():

@@ -15,6 +15,8 @@ class LineCounts:
         empty: int. Lines of the source without anything but blanks.
         truncated: int. Translations that are marked as truncated.
         with_breaks: int. Translations with a line break in them, which became a blank.
+        with_returns: int. Lines of the source with a carriage return inside, often the end of a
+            line that another tool would see.
 
     Example:
     >>> counts = LineCounts()
@@ -30,6 +32,7 @@ class LineCounts:
     empty: int = 0
     truncated: int = 0
     with_breaks: int = 0
+    with_returns: int = 0
 
     @classmethod
     def total(cls, counts: Iterable[LineCounts]) -> LineCounts:
@@ -60,6 +63,7 @@ class LineCounts:
         self.empty += not source.strip()
         self.truncated += is_truncated
         self.with_breaks += text != translation
+        self.with_returns += "\r" in source
         return text
 
     def report(self) -> str:
@@ -68,6 +72,7 @@ class LineCounts:
             (self.empty, "empty"),
             (self.truncated, "truncated"),
             (self.with_breaks, "with line breaks in the translation, made blanks"),
+            (self.with_returns, "with a carriage return inside"),
         ]
         found = [f"{count:,} {words}" for count, words in parts if count]
         return f"{self.lines:,} lines: {', '.join(found)}" if found else ""

@@ -1,0 +1,18 @@
+"""Lines of text: what is text, what ends a line, what happened to lines. Without TensorFlow."""
+
+from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.line_counts import LineCounts
+from keras_attn.lines.line_stream import CHUNK_LINES, Line, read_chunks
+from keras_attn.lines.open_text import decompressed, nearest_names, open_text, read_lines
+
+__all__ = [
+    "CHUNK_LINES",
+    "Line",
+    "LineCounts",
+    "check_texts",
+    "decompressed",
+    "nearest_names",
+    "open_text",
+    "read_chunks",
+    "read_lines",
+]

@@ -1,0 +1,132 @@
+"""The lines of a stream of UTF-8, in chunks: the one place that knows what ends a line."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+CHUNK_LINES = 5000
+
+_SIGNATURES = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+    b"\x1f\x8b": "a gzip file",
+    b"\xfd7zXZ\x00": "an xz file",
+    b"BZh": "a bzip2 file",
+    b"PK\x03\x04": "a zip file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+}
+
+
+class Line(NamedTuple):
+    """A line of text, and what stood at its end: a line feed, with a carriage return, or nothing.
+
+    Args:
+        text: str.
+        end: bytes.
+    """
+
+    text: str
+    end: bytes
+
+
+def read_chunks(
+    stream: BinaryIO,
+    lines_per_chunk: int = CHUNK_LINES,
+    first_line: int = 1,
+    name: str = "The input",
+) -> Iterator[list[Line]]:
+    """Reads lines of UTF-8; only a line feed ends a line.
+
+    A carriage return before it belongs to the line's end, and a byte order mark at the start of the
+    stream is no text. (`str.splitlines` would also split at U+0085, U+2028 and others, which occur
+    inside the segments of real corpora, and would shift all that follows against the other side.)
+
+    Args:
+        stream: binary stream.
+        lines_per_chunk: int. How many lines at once; the last chunk has fewer.
+        first_line: int. Number of the stream's first line; not 1 where the stream begins inside a
+            file, and so with no byte order mark.
+        name: str. What errors call the stream.
+
+    Yields:
+        list of `Line`, none of them empty lists.
+
+    Raises:
+        ValueError: if a line is not UTF-8 or has a NUL, or carriage returns alone end the lines;
+            the number of the line, counted from 1, is named.
+
+    Example:
+
+    >>> import io
+    >>> list(read_chunks(io.BytesIO(b"one\\r\\n\\ntwo"), lines_per_chunk=2))
+    [[Line(text='one', end=b'\\r\\n'), Line(text='', end=b'\\n')], [Line(text='two', end=b'')]]
+    """
+    chunk: list[Line] = []
+    offset = 0
+    for number, raw in enumerate(_raw_lines(stream, name), start=first_line):
+        body = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+        if not body:  # a byte order mark and nothing else
+            continue
+        chunk.append(_line(body, raw, number, offset, name))
+        offset += len(raw)
+        if len(chunk) == lines_per_chunk:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"{name} must be text, or a whole compressed file of text. Received: a damaged one "
+            f"({error})."
+        ) from error
+
+
+def _line(body: bytes, raw: bytes, number: int, offset: int, name: str) -> Line:
+    """The line of these bytes; `raw` has the byte order mark, too."""
+    text = body.removesuffix(b"\n")
+    if len(text) < len(body):
+        text = text.removesuffix(b"\r")
+    elif number == 1 and b"\r" in text:
+        raise ValueError(
+            f"{name} must have line feeds at the ends of lines. Received: carriage returns alone, "
+            "as on old Macs. Convert them, for example with `tr '\\r' '\\n'`."
+        )
+    try:
+        line = Line(text.decode("utf-8"), body[len(text) :])
+        place = text.find(b"\0")
+        if place < 0:
+            return line
+    except UnicodeDecodeError as error:
+        place = error.start
+    place_in_raw = len(raw) - len(body) + place
+    raise ValueError(
+        f"{name} must be UTF-8 text. Received: byte 0x{text[place]:02x} at line {number}, byte "
+        f"offset {offset + place_in_raw}. {_advice(raw, text, number)}."
+    )
+
+
+def _advice(raw: bytes, text: bytes, number: int) -> str:
+    if number == 1:
+        for signature, kind in _SIGNATURES.items():
+            if raw.startswith(signature):
+                is_encoding = kind.startswith("UTF")
+                convert = f"convert it with `iconv -f {kind} -t UTF-8`"
+                return f"It begins like {kind}: {convert if is_encoding else 'decompress it first'}"
+    if b"\0" in text:
+        return "A NUL is no text: this looks like UTF-16, or like a binary file"
+    return (
+        "It may be in an older encoding, such as windows-1252, GB18030 or Shift-JIS: find out in "
+        "which, and convert it with `iconv -f ENCODING -t UTF-8`"
+    )

@@ -1,0 +1,126 @@
+"""Opens files of text, compressed or not."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import difflib
+import gzip
+import lzma
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from keras_attn.lines.line_stream import read_chunks
+
+# The first bytes of a compressed file -> what opens it.
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+
+
+@contextlib.contextmanager
+def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[BinaryIO]:
+    """Opens a file of text; one that is compressed by gzip, xz or bzip2 is decompressed.
+
+    What counts is how the file begins, not what it is called.
+
+    Args:
+        path: path.
+        argument: str. What error messages call the path.
+
+    Yields:
+        binary stream.
+
+    Raises:
+        ValueError: there is no such file, or it cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(open(path, "rb"))
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"`{argument}` must be an existing file. Received: {path}. {_neighbors(Path(path))}"
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(
+                f"`{argument}` must be a readable file. Received: {path} ({reason})."
+            ) from error
+        yield stack.enter_context(decompressed(stream))
+
+
+@contextlib.contextmanager
+def decompressed(stream: Any) -> Iterator[BinaryIO]:
+    """A stream itself, or, if it begins like a compressed file, what is compressed in it.
+
+    Args:
+        stream: binary stream with `peek`, at its beginning.
+
+    Yields:
+        binary stream.
+    """
+    start = stream.peek(6)[:6] if hasattr(stream, "peek") else b""
+    for signature, opener in _OPENERS.items():
+        if start.startswith(signature):
+            with opener(stream) as opened:
+                yield cast(BinaryIO, opened)
+            return
+    yield stream
+
+
+def read_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str]:
+    r"""The lines of a file of UTF-8 text, each as it is; see `read_chunks`.
+
+    Args:
+        path: path. The file; it may be compressed.
+        argument: str. What error messages call the path.
+
+    Returns:
+        list of str, without line ends. An empty file has no lines.
+
+    Raises:
+        ValueError: there is no such file, it cannot be read, or it is not text.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "lines.txt")
+    >>> _ = path.write_bytes("\ufeffone\r\n\ntwo\u2028three".encode())
+    >>> read_lines(path)
+    ['one', '', 'two\u2028three']
+    """
+    with open_text(path, argument) as stream:
+        name = f"`{argument}` ({os.fspath(path)})"
+        return [line.text for chunk in read_chunks(stream, name=name) for line in chunk]
+
+
+def nearest_names(name: str, candidates: Iterable[str], limit: int = 5) -> list[str]:
+    """The candidates most like `name`, for an error message; the first ones where none is alike.
+
+    Args:
+        name: str. What was asked for.
+        candidates: iterable of str. What there is.
+        limit: int. How many names at most.
+
+    Returns:
+        A list of str.
+
+    Example:
+
+    >>> nearest_names("trian.en", ["train.de", "train.en", "test.en"], limit=1)
+    ['train.en']
+    """
+    candidates = sorted(candidates)
+    return difflib.get_close_matches(name, candidates, n=limit) or candidates[:limit]
+
+
+def _neighbors(path: Path) -> str:
+    directory = path.parent
+    if not directory.is_dir():
+        return f"There is no directory {directory} either."
+    names = nearest_names(
+        path.name, (entry.name for entry in directory.iterdir() if entry.is_file())
+    )
+    return (
+        f"That directory holds {', '.join(names)}." if names else "That directory holds no files."
+    )
