@@ -96,6 +96,20 @@ class Translator(tf.Module):
             self._target_log_probabilities, input_signature=[ids, ids], autograph=False
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies by the arguments: graphs are made again."""
+        is_shared = self.target_tokenizer is self.source_tokenizer
+        return type(self), (
+            self.model,
+            self.source_tokenizer,
+            None if is_shared else self.target_tokenizer,
+            self.decoding,
+            self.max_source_tokens,
+            self.max_extra_tokens,
+            self.batch_tokens,
+            self.jit_compile,
+        )
+
     def _check(self) -> None:
         for side, tokenizer in (
             ("source", self.source_tokenizer),

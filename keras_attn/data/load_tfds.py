@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
@@ -22,7 +22,7 @@ _READ_BATCH_ROWS = 4096
 
 def load_tfds(
     name: str | tfds.core.DatasetBuilder,
-    split: str = "train",
+    split: Any = "train",
     source_language: str | None = None,
     target_language: str | None = None,
     data_dir: str | os.PathLike | None = None,
@@ -37,7 +37,8 @@ def load_tfds(
 
     Args:
         name: str or builder. A TFDS name such as `"wmt14_translate/de-en"`, or a builder object.
-        split: str. A split in TFDS' notation, such as `"train"` or `"validation[:100]"`.
+        split: str, or what else TFDS takes for one split: `tfds.core.ReadInstruction`, or one of
+            `tfds.even_splits`. For instance `"train"` or `"validation[:100]"`.
         source_language: str. The source language's key. With `target_language` left out, the other
             language is the target.
         target_language: str. The target language's key. With `source_language` left out, the other
@@ -177,7 +178,7 @@ def _default_direction(builder: tfds.core.DatasetBuilder, languages: list[str]) 
     )
 
 
-def _open_split(builder: tfds.core.DatasetBuilder, split: str, download: bool):
+def _open_split(builder: tfds.core.DatasetBuilder, split: Any, download: bool):
     if download:
         try:
             builder.download_and_prepare()
@@ -190,7 +191,12 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: str, download: bool):
                 f"Received: {error}. Run: pip install {error.name}."
             ) from error
     known = list(builder.info.splits)
-    base = re.split(r"[\[+]", split)[0]
+    if isinstance(split, (list, tuple, dict)) or split is None:
+        raise CorpusError(
+            f"`split` must be one split of {_title(builder)}, such as 'train' or 'train[:10%]'. "
+            f"Received: {type(split).__name__}. 'train+test' reads several as one."
+        )
+    base = re.split(r"[\[+]", split)[0] if isinstance(split, str) else "all"
     if known and base != "all" and base not in known:
         raise CorpusError(
             f"`split` must be one of the splits of {_title(builder)}: {', '.join(known)}. "
@@ -198,7 +204,7 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: str, download: bool):
         )
     try:
         return builder.as_dataset(split=split, shuffle_files=False)
-    except (AssertionError, ValueError) as error:
+    except (AssertionError, AttributeError, TypeError, ValueError) as error:
         advice = "" if download else " Pass download=True to prepare it."
         raise CorpusError(
             f"`split` {split} of {_title(builder)} cannot be read. TFDS says: "

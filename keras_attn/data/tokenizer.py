@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -49,6 +49,10 @@ class Tokenizer(tf.Module, abc.ABC):
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
         Tokenizer._classes[cls.__name__] = cls
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies by what `save` writes: resources of TensorFlow cannot be pickled."""
+        return type(self)._from_files, (self._files(),)
 
     def tokenize(self, texts: tf.Tensor | Sequence[str]) -> tf.RaggedTensor:
         """The token ids of each text, pieces only: no start and no end token.

@@ -138,3 +138,16 @@ def test_a_package_that_tfds_misses_is_named_with_the_command(data_dir, monkeypa
     monkeypatch.setattr(Phrases, "download_and_prepare", download_and_prepare)
     with pytest.raises(CorpusError, match="phrases/de-en needs.*pip install conllu"):
         load_tfds("phrases/de-en", data_dir=data_dir)
+
+
+def test_any_one_split_that_tfds_knows_is_read(data_dir):
+    instruction = tfds.core.ReadInstruction("train", to=2, unit="abs")
+    assert len(load_tfds("phrases/de-en", instruction, data_dir=data_dir)) == 2
+    halves = tfds.even_splits("train", n=3)
+    assert len(load_tfds("phrases/de-en", halves[0], data_dir=data_dir)) == 1
+
+
+@pytest.mark.parametrize("split", [["train", "test"], None, 3])
+def test_what_is_not_one_split_is_refused(data_dir, split):
+    with pytest.raises(CorpusError, match="`split`"):
+        load_tfds("phrases/de-en", split, data_dir=data_dir)
