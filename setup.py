@@ -34,6 +34,7 @@ SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
 # The formatter's style changes with minor versions, so ruff is held to one.
 DEVELOPMENT = [
+    "hypothesis>=6.100,<7",
     "import-linter>=2.16,<3",
     "mypy>=2.4,<3",
     "pytest>=9,<10",

@@ -18,7 +18,7 @@ _SIGNATURES = {
     codecs.BOM_UTF16_BE: "UTF-16",
     b"\x1f\x8b": "a gzip file",
     b"\xfd7zXZ\x00": "an xz file",
-    b"BZh": "a bzip2 file",
+    b"BZh91AY&SY": "a bzip2 file",
     b"PK\x03\x04": "a zip file",
     b"\x28\xb5\x2f\xfd": "a zstd file",
 }
@@ -85,7 +85,8 @@ def read_chunks(
 
 def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     try:
-        yield from stream
+        while raw := stream.readline():  # `yield from` would close the stream with the generator
+            yield raw
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{name} must be text, or a whole compressed file of text. Received: a damaged one "

@@ -8,14 +8,19 @@ import difflib
 import gzip
 import lzma
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from keras_attn.lines.line_stream import read_chunks
 
-# The first bytes of a compressed file -> what opens it.
-_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+# How a compressed file begins -> what opens it. A text may well begin with the letters of bzip2.
+_OPENERS: dict[bytes, Any] = {
+    rb"\x1f\x8b": gzip.open,
+    rb"\xfd7zXZ\x00": lzma.open,
+    rb"BZh[1-9](1AY&SY|\x17rE8P\x90)": bz2.open,
+}
 
 
 @contextlib.contextmanager
@@ -59,9 +64,9 @@ def decompressed(stream: Any) -> Iterator[BinaryIO]:
     Yields:
         binary stream.
     """
-    start = stream.peek(6)[:6] if hasattr(stream, "peek") else b""
+    start = stream.peek(10) if hasattr(stream, "peek") else b""
     for signature, opener in _OPENERS.items():
-        if start.startswith(signature):
+        if re.match(signature, start):
             with opener(stream) as opened:
                 yield cast(BinaryIO, opened)
             return
