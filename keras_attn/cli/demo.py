@@ -90,6 +90,17 @@ def run(arguments: argparse.Namespace) -> int:
     version, verified = _export(result.translator, arguments.saved_model, console)
     seconds = time.monotonic() - started
     say(console, f"done in {seconds:.0f} seconds")
+    if result.report["was_cut"]:
+        say(
+            console,
+            f"the time limit cut the training after {result.steps:,} updates, so this model has "
+            "learned little. Go on with:",
+        )
+        say(
+            console,
+            f"  {program()} train --output {shlex.quote(str(output))} --resume "
+            "--set training.max_minutes=none",
+        )
     if version is not None and verified:
         _say_what_is_next(output, version, sentence, picture is not None, console)
     if arguments.json:
@@ -103,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "verified": verified,
                 "attention_map": picture,
                 "steps": result.steps,
+                "was_cut": result.report["was_cut"],
                 "seconds": seconds,
             }
         )

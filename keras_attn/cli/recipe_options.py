@@ -17,7 +17,8 @@ def add_set_option(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_setting,
         metavar="SECTION.FIELD=VALUE",
-        help="change a field of the recipe, such as training.max_steps=100; may be repeated",
+        help="change a field of the recipe, such as training.max_steps=100 or "
+        "model.overrides='{num_layers = 3}'; may be repeated",
     )
 
 

@@ -1,7 +1,8 @@
 """The section `[data]` of a recipe: where the sentence pairs come from."""
 
 import dataclasses
-from typing import ClassVar
+import os
+from typing import ClassVar, Self
 
 from keras_attn.training.recipe_section import RecipeSection, described
 
@@ -68,6 +69,21 @@ class DataRecipe(RecipeSection):
         for split in ("train", "validation", "test"):
             self._check_split(split, getattr(self, split))
 
+    def with_absolute_paths(self) -> Self:
+        """The same places, named so that they are found from any working directory."""
+        if self.kind == "phrasebook":
+            return self
+        if self.directory is not None:
+            return dataclasses.replace(self, directory=os.path.abspath(self.directory))
+        if self.kind not in ("text_pair", "tsv"):
+            return self
+        return dataclasses.replace(
+            self,
+            train=_absolute(self.train),
+            validation=_absolute(self.validation),
+            test=None if self.test is None else _absolute(self.test),
+        )
+
     def _check_split(self, split: str, value: str | list[str] | None) -> None:
         if self.kind == "text_pair":
             if value is not None and (isinstance(value, str) or len(value) != 2):
@@ -80,3 +96,10 @@ class DataRecipe(RecipeSection):
                 f"`data.{split}` must be a string for data.kind = {self.kind!r}; a list of two "
                 f"files is for 'text_pair'. Received: {value!r}"
             )
+
+
+def _absolute(name: str | list[str]) -> str | list[str]:
+    """A file, or both files of a pair, by absolute paths."""
+    if isinstance(name, list):
+        return [os.path.abspath(one) for one in name]
+    return os.path.abspath(name)

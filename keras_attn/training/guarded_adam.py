@@ -1,5 +1,6 @@
 """Adam that a gradient which is not a number cannot spoil (Section 5.3)."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -19,9 +20,10 @@ class GuardedAdam(keras.optimizers.Adam):
 
     - Under `tf.distribute` the gradients are added up first. So `global_clipnorm` bounds the norm
       of the gradient of the global batch, as on one device; Keras clips each replica's own.
-    - An update whose gradient has a NaN or an infinity changes nothing: no weight, no moment, no
-      count of iterations. It is counted in `withheld_updates`, and those that follow are withheld
-      as well, so that whoever looks after a while finds the weights as they were before.
+    - An update whose gradient has a NaN or an infinity is withheld: it changes no weight, no moment
+      and no count of iterations. `withheld_updates` counts them, and the end of `fit` warns if
+      there were any. With `withhold_later_updates` all that follow are withheld as well, so that
+      whoever looks after a while finds the weights as they were before; `train` does so, and stops.
     - With `ema_decay` it keeps the moving average of every weight (Polyak and Juditsky, 1992):
 
           decay   = min(ema_decay, t / (t + 9))             t: updates made before
@@ -31,7 +33,7 @@ class GuardedAdam(keras.optimizers.Adam):
       into the model, and takes them out again. (Keras' `use_ema` replaces the weights whenever a
       `fit` ends, and then the next `fit` goes on from the averages.)
     - With `scales_loss` the loss is multiplied before it is differentiated, for float16: by as much
-      as the gradients bear. An update withheld halves the factor and is no error; 2,000 good ones
+      as the gradients bear. A withheld update halves the factor and is no error; 2,000 good ones
       double it. (`keras.optimizers.LossScaleOptimizer` looks at one replica's gradients alone.)
 
     Args:
@@ -39,6 +41,7 @@ class GuardedAdam(keras.optimizers.Adam):
         ema_decay: float in [0, 1) or None. How much of the average each update leaves; None:
             no averages.
         scales_loss: bool. Whether to scale the loss.
+        withhold_later_updates: bool. Whether one withheld update withholds all that follow.
         name: str. The name of the optimizer.
         **options: those of `keras.optimizers.Adam`, except `use_ema`, `weight_decay`,
             `loss_scale_factor` and `gradient_accumulation_steps`.
@@ -60,6 +63,7 @@ class GuardedAdam(keras.optimizers.Adam):
         learning_rate: Any = 0.001,
         ema_decay: float | None = None,
         scales_loss: bool = False,
+        withhold_later_updates: bool = False,
         name: str = "guarded_adam",
         **options: Any,
     ) -> None:
@@ -71,13 +75,15 @@ class GuardedAdam(keras.optimizers.Adam):
         for option in _REFUSED:
             if options.get(option):
                 raise ValueError(
-                    f"`{option}` must be left out: an update withheld would not be without it. "
-                    f"Received: {option}={options[option]}"
+                    f"`{option}` must be left out: it would change weights even where an update is "
+                    f"withheld. Received: {option}={options[option]}"
                 )
         super().__init__(learning_rate, name=name, **options)
         self.ema_decay = ema_decay
         self.scales_loss = bool(scales_loss)
+        self.withhold_later_updates = bool(withhold_later_updates)
         self._averages: list[keras.Variable] = []
+        self._withheld_before = 0  # the last `fit`
 
     def build(self, var_list: list[keras.Variable]) -> None:
         """Makes the moments, the averages and the counts."""
@@ -118,7 +124,7 @@ class GuardedAdam(keras.optimizers.Adam):
             unscale = 1.0 / tf.convert_to_tensor(self._loss_scale)
             present = [each * unscale for each in present]
         self._may_apply = tf.math.is_finite(tf.linalg.global_norm(present))
-        if not self.scales_loss:
+        if self.withhold_later_updates and not self.scales_loss:
             self._may_apply &= tf.equal(tf.convert_to_tensor(self.withheld_updates), 0)
         summed = iter(present)
         grads = [None if each is None else next(summed) for each in grads]
@@ -172,8 +178,22 @@ class GuardedAdam(keras.optimizers.Adam):
         value = tf.convert_to_tensor(value)
         return tf.where(self._may_apply, value, tf.zeros((), value.dtype))
 
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
+        """Keras calls this at the end of `fit`: warns of the updates that were withheld in it."""
+        super().finalize_variable_values(var_list)
+        withheld = int(keras.ops.convert_to_numpy(self.withheld_updates)) if self.built else 0
+        new, self._withheld_before = withheld - self._withheld_before, withheld
+        if new > 0 and not (self.scales_loss or self.withhold_later_updates):
+            warnings.warn(
+                f"{new:,} updates were withheld, because a gradient was NaN or infinite; the "
+                "weights are those of the other updates. Look for wrong labels or inputs, or for a "
+                "learning rate that is too high.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     def swap_averages(self) -> None:
-        """Exchanges the weights and their averages; twice is as not at all.
+        """Exchanges the weights and their averages; a second call exchanges them back.
 
         Raises:
             ValueError: without `ema_decay`.
@@ -190,5 +210,9 @@ class GuardedAdam(keras.optimizers.Adam):
         config = super().get_config()
         for option in (*_REFUSED, "ema_momentum", "ema_overwrite_frequency"):
             config.pop(option)
-        config.update(ema_decay=self.ema_decay, scales_loss=self.scales_loss)
+        config.update(
+            ema_decay=self.ema_decay,
+            scales_loss=self.scales_loss,
+            withhold_later_updates=self.withhold_later_updates,
+        )
         return config

@@ -125,6 +125,7 @@ def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) 
         global_clipnorm=recipe.clip_norm,
         ema_decay=recipe.ema_decay,
         scales_loss=recipe.dtype_policy == "mixed_float16",
+        withhold_later_updates=True,
     )
     perplexity = Perplexity()
     has_replicas = model.distribute_strategy.num_replicas_in_sync > 1

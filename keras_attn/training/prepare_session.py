@@ -1,5 +1,6 @@
 """Everything before the first update of a training: checks, data, tokenizer, model, checkpoint."""
 
+import dataclasses
 import importlib.util
 import math
 import os
@@ -117,7 +118,9 @@ def _begin(session: TrainingSession, fingerprints: dict[str, str]) -> None:
     run, step = session.run, session.steps.step
     run.tidy()
     run.write_information("running", step=step, data=fingerprints)
-    session.recipe.to_toml(run.recipe)
+    # So that the run may be resumed from another working directory.
+    data = session.recipe.data.with_absolute_paths()
+    dataclasses.replace(session.recipe, data=data).to_toml(run.recipe)
     if not step:
         shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
         session.tokenizers.save(run.tokenizer)

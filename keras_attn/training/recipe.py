@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.resources
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -188,7 +189,8 @@ class Recipe:
         Args:
             values: mapping of `"section.field"` (or `"model.overrides.num_layers"`,
                 `"decoding.config.num_beams"`) to a value. A string is read as a TOML value where it
-                is one, and as itself otherwise; `"none"` empties a field that may be empty.
+                is one, a table or list also as JSON, and else as itself; `"none"` empties a field
+                that may be empty.
 
         Returns:
             The new recipe.
@@ -255,8 +257,18 @@ def _parsed(value: Any) -> Any:
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        return value
+        return _parsed_json(value)
     return parsed["value"] if set(parsed) == {"value"} else value
+
+
+def _parsed_json(value: str) -> Any:
+    """A table or a list that is written as in JSON, or the string itself."""
+    if not value.startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _set_entry(

@@ -153,7 +153,7 @@ def _described_type(annotation: Any) -> str:
         str: "a string",
         bool: "true or false",
         type(None): "none",
-        dict: "a table",
+        dict: 'a table, such as {num_layers = 3} or {"num_layers": 3}',
         list: "a list of strings",
     }
     return " or ".join(

@@ -10,9 +10,15 @@ from keras_attn.training.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
 
-_FIXED_SECTIONS = ("data", "tokenizer", "model")
-# The seed draws the phrasebook and the order of batches; the policy shapes the optimizer's state.
-_FIXED_IN_TRAINING = ("seed", "dtype_policy")
+_FIXED_SECTIONS = ("tokenizer", "model")
+_FIXED_FIELDS = (
+    # Where the pairs lie and what the files are called may change: their fingerprint guards them.
+    ("data", "max_source_tokens"),
+    ("data", "max_target_tokens"),
+    # The seed draws the phrasebook and the order of batches; the policy shapes the optimizer.
+    ("training", "seed"),
+    ("training", "dtype_policy"),
+)
 
 
 def resolve_recipe(
@@ -29,7 +35,7 @@ def resolve_recipe(
         Recipe.
 
     Raises:
-        ValueError: if there is none, or data, tokenizer, model, seed or precision differ.
+        ValueError: if there is none, or tokenizer, model, seed or precision differ.
     """
     if recipe is None:
         if not (resume and run.recipe.is_file()):
@@ -57,8 +63,7 @@ def _fixed_fields(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for section in _FIXED_SECTIONS:
         for field in dataclasses.fields(getattr(recipe, section)):
             yield section, field.name
-    for name in _FIXED_IN_TRAINING:
-        yield "training", name
+    yield from _FIXED_FIELDS
 
 
 def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:

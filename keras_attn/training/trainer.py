@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
+from keras_attn.training.callbacks.history_writer import read_validations
 from keras_attn.training.finish_run import choose_weights, make_translator, score_run
 from keras_attn.training.fit_session import FitSession
-from keras_attn.training.json_lines import read_lines
 from keras_attn.training.model_setup import build_model, compile_model
 from keras_attn.training.prepare_session import prepare_session
 from keras_attn.training.recipe import Recipe
@@ -119,6 +119,7 @@ def _finish(session: TrainingSession, started: float) -> None:
         "recipe": session.recipe.name,
         "steps": session.steps.step,
         "ended_by": session.ended_by,
+        "was_cut": session.was_cut,
         "epochs": session.steps.step / session.train_pipeline.steps_per_epoch,
         "seconds": time.monotonic() - started,
         "step_seconds": throughput.step_seconds,
@@ -135,6 +136,8 @@ def _finish(session: TrainingSession, started: float) -> None:
     write_json(session.run.report, report)
     counts = f"{session.steps.step:,} steps, ended by {session.ended_by}"
     show_line(session.console, f"finished: {session.run.path} ({counts})")
+    if session.was_cut:
+        show_line(session.console, _how_to_finish(session))
 
 
 def _result(session: TrainingSession, seconds: float) -> TrainingResult:
@@ -142,11 +145,21 @@ def _result(session: TrainingSession, seconds: float) -> TrainingResult:
     return TrainingResult(
         run=run.path,
         translator=Translator.load(run.translator),
-        history=read_lines(run.history),
+        history=read_validations(run.history),
         steps=session.steps.step,
         seconds=seconds,
         target_tokens_per_second=session.throughput.tokens_per_second,
         report=json.loads(run.report.read_text(encoding="utf-8")),
+    )
+
+
+def _how_to_finish(session: TrainingSession) -> str:
+    """What a time limit cut off, and the command that makes the rest."""
+    return (
+        f"the time limit cut this run at {session.steps.step:,} of {session.max_steps:,} updates, "
+        "so it has learned less than the recipe promises; make the others with "
+        f"keras-attn train --output {session.run.path} --resume "
+        "--set training.max_minutes=none"
     )
 
 

@@ -72,6 +72,9 @@ class TrainingRecipe(RecipeSection):
     validate_every_steps: int | None = described(
         None, "validate and save every so many updates; none: every pass over the data", minimum=1
     )
+    log_every_steps: int | None = described(
+        20, "write the training loss every so many updates; none: with validations only", minimum=1
+    )
     bleu_sentences: int = described(
         0, "validation sentences translated for BLEU at each validation; 0: none", minimum=0
     )

@@ -60,3 +60,12 @@ class TrainingSession:
     step_limit: str
     state: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     ended_by: str = ""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the time limit ended a training that has a number of updates to make."""
+        return (
+            self.ended_by.startswith("max_minutes")
+            and self.max_steps is not None
+            and self.steps.step < self.max_steps
+        )

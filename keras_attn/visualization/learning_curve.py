@@ -14,6 +14,7 @@ from keras_attn.visualization.drawing import (
     GREEN,
     LINE_COLORS,
     ORANGE,
+    SKY,
     Figure,
     check_output,
     drawing_style,
@@ -23,7 +24,14 @@ from keras_attn.visualization.read_history import read_history
 
 History = str | os.PathLike[str] | Sequence[Mapping[str, Any]]
 _PANELS = (
-    ("loss (nats per token)", (("loss", "training", BLUE), ("val_loss", "validation", ORANGE))),
+    (
+        "loss (nats per token)",
+        (
+            ("recent_loss", "training", BLUE),
+            ("loss", "training, since the validation before", SKY),
+            ("val_loss", "validation", ORANGE),
+        ),
+    ),
     (
         "BLEU (0 to 100)",
         (("bleu", "BLEU", GREEN), ("val_bleu", "BLEU, validation", LINE_COLORS[3])),
@@ -52,9 +60,9 @@ def plot_history(
 
     Args:
         history: Path of a `history.jsonl` or of a run directory, or a sequence of records. A record
-            is a mapping with `step` (or `epoch`) and any of `loss`, `val_loss`, `bleu`, `val_bleu`,
-            `learning_rate`. Where a step occurs twice, as after `--resume`, the later record
-            counts.
+            is a mapping with `step` (or `epoch`) and any of `recent_loss`, `loss`, `val_loss`,
+            `bleu`, `val_bleu`, `learning_rate`. Where a step occurs twice, as after `--resume`, the
+            later record counts.
         output: str or path ending in .png, .svg or .pdf. Missing directories are made.
         title: str. The heading.
 

@@ -165,3 +165,28 @@ def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, begun, tm
     with pytest.raises(ValueError, match="`data.directory` must be a directory that exists"):
         train(recipe, run, resume=True, progress=False)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_goes_on_from_another_working_directory(begun, straight, tmp_path, monkeypatch):
+    run = shutil.copytree(begun, tmp_path / "moved" / "run")
+    monkeypatch.chdir(tmp_path / "moved")
+    train(None, run, resume=True, progress=False, console=None)  # to the step that it was begun for
+    recipe = Recipe.from_run(run).override({"training.max_steps": "6"})
+    train(recipe, "run", resume=True, progress=False)
+    assert_same_checkpoint(run, straight, step=6)
+
+
+def test_a_run_goes_on_where_its_files_have_other_names_and_lie_elsewhere(
+    recipe, begun, straight, tmp_path
+):
+    run = shutil.copytree(begun, tmp_path / "run")
+    corpus = shutil.move(tmp_path / "corpus", tmp_path / "texts")
+    for file in list(Path(corpus).glob("train.*")):
+        file.rename(file.with_name(f"learn{file.suffix}"))
+    places = {
+        "data.directory": str(corpus),
+        "data.train": '["learn.en", "learn.de"]',
+        "data.test": "none",
+    }
+    train(recipe.override(places), run, resume=True, progress=False)
+    assert_same_checkpoint(run, straight, step=6)

@@ -59,7 +59,7 @@ def test_with_finite_gradients_it_is_keras_adam(jit_compile, clip):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_bad_number_withholds_the_whole_update_and_those_after_it(bad):
     variables = weights()
-    optimizer = GuardedAdam(0.01, ema_decay=0.9)
+    optimizer = GuardedAdam(0.01, ema_decay=0.9, withhold_later_updates=True)
     first, second, third = gradients(3)
     optimizer.apply(first, variables)
     before = values(variables), values(optimizer.variables)
@@ -146,3 +146,27 @@ def test_it_comes_back_from_its_config_and_its_file(tmp_path):
 def test_what_it_cannot_guard_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         GuardedAdam(0.1, **options)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_plain_fit_leaves_out_the_bad_batch_makes_the_others_and_says_so(jit_compile):
+    inputs = np.random.default_rng(5).normal(size=(5, 3)).astype("float32")
+    labels = inputs.sum(axis=1, keepdims=True)
+    spoiled = inputs.copy()
+    spoiled[2] = np.nan
+
+    def fitted(optimizer, inputs, labels):
+        keras.utils.set_random_seed(7)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile(optimizer, "mse", jit_compile=jit_compile)
+        model.fit(inputs, labels, batch_size=1, shuffle=False, verbose=0)
+        return model
+
+    with pytest.warns(RuntimeWarning, match="^1 updates were withheld") as caught:
+        ours = fitted(GuardedAdam(0.1), spoiled, labels)
+    assert sum("withheld" in str(one.message) for one in caught) == 1
+    others = np.delete(inputs, 2, axis=0), np.delete(labels, 2, axis=0)
+    theirs = fitted(keras.optimizers.Adam(0.1), *others)
+    for left, right in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-6)
+    ours.fit(*others, verbose=0)  # nothing new: no warning

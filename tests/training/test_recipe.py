@@ -127,3 +127,14 @@ def test_an_unknown_recipe_lists_the_nearest_names(tmp_path):
         Recipe.named("multi30k_de_en")
     with pytest.raises(ValueError, match="nowhere.toml"):
         Recipe.named(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("text", ["{num_layers = 3}", '{"num_layers": 3}'])
+def test_a_table_is_set_as_toml_or_json(text):
+    recipe = Recipe.named("phrasebook_tiny").override({"model.overrides": text})
+    assert recipe.model.overrides == {"num_layers": 3}
+
+
+def test_a_table_that_is_none_is_refused_with_an_example():
+    with pytest.raises(ValueError, match=r"a table, such as \{num_layers = 3\} or"):
+        Recipe.named("phrasebook_tiny").override({"model.overrides": "num_layers"})

@@ -139,6 +139,7 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
             "training.ema_decay": "0.5",
             "training.accumulation_steps": "2",
             "training.sample_sentences": "1",
+            "training.log_every_steps": "1",
         }
     )
     straight = train(recipe, tmp_path / "straight", progress=False)
@@ -159,6 +160,10 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
         for name in ("step", "loss", "perplexity", "val_loss", "learning_rate"):
             assert ours[name] == theirs[name], name
+    lines = [read_lines(tmp_path / run / "history.jsonl") for run in ("run", "straight")]
+    logged = [[line for line in each if "recent_loss" in line] for each in lines]
+    assert [line["step"] for line in lines[0]] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in logged[0]] == [1, 3, 5] and logged[0] == logged[1]
     samples = [(tmp_path / run / "samples.jsonl").read_text() for run in ("run", "straight")]
     assert samples[0] == samples[1]
     sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
@@ -418,8 +423,12 @@ def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
     ],
 )
 def test_the_report_names_the_limit_that_ended_the_training(recipe, tmp_path, overrides, reason):
-    result = train(recipe.override(overrides), tmp_path / "run", progress=False)
+    output = io.StringIO()
+    console = Console(file=output, width=400)
+    result = train(recipe.override(overrides), tmp_path / "run", console=console)
     assert result.report["ended_by"] == reason
+    was_cut = "max_minutes" in reason
+    assert result.report["was_cut"] == was_cut == ("the time limit cut this" in output.getvalue())
 
 
 def test_steps_end_it_where_nothing_else_does(straight):

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_attn.training.json_lines import read_lines
+from keras_attn.training.callbacks.history_writer import read_validations
 from keras_attn.training.workers import Workers
 
 
@@ -45,7 +45,7 @@ class EarlyStopping(keras.callbacks.Callback):
     @property
     def reached(self) -> bool:
         """Whether the last `patience` validations all were no better than one before them."""
-        values = [self._sign * line[self._monitor] for line in read_lines(self._history)]
+        values = [self._sign * line[self._monitor] for line in read_validations(self._history)]
         if len(values) <= self._patience:
             return False
         return max(values[-self._patience :]) <= max(values[: -self._patience])

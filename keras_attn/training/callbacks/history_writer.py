@@ -1,4 +1,4 @@
-"""Writes what every validation gave to `history.jsonl`."""
+"""Writes losses, and what every validation gave, to `history.jsonl`."""
 
 import os
 import time
@@ -9,11 +9,16 @@ import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
-from keras_attn.training.json_lines import append_lines, drop_lines_after
+from keras_attn.training.json_lines import append_lines, drop_lines_after, read_lines
 
 
 class HistoryWriter(keras.callbacks.Callback):
-    """Appends one JSON object a validation: step, metrics, learning rate, speed, seconds.
+    """Appends a JSON object a validation, and in between one every few updates.
+
+    That of a validation has the step, all metrics, learning rate, speed and seconds. The others
+    have the step, the learning rate, and in `recent_loss` the mean training loss since the line
+    before; `loss_sum` and `loss_rows`, the sum and the number of rows since the last validation,
+    let a resumed run go on with the very same numbers.
 
     A run that is resumed from step n keeps the lines up to n and drops later ones, which belong to
     updates that are made again. It comes before the checkpoint is written, so that no checkpoint is
@@ -23,20 +28,66 @@ class HistoryWriter(keras.callbacks.Callback):
         path: path. The file, one JSON object a line.
         steps: StepCounter. Where the run is.
         throughput: Throughput or None. The speed, if it is measured.
+        log_every_steps: int or None. Updates between two lines without a validation; None: no such
+            lines.
+        validate_every_steps: int. Updates between two validations.
     """
 
     def __init__(
-        self, path: str | os.PathLike, steps: StepCounter, throughput: Throughput | None = None
+        self,
+        path: str | os.PathLike,
+        steps: StepCounter,
+        throughput: Throughput | None = None,
+        log_every_steps: int | None = None,
+        validate_every_steps: int = 1,
     ) -> None:
         super().__init__()
         self._path = Path(path)
         self._steps = steps
         self._throughput = throughput
         self._started = time.monotonic()
+        self._log_every_steps = log_every_steps
+        self._validate_every_steps = validate_every_steps
+        self._next_log_step = 0
+        self._sum_before = self._rows_before = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Drops the lines of steps that are made again."""
         drop_lines_after(self._path, self._steps.step)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes up the sums where the last line left them, if it is one of this stretch."""
+        every = self._log_every_steps
+        if every is None:
+            return
+        step = self._steps.step
+        stretch_began = step - step % self._validate_every_steps
+        lines = [line for line in read_lines(self._path) if line["step"] > stretch_began]
+        last = lines[-1] if lines else {}
+        self._sum_before = last.get("loss_sum", 0.0)
+        self._rows_before = last.get("loss_rows", 0.0)
+        self._next_log_step = step - step % every + every
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Appends a line of the loss if it is time for one, and no validation comes anyway."""
+        step, every = self._steps.step, self._log_every_steps
+        if every is None or step < self._next_log_step:
+            return
+        self._next_log_step = step - step % every + every
+        if step % self._validate_every_steps == 0:
+            return
+        loss = next(metric for metric in self.model.metrics if metric.name == "loss")
+        loss_sum, loss_rows = float(loss.total), float(loss.count)
+        rows = max(loss_rows - self._rows_before, 1.0)
+        line = {
+            "step": step,
+            "recent_loss": (loss_sum - self._sum_before) / rows,
+            "loss_sum": loss_sum,
+            "loss_rows": loss_rows,
+            "learning_rate": float(self.model.optimizer.learning_rate),
+        }
+        self._sum_before, self._rows_before = loss_sum, loss_rows
+        append_lines(self._path, [line])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Appends one line."""
@@ -47,3 +98,15 @@ class HistoryWriter(keras.callbacks.Callback):
             line["target_tokens_per_second"] = self._throughput.recent_tokens_per_second
         line["seconds"] = time.monotonic() - self._started
         append_lines(self._path, [line])
+
+
+def read_validations(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The lines of a history that a validation wrote.
+
+    Args:
+        path: path. `history.jsonl`.
+
+    Returns:
+        list of dict.
+    """
+    return [line for line in read_lines(path) if "recent_loss" not in line]
