@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format clean distclean
+.PHONY: help demo test test-slow test-backends lint format clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,8 +22,12 @@ demo: $(VENV)/.installed-plots ## Train, evaluate and use a small model on the b
 test: lint ## Check the sources, then run the default tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.installed-dev ## Run the tests that take minutes
+test-slow: $(VENV)/.installed-dev test-backends ## Run the tests that take minutes
 	$(PYTEST) -m slow
+
+test-backends: .venv-jax/.installed .venv-torch/.installed ## Run layers and models under JAX and PyTorch
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest --noconftest tests/backends
+	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --noconftest tests/backends
 
 lint: $(VENV)/.installed-dev ## Check style, types and the floors of the house
 	$(BIN)/ruff check
@@ -39,8 +43,8 @@ clean: ## Remove caches and build products
 	rm -rf build dist keras_attn.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find keras_attn tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## Remove the virtual environment as well
-	rm -rf .venv
+distclean: clean ## Remove the virtual environments as well
+	rm -rf .venv .venv-jax .venv-torch
 
 # A stamp a step: nothing is installed again until the list of requirements changes.
 
@@ -51,6 +55,19 @@ $(VENV)/.made:
 		{ echo "$(PYTHON) lacks the venv module (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Keras' other backends, each without TensorFlow.
+BACKEND_TOOLS := "keras>=3.15,<3.16" h5py numpy pytest wrapt
+
+.venv-jax/.installed:
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check $(BACKEND_TOOLS) "jax>=0.10,<0.11"
+	@touch $@
+
+.venv-torch/.installed:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check $(BACKEND_TOOLS) "torch==2.13.0"
 	@touch $@
 
 $(VENV)/.installed-plots: $(VENV)/.made setup.py keras_attn/version.py

@@ -73,14 +73,14 @@ class Seq2SeqModel(DenseInputs, keras.Model):
         }
         return [spec]
 
-    def train_step(self, data):
+    def train_step(self, *args):
         """As `keras.Model.train_step`, or what was set as `training_step` in its place."""
         step = super().train_step if self.training_step is None else self.training_step
-        return self._reducible(step(data))
+        return self._reducible(step(*args))
 
-    def test_step(self, data):
+    def test_step(self, *args):
         """As `keras.Model.test_step`."""
-        return self._reducible(super().test_step(data))
+        return self._reducible(super().test_step(*args))
 
     def _reducible(self, logs):
         """Logs as Keras can take their mean over several machines: along an axis.

@@ -138,7 +138,7 @@ def _are_few_queries_of_unknown_rows(tensor: Tensor, most: int = _FEW_QUERIES) -
     against 290. XLA knows the number of rows.
     """
     shape = tensor.shape
-    return len(shape) > 2 and shape[0] is None and shape[-2] is not None and shape[-2] <= most
+    return len(shape) > 2 and shape[0] is None and _is_known(shape[-2]) and shape[-2] <= most
 
 
 def _are_few_queries(query: Tensor) -> bool:
@@ -149,4 +149,10 @@ def _are_few_queries(query: Tensor) -> bool:
     of 64, while the weights of the base model pass through the processor's cache; in a plain graph
     26 instead of 69 ms for 64 sentences and 32 positions in 6 layers. Elsewhere it is as good.
     """
-    return len(query.shape) > 2 and 1 < (query.shape[-2] or 0) <= _FEW_QUERIES
+    length = query.shape[-2]
+    return len(query.shape) > 2 and _is_known(length) and 1 < length <= _FEW_QUERIES
+
+
+def _is_known(size: Any) -> bool:
+    """Whether a size is a number: it is None in TensorFlow and a symbol in JAX where it is not."""
+    return isinstance(size, int)

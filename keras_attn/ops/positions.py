@@ -43,5 +43,6 @@ def sinusoidal_encoding(
         encoding = np.where(is_cosine, np.cos(angles), np.sin(angles))
         return ops.convert_to_tensor(encoding.astype("float32"))
     positions = ops.arange(length, dtype="int32") + ops.cast(start_index, "int32")
-    angles = ops.cast(positions, "float32")[:, None] * frequencies.astype("float32")  # (T, D)
+    frequencies = ops.convert_to_tensor(frequencies.astype("float32"))
+    angles = ops.cast(positions, "float32")[:, None] * frequencies  # (T, D)
     return ops.where(is_cosine, ops.cos(angles), ops.sin(angles))

@@ -1,0 +1,144 @@
+"""`ops`, `layers` and `models` compute the same under JAX and PyTorch as the formulas say.
+
+`make test-backends` runs this file in an environment of its own for each backend, without
+TensorFlow. Under TensorFlow it runs with all other tests.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_attn
+from keras_attn.layers import (
+    EncoderBlock,
+    FeedForward,
+    LearnedPositionEmbedding,
+    MultiHeadAttention,
+    SinusoidalPositionEncoding,
+    TokenEmbedding,
+)
+from keras_attn.layers.dropout import Dropout, random_bits
+from keras_attn.ops import causal_mask, scaled_dot_product_attention
+
+B, T, S, D, H, V = 3, 5, 7, 12, 3, 23
+SIZES = {"hidden_dim": D, "intermediate_dim": 17, "num_heads": H}
+random = np.random.default_rng(2)
+QUERY = random.normal(size=(B, T, D)).astype("float32")
+VALUE = random.normal(size=(B, S, D)).astype("float32")
+SOURCE = np.array(
+    [[4, 5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0, 0], [12, 13, 14, 15, 3, 0, 0]], "int32"
+)
+TARGET = np.array([[2, 4, 5, 6, 7], [2, 8, 9, 0, 0], [2, 10, 11, 12, 0]], "int32")
+INPUTS = {"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET}
+
+
+def numpy(tensor) -> np.ndarray:
+    return ops.convert_to_numpy(tensor)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def test_attention_is_equation_1() -> None:
+    mask = random.random((B, T, S)) < 0.7
+    mask[..., 0] = True
+    output, weights = scaled_dot_product_attention(
+        ops.convert_to_tensor(QUERY),
+        ops.convert_to_tensor(VALUE),
+        ops.convert_to_tensor(VALUE),
+        mask,
+    )
+    query, value = QUERY.astype("float64"), VALUE.astype("float64")
+    expected = softmax(np.where(mask, query @ value.swapaxes(1, 2) / D**0.5, -np.inf))
+    np.testing.assert_allclose(numpy(weights), expected, atol=1e-6)
+    np.testing.assert_allclose(numpy(output), expected @ value, atol=1e-5)
+
+
+def test_the_causal_mask_is_a_triangle() -> None:
+    np.testing.assert_array_equal(numpy(causal_mask(T)), np.tril(np.ones((T, T), bool)))
+
+
+def test_multi_head_attention_is_keras_own() -> None:
+    ours, theirs = MultiHeadAttention(H, 4), keras.layers.MultiHeadAttention(H, 4)
+    expected = theirs(QUERY, VALUE)
+    ours.build(QUERY.shape, VALUE.shape)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(numpy(ours(QUERY, VALUE)), numpy(expected), atol=1e-5)
+
+
+def test_position_encodings_are_added() -> None:
+    positions, pairs = np.arange(T)[:, None], np.arange(D) // 2
+    angles = positions * 10_000.0 ** (-2 * pairs / D)
+    expected = QUERY + np.where(np.arange(D) % 2, np.cos(angles), np.sin(angles))
+    np.testing.assert_allclose(numpy(SinusoidalPositionEncoding()(QUERY)), expected, atol=1e-5)
+    learned = LearnedPositionEmbedding(9)
+    learned.build(QUERY.shape)
+    table = numpy(learned.embeddings)
+    np.testing.assert_allclose(
+        numpy(learned(QUERY, start_index=2)), QUERY + table[2 : 2 + T], atol=1e-6
+    )
+
+
+def test_random_bits_are_the_hash_of_32_bits() -> None:
+    def mix(number: int) -> int:
+        for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+            number = (number ^ (number >> shift)) * factor % 2**32
+        return number ^ (number >> 16)
+
+    seed = (123_456_789, 3)
+    key = mix(seed[0])
+    call = mix((seed[1] + mix((key + 1) % 2**32)) % 2**32)
+    expected = [mix((mix(i ^ key) + call) % 2**32) for i in range(20)]
+    bits = random_bits((4, 5), ops.convert_to_tensor(np.array(seed, "int32")))
+    assert numpy(bits).ravel().tolist() == expected
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_drops_as_many_as_its_rate(rate: float) -> None:
+    kept = numpy(Dropout(rate, seed=1)(ops.ones((400, 100)), training=True))
+    assert abs((kept == 0).mean() - rate) < 0.01
+    np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-6)
+
+
+def test_a_masked_token_changes_nothing() -> None:
+    block, embedding = EncoderBlock(**SIZES), TokenEmbedding(V, D)
+    short = numpy(block(embedding(SOURCE[2:, :5])))
+    np.testing.assert_allclose(numpy(block(embedding(SOURCE[2:])))[:, :5], short, atol=1e-5)
+
+
+def test_cached_steps_equal_the_full_pass() -> None:
+    model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
+    expected, state = numpy(model(INPUTS)), model.start(SOURCE, max_length=T)
+    for step in range(T):
+        logits, state = model.decode_step(TARGET[:, step : step + 1], state)
+        real = TARGET[:, step] != 0
+        np.testing.assert_allclose(numpy(logits)[real], expected[real, step], atol=1e-5)
+
+
+def test_layers_work_in_a_functional_model_of_any_length_and_are_saved(tmp_path) -> None:
+    token_ids = keras.Input((None,), dtype="int32")
+    hidden = SinusoidalPositionEncoding()(TokenEmbedding(V, D)(token_ids))
+    hidden = FeedForward(17)(EncoderBlock(**SIZES)(hidden))
+    model = keras.Model(token_ids, keras.layers.Dense(2)(hidden))
+    assert model(SOURCE).shape == (B, S, 2)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(numpy(again(SOURCE[:, :4])), numpy(model(SOURCE[:, :4])), atol=1e-6)
+
+
+def test_vectors_of_any_length_go_into_a_functional_model() -> None:
+    vectors = keras.Input((None, D))
+    model = keras.Model(vectors, EncoderBlock(**SIZES)(vectors))
+    assert model(QUERY).shape == (B, T, D) and model(VALUE).shape == (B, S, D)
+
+
+def test_the_transformer_is_trained_by_plain_fit() -> None:
+    model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(INPUTS, TARGET, epochs=12, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] - 0.3
