@@ -26,11 +26,14 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
         binary stream.
 
     Raises:
-        ValueError: if the file cannot be read, or is not UTF-8; the line is named.
+        ValueError: if the file cannot be read, or is not UTF-8 (the line is named), or standard
+            input is closed.
     """
     with contextlib.ExitStack() as stack:
-        stream: BinaryIO = sys.stdin.buffer
-        if path is not None and path != "-":
+        stream: BinaryIO
+        if path is None or path == "-":
+            stream = _standard_input()
+        else:
             try:
                 stream = stack.enter_context(open(path, "rb"))
             except OSError as error:
@@ -43,6 +46,14 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
                 pass
             stream.seek(start)
         yield stream
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise ValueError(
+            "`--input` must be a file where standard input is closed. Received: no file."
+        )
+    return sys.stdin.buffer
 
 
 def _is_regular_file(stream: BinaryIO) -> bool:
