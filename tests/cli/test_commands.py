@@ -76,6 +76,23 @@ def test_evaluate_prints_the_scores_and_writes_the_translations(
     assert capsys.readouterr().out.startswith("BLEU = ")
 
 
+@pytest.mark.parametrize("option", ["--bleu-tokenizer", "--tokenize"])
+def test_evaluate_takes_a_tokenizer_for_bleu(
+    option: str, run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "s", "两只狗在公园里奔跑。")
+    command = ["evaluate", str(run_directory), "--source", file, "--reference", file]
+    assert main([*command, option, "char", "--json"]) == 0
+    values = json.loads(only_line(capsys.readouterr().out))
+    assert "tok:char" in values["signatures"]["bleu"]
+    assert not any("BLEU" in note for note in values["notes"])
+    assert main(command) == 0
+    assert "note: BLEU means nothing here" in capsys.readouterr().out
+    assert main([*command, option, "chr"]) == 2
+    error = only_line(capsys.readouterr().err)
+    assert "`--bleu-tokenizer`" in error and "nearest: char" in error
+
+
 @pytest.mark.parametrize("command", ["score", "evaluate"])
 @pytest.mark.parametrize(
     ("second", "words"),

@@ -17,6 +17,7 @@ class ValidationBleu(keras.callbacks.Callback):
         sources: sequence of str. The validation sentences.
         references: sequence of reference streams, each as long as `sources`.
         workers: Workers or None. Those that train together; the chief translates for all.
+        bleu_tokenizer: str or None. sacreBLEU's; None for its default.
 
     Attributes:
         signature: str. sacreBLEU's signature of the last BLEU; "" before the first.
@@ -29,12 +30,14 @@ class ValidationBleu(keras.callbacks.Callback):
         sources: Sequence[str],
         references: Sequence[Sequence[str | None]],
         workers: Workers | None = None,
+        bleu_tokenizer: str | None = None,
     ) -> None:
         super().__init__()
         self._translate = translate
         self._sources = list(sources)
         self._references = references
         self._workers = workers or Workers()
+        self._bleu_tokenizer = bleu_tokenizer
         self.signature = ""
         self.translations: list[str] = []
 
@@ -43,7 +46,9 @@ class ValidationBleu(keras.callbacks.Callback):
         bleu = chrf = 0.0
         if self._workers.is_chief:
             self.translations = list(self._translate(self._sources))
-            scores = corpus_scores(self.translations, self._references)
+            scores = corpus_scores(
+                self.translations, self._references, bleu_tokenizer=self._bleu_tokenizer
+            )
             self.signature = scores.signatures["bleu"]
             bleu, chrf = scores.bleu, scores.chrf
         bleu, chrf = self._workers.from_chief(bleu), self._workers.from_chief(chrf)
