@@ -9,7 +9,7 @@ from keras_attn.evaluation.bleu_tokenizer import (
     unspaced_notes,
 )
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
-from keras_attn.evaluation.evaluate import EvaluationReport, evaluate
+from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
 
@@ -18,6 +18,7 @@ __all__ = [
     "CorpusScores",
     "EvaluationReport",
     "SPLITS_AT_SPACES",
+    "SupportsTranslate",
     "corpus_scores",
     "default_bleu_tokenizer",
     "evaluate",

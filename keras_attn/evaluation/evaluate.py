@@ -95,7 +95,9 @@ class EvaluationReport:
         lines = self.scores.lines()
         if self.empty:
             lines.append(f"empty source sentences: {self.empty}")
-        if self.truncated:
+        if self.truncated is None:
+            lines.append("truncated sentences: unknown, as this translator does not count them")
+        elif self.truncated:
             lines.append(f"truncated sentences: {self.truncated}")
         lines.append(
             f"translated in {self.seconds:.1f} seconds "

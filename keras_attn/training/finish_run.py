@@ -183,6 +183,9 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
 
 
 def _bleu_line(scores: dict[str, Any]) -> str:
-    """BLEU, chrF and the signature in a line."""
+    """BLEU, chrF, the signature and what was truncated in a line."""
     signature = scores["signatures"]["bleu"]
-    return f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
+    line = f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
+    if scores["truncated"]:
+        line += f", {scores['truncated']:,} of {scores['sentences']:,} truncated"
+    return line

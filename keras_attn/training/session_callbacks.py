@@ -79,7 +79,7 @@ def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.cal
         references = [list(some.targets)]
         result.append(
             ValidationBleu(
-                translator.translate, some.sources, references, session.workers,
+                translator, some.sources, references, session.workers,
                 session.recipe.bleu_tokenizer,
             )
         )  # fmt: skip
@@ -88,8 +88,8 @@ def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.cal
         some = validation.take(settings.sample_sentences)
         result.append(
             SampleTranslations(
-                translator.translate, some.sources, some.targets, run.samples, session.steps,
-                lambda line: show_line(session.console, line),
+                translator.translate_detailed, some.sources, some.targets, run.samples,
+                session.steps, lambda line: show_line(session.console, line),
             )
         )  # fmt: skip
     return result

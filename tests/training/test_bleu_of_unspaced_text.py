@@ -50,12 +50,12 @@ def test_every_bleu_of_a_run_is_by_the_tokenizer_of_its_target_language(
 ):
     tokenizers = []
 
-    def remember(translations, references, **options):
+    def remember(translator, sources, references, **options):
         tokenizers.append(options["bleu_tokenizer"])
-        return scores(translations, references, **options)
+        return evaluate(translator, sources, references, **options)
 
-    scores = validation_bleu.corpus_scores
-    monkeypatch.setattr(validation_bleu, "corpus_scores", remember)
+    evaluate = validation_bleu.evaluate
+    monkeypatch.setattr(validation_bleu, "evaluate", remember)
     report = train(recipe, tmp_path / "run", progress=False).report
     assert set(tokenizers) == {"zh"}
     for split in ("validation", "test"):
