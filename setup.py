@@ -29,6 +29,8 @@ REQUIREMENTS = [
 
 BEAM = ["apache-beam>=2.77,<3"]
 CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
+JAPANESE = ["sacrebleu[ja]>=2.6,<3"]  # MeCab, which BLEU's tokenizer ja-mecab calls
+KOREAN = ["sacrebleu[ko]>=2.6,<3"]
 PLOTS = ["matplotlib>=3.10,<4"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
@@ -61,6 +63,8 @@ setup(
     extras_require={
         "beam": BEAM,
         "ctranslate2": CTRANSLATE2,
+        "japanese": JAPANESE,
+        "korean": KOREAN,
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,

@@ -18,8 +18,9 @@ class Translation:
         log_probability: float. Natural logarithm of the probability that the model gives to these
             tokens and the end token after them.
         score: float. What the search ranked by: the log-probability after the length penalty.
-        truncated: bool. True if the source was cut to the longest the translator reads, or the
-            search had to end the translation at the longest it writes.
+        truncated: bool or None. True if the source was cut to the longest the translator reads, or
+            the search had to end the translation at the longest it writes. None where that is not
+            known: a SavedModel that an earlier version exported does not tell.
         alternatives: tuple of Translation. The rest of the n-best, best first.
         source_tokens: tuple of str. The pieces of the source that were read, and the end token.
         attention: array, (L, H, T, S), or None. Cross-attention of every layer and head, from each
@@ -35,7 +36,7 @@ class Translation:
     tokens: tuple[str, ...] = ()
     log_probability: float = 0.0
     score: float = 0.0
-    truncated: bool = False
+    truncated: bool | None = False
     alternatives: tuple[Translation, ...] = ()
     source_tokens: tuple[str, ...] = ()
     attention: np.ndarray | None = None
@@ -43,12 +44,13 @@ class Translation:
 
 @dataclasses.dataclass(frozen=True)
 class TranslationReport:
-    """Counts over the lines of one call: nothing is dropped or cut silently.
+    """Counts over the lines of one call of `translate` or `score`: nothing is cut silently.
 
     Args:
         lines: int. Lines given, and lines returned.
-        empty: int. Lines without a single token; their translation is empty.
-        truncated: int. Lines whose translation is `truncated`, for either reason.
+        empty: int. Sources without a single token; their translation is empty.
+        truncated: int or None. Lines whose translation is `truncated`, for either reason; for
+            `score`, those whose source is. None where that is not known.
         truncated_sources: int. Lines cut to the longest source that the translator reads.
 
     Example:
@@ -58,7 +60,7 @@ class TranslationReport:
 
     lines: int = 0
     empty: int = 0
-    truncated: int = 0
+    truncated: int | None = 0
     truncated_sources: int = 0
 
     def __str__(self) -> str:

@@ -47,6 +47,10 @@ class Translator(tf.Module):
         batch_tokens: int. Source tokens, padding included, that are translated at once.
         jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does for many lines.
 
+    Attributes:
+        report: `TranslationReport`. What happened to the lines of the last call: how many were
+            empty, how many truncated.
+
     Raises:
         ValueError: if tokenizers and model disagree about the vocabulary.
 
@@ -256,7 +260,7 @@ class Translator(tf.Module):
         self.report = TranslationReport(
             lines=len(texts),
             empty=sum(len(ids) == 1 for ids in sources),
-            truncated=sum(translation.truncated for translation in translations),
+            truncated=sum(bool(translation.truncated) for translation in translations),
             truncated_sources=sum(cut),
         )
         return translations
@@ -265,7 +269,8 @@ class Translator(tf.Module):
         """Scores given translations by forced decoding.
 
         Args:
-            sources: strings. Cut to `max_source_tokens`, as `translate` does.
+            sources: strings. One longer than `max_source_tokens` is read as far as that, as by
+                `translate`, and counted in `report`.
             targets: strings, as many; each is scored whole.
 
         Returns:
@@ -281,7 +286,7 @@ class Translator(tf.Module):
                 "`sources` and `targets` must be equally many. "
                 f"Received: {len(sources)} sources, {len(targets)} targets."
             )
-        source_ids, _ = self._tokenize_lines(sources)
+        source_ids, cut = self._tokenize_lines(sources)
         end = self.target_tokenizer.end_token_id
         target_ids = [[*ids, end] for ids in token_lists(self.target_tokenizer, targets)]
         longest = max((len(ids) for ids in target_ids), default=0)
@@ -303,6 +308,12 @@ class Translator(tf.Module):
             )
             for i, value in zip(members, log_probabilities.numpy().tolist(), strict=True):
                 scores[i] = value
+        self.report = TranslationReport(
+            lines=len(sources),
+            empty=sum(len(ids) == 1 for ids in source_ids),
+            truncated=sum(cut),
+            truncated_sources=sum(cut),
+        )
         return scores
 
     # Batches

@@ -12,7 +12,7 @@ import tensorflow as tf
 import keras_attn
 from keras_attn.data import ByteTokenizer
 from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
-from keras_attn.translator import Translator
+from keras_attn.translator import TranslationReport, Translator
 
 LINES = [
     "a longer line of text than the others",
@@ -179,6 +179,16 @@ def test_long_lines_are_translated_as_far_as_allowed_and_counted():
     assert len(cut.source_tokens) == 11  # and the end token
     assert translator.report.truncated_sources == 1
     assert "(1 too long to be read whole)" in str(translator.report)
+
+
+def test_scoring_counts_the_sources_that_it_reads_in_part():
+    translator = make(max_source_tokens=4)
+    long, part = "abcdefgh", "abcd"
+    scores = translator.score([long, part, "", "abc"], ["x", "x", "", "xyz"])
+    assert scores[0] == pytest.approx(scores[1])
+    assert translator.report == TranslationReport(4, empty=1, truncated=1, truncated_sources=1)
+    translator.score(["ab"], ["c"])
+    assert translator.report == TranslationReport(1)
 
 
 def test_output_is_never_longer_than_the_source_and_the_extra_tokens():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_attn.cli.command_parser import (
     Subparsers,
@@ -17,7 +18,10 @@ from keras_attn.cli.parallel_files import read_parallel_files
 
 _DESCRIPTION = """\
 Translates a test set and scores the translations by sacreBLEU: BLEU, chrF and TER, with their
-signatures. With several reference files, an empty line means that the sentence has fewer."""
+signatures. With several reference files, an empty line means that the sentence has fewer.
+
+BLEU counts words, and what a word is, its tokenizer says: for Chinese, Japanese, Thai and other
+scripts without spaces between words, the default of most languages (13a) gives 0."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -35,6 +39,8 @@ def add_parser(subparsers: Subparsers) -> None:
         [
             "keras-attn evaluate runs/phrasebook --source test.en --reference test.de --json",
             "keras-attn evaluate runs/first --source test.en --reference a.de --reference b.de",
+            "keras-attn evaluate saved_models/en_zh/1 --source test.en --reference test.zh "
+            "--tokenize zh",
         ],
     )
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
@@ -54,6 +60,13 @@ def add_parser(subparsers: Subparsers) -> None:
         "--lowercase-tokenized",
         action="store_true",
         help="BLEU of lower-cased text too, as papers on Multi30k report it",
+    )
+    parser.add_argument(
+        "--bleu-tokenizer",
+        "--tokenize",
+        metavar="NAME",
+        help="sacreBLEU's tokenizer: 13a, zh, ja-mecab, ko-mecab, char, intl, none, flores200 ... "
+        "(default: that of the run's target language; 13a for a model without a run)",
     )
     parser.add_argument("--output", metavar="FILE", help="write the translations there, too")
     add_json_option(parser)
@@ -76,9 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     sources, *references = read_parallel_files(
         {"--source": [arguments.source], "--reference": arguments.reference}
     )
-    model = open_model(arguments.run_path, arguments.beams)
-    from keras_attn.evaluation import evaluate
+    from keras_attn.evaluation import evaluate, find_bleu_tokenizer
 
+    bleu_tokenizer = find_bleu_tokenizer(
+        arguments.bleu_tokenizer or _bleu_tokenizer_of_run(arguments.run_path),
+        argument="--bleu-tokenizer",
+    )
+    model = open_model(arguments.run_path, arguments.beams)
     with make_console(stderr=True).status(f"translating {len(sources):,} sentences"):
         report = evaluate(
             model,
@@ -86,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             references,
             confidence=arguments.confidence,
             lowercase_tokenized=arguments.lowercase_tokenized,
+            bleu_tokenizer=bleu_tokenizer,
         )
     if arguments.output is not None:
         _write_lines(arguments.output, report.translations)
@@ -96,6 +114,23 @@ def run(arguments: argparse.Namespace) -> int:
     for line in report.lines():
         say(console, line)
     return 0
+
+
+def _bleu_tokenizer_of_run(location: str) -> str | None:
+    """What the recipe says of the run that a model is of; None for a model without a run."""
+    path = Path(location)
+    run = next((one for one in (path, path.parent) if (one / "run.json").is_file()), None)
+    if run is None or not (run / "recipe.toml").is_file():
+        return None
+    from keras_attn.training import Recipe
+
+    try:
+        return Recipe.from_run(run).bleu_tokenizer
+    except ValueError as error:  # the model is good all the same
+        say(
+            make_console(stderr=True), f"BLEU's tokenizer is 13a, as the recipe is damaged: {error}"
+        )
+        return None
 
 
 def _write_lines(path: str, lines: Sequence[str]) -> None:

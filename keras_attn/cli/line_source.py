@@ -26,21 +26,30 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
         binary stream.
 
     Raises:
-        ValueError: if the file cannot be read, or is not text; the line is named.
+        ValueError: if the file cannot be read, or is not text (the line is named), or standard
+            input is closed.
     """
     with contextlib.ExitStack() as stack:
         if path is not None and path != "-":
             stream = stack.enter_context(open_text(path, "--input"))
-        elif sys.stdin.isatty():  # looking at the beginning would wait for somebody to type
-            stream = sys.stdin.buffer
         else:
-            stream = stack.enter_context(decompressed(sys.stdin.buffer))
+            stream = stack.enter_context(_open_standard_input())
         if _is_regular_file(stream):
             start = stream.tell()
             for _ in read_chunks(stream):
                 pass
             stream.seek(start)
         yield stream
+
+
+def _open_standard_input() -> contextlib.AbstractContextManager[BinaryIO]:
+    if sys.stdin is None:
+        raise ValueError(
+            "`--input` must be a file where standard input is closed. Received: no file."
+        )
+    if sys.stdin.isatty():  # looking at the beginning would wait for somebody to type
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return decompressed(sys.stdin.buffer)
 
 
 def _is_regular_file(stream: BinaryIO) -> bool:

@@ -21,6 +21,7 @@ from keras_attn.cli import (
     process,
     recipes,
     score,
+    streams,
     train,
     translate,
     verify,
@@ -69,11 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: sequence of str or None. The arguments; None for those of this process.
 
     Returns:
-        int. The exit status: 0; 1 if the work failed; 2 for bad input; 130 if interrupted, or 143
-        by SIGTERM; 141 if nobody reads standard output any more.
+        int. The exit status: 0; 1 if the work failed, or its result could not be written to
+        standard output; 2 for bad input; 130 if interrupted, or 143 by SIGTERM; 141 if nobody reads
+        standard output any more.
     """
+    streams.prepare_streams()
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:  # after `--help`, or an error that has been told
+        raise SystemExit(_finish(parser.prog, int(stop.code or 0))) from None
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return BAD_INPUT
@@ -85,31 +91,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Runs the command of the arguments; an error becomes one line on standard error."""
+    name = f"keras-attn {arguments.command}"
     try:
-        with _tidy_warnings(arguments.command):
+        with _tidy_warnings(name):
             status: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # Else Python would complain once more when it flushes at the end.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except KeyboardInterrupt as error:
         number = getattr(error, "number", signal.SIGINT)
-        return _complain(arguments.command, "interrupted", 128 + number)
+        return _finish(name, _complain(name, "interrupted", 128 + number))
     except Exception as error:
-        if os.environ.get(DEBUG):
-            traceback.print_exc()
-        return _complain(arguments.command, *_describe(error))
+        return _finish(name, FAILED, error)
+    return _finish(name, status)
+
+
+def _finish(name: str, status: int, error: Exception | None = None) -> int:
+    """Writes what is left to write, tells what went wrong, and gives the exit status."""
+    failure = streams.flush_output()
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    if failure is not None and (error is None or isinstance(error, OSError)):
+        if isinstance(failure, BrokenPipeError):
+            return status or PIPE_CLOSED
+        reason = f"error: standard output: {failure.strerror or failure}"
+        return _complain(name, reason, status or FAILED)
+    if error is None:
+        return status
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    return _complain(name, *_describe(error))
 
 
 @contextlib.contextmanager
-def _tidy_warnings(command: str) -> Iterator[None]:
+def _tidy_warnings(name: str) -> Iterator[None]:
     """Shows our warnings as one line, and Keras', which are for programmers, not at all."""
 
     def show(message: Warning | str, *details: Any, **options: Any) -> None:
-        _complain(command, f"warning: {message}", 0)
+        _complain(name, f"warning: {message}", 0)
 
     with warnings.catch_warnings():
         if not sys.warnoptions:
@@ -135,6 +151,6 @@ def _describe(error: Exception) -> tuple[str, int]:
     )
 
 
-def _complain(command: str, message: str, status: int) -> int:
-    print(f"keras-attn {command}: {' '.join(message.split())}", file=sys.stderr)
+def _complain(name: str, message: str, status: int) -> int:
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     return status

@@ -46,7 +46,15 @@ def make_console(stderr: bool = False) -> Console:
     Returns:
         rich Console.
     """
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+class _Console(Console):
+    """rich's console without its own way out of a program whose reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        """Lets the error pass; rich would end the program with status 1."""
+        raise  # what rich is handling when it calls this
 
 
 def say(console: Console, line: str) -> None:

@@ -143,6 +143,8 @@ def _run_attention(arguments: argparse.Namespace) -> int:
     translator = open_translator(arguments.run_path)
     translation = draw_attention(translator, arguments.sentence, arguments.output, arguments.layer)
     say(make_console(), translation.text)
+    if translation.truncated:
+        say(make_console(stderr=True), "truncated: SENTENCE or its translation was too long")
     return _done(Path(arguments.output))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_attn.translation import Translation
+    from keras_attn.translation import Translation, TranslationReport
 
 BATCH_LINES = 64
 SIGNATURE = "serving_default"
@@ -22,6 +22,10 @@ class SavedModelTranslator:
     Raises:
         ValueError: if it cannot be loaded, or has another signature than `keras-attn export`
             writes.
+
+    Attributes:
+        report: `TranslationReport`. What happened to the lines of the last call; its `truncated` is
+            None for an export of an earlier version, which does not tell.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,6 +49,8 @@ class SavedModelTranslator:
                 f"`keras-attn export` writes it. Received: {directory}, outputs {sorted(outputs)}."
             )
         self._signature = signature
+        self._tells_truncated = "truncated" in outputs
+        self.report = self._make_report([])
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates lines, keeping their order.
@@ -58,13 +64,13 @@ class SavedModelTranslator:
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates lines and gives the score of each; more the signature does not tell.
+        """Translates lines; what the signature does not tell has its default, or is None.
 
         Args:
             texts: sequence of str.
 
         Returns:
-            list of `Translation`: `source`, `text` and `score`.
+            list of `Translation`: `source`, `text`, `score` and `truncated`.
         """
         from keras_attn.translation import Translation
 
@@ -77,7 +83,23 @@ class SavedModelTranslator:
             outputs = self._signature(text=batch)
             lines = outputs["translation"].numpy().tolist()
             scores = outputs["score"].numpy().tolist()
-            for i, line, score in zip(members, lines, scores, strict=True):
+            truncated: list[bool | None] = [None] * len(members)
+            if self._tells_truncated:
+                truncated = outputs["truncated"].numpy().tolist()
+            for i, line, score, is_truncated in zip(members, lines, scores, truncated, strict=True):
                 text = line.decode("utf-8", "replace")
-                translations[i] = Translation(source=texts[i], text=text, score=score)
+                translations[i] = Translation(
+                    source=texts[i], text=text, score=score, truncated=is_truncated
+                )
+        self.report = self._make_report(translations)
         return translations
+
+    def _make_report(self, translations: list[Translation]) -> TranslationReport:
+        from keras_attn.translation import TranslationReport
+
+        truncated = sum(bool(one.truncated) for one in translations)
+        return TranslationReport(
+            lines=len(translations),
+            empty=sum(not one.source.strip() for one in translations),
+            truncated=truncated if self._tells_truncated else None,
+        )

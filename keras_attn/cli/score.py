@@ -7,7 +7,7 @@ import math
 
 from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
 from keras_attn.cli.model_location import TRANSLATOR_HELP, find_translator, open_translator
-from keras_attn.cli.output import print_json
+from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
 
 
@@ -23,7 +23,9 @@ def add_parser(subparsers: Subparsers) -> None:
         run,
         "log-probability of given translations, line by line",
         "Prints for each line the natural logarithm of the probability that the model gives to\n"
-        "the whole target, its end included. An empty source has the empty target for certain.",
+        "the whole target, its end included. An empty source has the empty target for certain. A\n"
+        "source that is too long is truncated, as in a translation. Both are counted on standard\n"
+        "error.",
         ["keras-attn score runs/phrasebook --source test.en --target test.de"],
     )
     parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
@@ -45,12 +47,22 @@ def run(arguments: argparse.Namespace) -> int:
     sources, targets = read_parallel_files(
         {"--source": [arguments.source], "--target": [arguments.target]}
     )
-    values = open_translator(arguments.run_path).score(sources, targets)
+    translator = open_translator(arguments.run_path)
+    values = translator.score(sources, targets)
+    report = translator.report
     if arguments.json:
         print_json(
-            {"sentences": len(values), "sum": math.fsum(values), "log_probabilities": values}
+            {
+                "sentences": len(values),
+                "sum": math.fsum(values),
+                "empty": report.empty,
+                "truncated": report.truncated,
+                "log_probabilities": values,
+            }
         )
         return 0
     for value in values:
         print(f"{value:.6f}")
+    if report.empty or report.truncated:
+        say(make_console(stderr=True), str(report))
     return 0

@@ -21,8 +21,7 @@ in, in the same order. An empty line stays empty. The input is UTF-8; a file tha
 as a whole. An output file appears when all is done, or not at all.
 
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
-empty, or too long and truncated, are counted on standard error; a SavedModel does not tell which
-it truncated.
+empty, or too long and truncated, are counted on standard error.
 
 With `--engine beam`, many files are translated as a pipeline of Apache Beam, on this machine or,
 by Beam's own options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008
@@ -84,9 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     with open_lines(path) as source, open_output(arguments.output) as target:
         model = open_model(arguments.run_path, arguments.beams)
         counts = _translate_stream(model, source, target, arguments.scores)
+    console = make_console(stderr=True)
     report = counts.report()
     if report:
-        say(make_console(stderr=True), report)
+        say(console, report)
+    if getattr(getattr(model, "report", None), "truncated", 0) is None:
+        say(console, "truncated: unknown, as this SavedModel does not tell; export it again")
     return 0
 
 
@@ -118,7 +120,7 @@ def _translate_chunk(
     output = []
     translations = model.translate_detailed([line.text for line in chunk])
     for line, translation in zip(chunk, translations, strict=True):
-        text = counts.take(line.text, translation.text, translation.truncated)
+        text = counts.take(line.text, translation.text, bool(translation.truncated))
         score = f"{translation.score:.6f}\t" if with_scores else ""
         output.append(f"{score}{text}".encode() + line.end)
     return b"".join(output)

@@ -1,16 +1,31 @@
 """Evaluation: corpus scores with their signatures, and the translation of whole test sets."""
 
+from keras_attn.evaluation.bleu_tokenizer import (
+    BLEU_TOKENIZERS,
+    SPLITS_AT_SPACES,
+    default_bleu_tokenizer,
+    find_bleu_tokenizer,
+    is_unspaced,
+    unspaced_notes,
+)
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
-from keras_attn.evaluation.evaluate import EvaluationReport, evaluate
+from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
 
 __all__ = [
+    "BLEU_TOKENIZERS",
     "CorpusScores",
     "EvaluationReport",
+    "SPLITS_AT_SPACES",
+    "SupportsTranslate",
     "corpus_scores",
+    "default_bleu_tokenizer",
     "evaluate",
+    "find_bleu_tokenizer",
+    "is_unspaced",
     "read_lines",
     "score_files",
     "streams_from_groups",
+    "unspaced_notes",
 ]

@@ -1,13 +1,13 @@
 """Corpus scores by sacreBLEU: BLEU, chrF and TER with their signatures (Section 6.1)."""
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.metrics import CHRF, TER
 
+from keras_attn.evaluation.bleu_tokenizer import find_bleu_tokenizer, make_bleu, unspaced_notes
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
     check_references,
@@ -37,6 +37,7 @@ class CorpusScores:
             `bleu`.
         confidence: dict or None. For each score `mean`, `half_width`, `low` and `high` of the 95%
             interval by bootstrap resampling.
+        notes: tuple of str. What a reader of the scores should know, a sentence each.
 
     Example:
 
@@ -58,6 +59,7 @@ class CorpusScores:
     length_ratio: float = 1.0
     bleu_lowercase_tokenized: float | None = None
     confidence: dict[str, dict[str, float]] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the scores, unrounded, as a dictionary that `json.dumps` takes.
@@ -72,6 +74,7 @@ class CorpusScores:
         """
         values = dataclasses.asdict(self)
         values["bleu_precisions"] = list(self.bleu_precisions)
+        values["notes"] = list(self.notes)
         return values
 
     def lines(self) -> list[str]:
@@ -101,7 +104,7 @@ class CorpusScores:
             lines.append(f"empty hypotheses: {self.empty_hypotheses}")
         if self.empty_references:
             lines.append(f"sentences with empty references only: {self.empty_references}")
-        return lines
+        return [*lines, *(f"note: {note}" for note in self.notes)]
 
     def _line(self, label: str, name: str, details: str = "") -> str:
         value = f"{getattr(self, name):.1f}"
@@ -118,14 +121,15 @@ def corpus_scores(
     lowercase_tokenized: bool = False,
     confidence: bool = False,
     num_bootstrap_samples: int = 1000,
-    bleu_tokenizer: str = "13a",
+    bleu_tokenizer: str | None = None,
+    target_language: str = "",
 ) -> CorpusScores:
     """Scores translations against one or several references by BLEU, chrF and TER.
 
     All three are computed by sacreBLEU with its default settings on detokenized text, so they equal
-    what its command line prints for the same lines. The one departure: with several streams, an
-    empty line in one of them means that the sentence has fewer references, where the command line
-    would count an empty reference.
+    what its command line prints for the same lines (and the same `--tokenize`). The one departure:
+    with several streams, an empty line in one of them means that the sentence has fewer references,
+    where the command line would count an empty reference.
 
     Args:
         hypotheses: Sequence of str. One detokenized translation per sentence.
@@ -133,13 +137,16 @@ def corpus_scores(
             sentence has fewer references. A flat sequence of str is taken as one stream. For one
             list of references per sentence, call `streams_from_groups` first.
         lowercase_tokenized: bool. Whether to compute BLEU of lower-cased text too, the kind that
-            papers on Multi30k report. It is tokenized by 13a here, by Moses there: close, not the
-            same.
+            papers on Multi30k report. It is tokenized as `bleu` is here, by Moses there: close, not
+            the same.
         confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling,
             whose seed is 12345 unless the environment variable SACREBLEU_SEED says otherwise.
         num_bootstrap_samples: int. Number of resampled corpora, at least 2.
-        bleu_tokenizer: str. sacreBLEU's tokenizer for BLEU: "13a" for most languages, "zh" for
-            Chinese, "ja-mecab", "ko-mecab", "intl", "char", "none", ...
+        bleu_tokenizer: str or None. sacreBLEU's tokenizer for BLEU, its `--tokenize`: "13a" for
+            most languages, "zh", "ja-mecab", "ko-mecab", "char", "intl", "none", "flores200" ...
+            None for that of `target_language`.
+        target_language: str. The code of the language of the references, as "de"; "" if unknown.
+            It chooses the tokenizer, as `default_bleu_tokenizer` says: without it, "13a".
 
     Returns:
         `CorpusScores`.
@@ -159,10 +166,14 @@ def corpus_scores(
     """
     hypotheses = check_sentences("hypotheses", hypotheses)
     streams = check_references(references, len(hypotheses))
-    _check_options(num_bootstrap_samples, bleu_tokenizer)
-    metrics = {"bleu": _bleu(bleu_tokenizer, lowercase=False), "chrf": CHRF(), "ter": TER()}
+    tokenizer = check_score_options(
+        num_bootstrap_samples=num_bootstrap_samples,
+        bleu_tokenizer=bleu_tokenizer,
+        target_language=target_language,
+    )
+    metrics = {"bleu": make_bleu(tokenizer), "chrf": CHRF(), "ter": TER()}
     if lowercase_tokenized:
-        metrics["bleu_lowercase_tokenized"] = _bleu(bleu_tokenizer, lowercase=True)
+        metrics["bleu_lowercase_tokenized"] = make_bleu(tokenizer, lowercase=True)
     num_samples = num_bootstrap_samples if confidence else 1
     # sacreBLEU takes None for a missing reference, but its annotation does not say so.
     annotated = cast(list[list[str]], streams)
@@ -192,34 +203,44 @@ def corpus_scores(
         length_ratio=float(bleu.ratio),
         bleu_lowercase_tokenized=None if lowercase is None else float(lowercase.score),
         confidence=intervals,
+        notes=tuple(unspaced_notes((text for one in streams for text in one if text), tokenizer)),
     )
 
 
-def _bleu(tokenizer: str, lowercase: bool) -> BLEU:
-    try:
-        # `force` only mutes the warning about tokenized text, which the mixed-case BLEU gives.
-        return BLEU(tokenize=tokenizer, lowercase=lowercase, force=lowercase)
-    except (ImportError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"`bleu_tokenizer` must be one whose packages are installed. Received: {tokenizer!r} "
-            f"({reason})."
-        ) from error
+def check_score_options(
+    *,
+    lowercase_tokenized: bool = False,
+    confidence: bool = False,
+    num_bootstrap_samples: int = 1000,
+    bleu_tokenizer: str | None = None,
+    target_language: str = "",
+) -> str:
+    """Checks the options of `corpus_scores`, so that a mistake shows before there is any text.
 
+    Args:
+        lowercase_tokenized: bool.
+        confidence: bool.
+        num_bootstrap_samples: int.
+        bleu_tokenizer: str or None.
+        target_language: str.
 
-def _check_options(num_bootstrap_samples: int, bleu_tokenizer: str) -> None:
+    Returns:
+        str. BLEU's tokenizer.
+
+    Raises:
+        ValueError: if one is not valid.
+
+    Example:
+
+    >>> check_score_options(target_language="th")
+    'char'
+    """
     if num_bootstrap_samples < 2:
         raise ValueError(
             "`num_bootstrap_samples` must be at least 2; 1000 is usual. Received: "
             f"{num_bootstrap_samples}."
         )
-    valid = list(BLEU.TOKENIZERS)
-    if bleu_tokenizer not in valid:
-        nearest = difflib.get_close_matches(str(bleu_tokenizer), valid, n=3, cutoff=0.3) or valid
-        raise ValueError(
-            "`bleu_tokenizer` must be one of sacreBLEU's tokenizers. Received: "
-            f"{bleu_tokenizer!r}; nearest: {', '.join(nearest)}."
-        )
+    return find_bleu_tokenizer(bleu_tokenizer, target_language)
 
 
 def _interval(result: Any, signature: str) -> dict[str, float]:

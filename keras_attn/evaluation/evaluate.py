@@ -5,7 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
+from keras_attn.evaluation.corpus_scores import (
+    CorpusScores,
+    check_score_options,
+    corpus_scores,
+)
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
     check_references,
@@ -91,7 +95,9 @@ class EvaluationReport:
         lines = self.scores.lines()
         if self.empty:
             lines.append(f"empty source sentences: {self.empty}")
-        if self.truncated:
+        if self.truncated is None:
+            lines.append("truncated sentences: unknown, as this translator does not count them")
+        elif self.truncated:
             lines.append(f"truncated sentences: {self.truncated}")
         lines.append(
             f"translated in {self.seconds:.1f} seconds "
@@ -108,21 +114,22 @@ def evaluate(
 ) -> EvaluationReport:
     """Translates `sources` and scores the translations against `references`.
 
-    Everything that can be wrong with the texts is checked before the translation starts.
+    Everything that can be wrong with the texts and the options is checked before the translation
+    starts.
 
     Args:
         translator: Object with `translate(texts) -> list[str]`. If it has a `report` after the
             call, as `Translator` does, its count of truncated sentences is taken over.
         sources: Sequence of str. The sentences to translate.
         references: As in `corpus_scores`: reference streams, or a flat sequence of str.
-        **options: Options of `corpus_scores`: `lowercase_tokenized`, `confidence`, ...
+        **options: Options of `corpus_scores`: `target_language`, `bleu_tokenizer`, `confidence` ...
 
     Returns:
         `EvaluationReport`.
 
     Raises:
-        ValueError: If the texts are not valid (see `corpus_scores`), or the translator returns
-            another number of translations than there are sources.
+        ValueError: If the texts or the options are not valid (see `corpus_scores`), or the
+            translator returns another number of translations than there are sources.
 
     Example:
 
@@ -135,6 +142,7 @@ def evaluate(
     """
     sources = check_sentences("sources", sources)
     streams = check_references(references, len(sources))
+    check_score_options(**options)
     start = time.perf_counter()
     translations = list(translator.translate(sources))
     seconds = time.perf_counter() - start

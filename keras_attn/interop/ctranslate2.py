@@ -39,6 +39,11 @@ def export_ctranslate2(
     end is the most probable (`min_decoding_length=0` lets it). It may produce padding and the start
     token, which our searches never do. Beyond the last learned position it raises an error.
 
+    CTranslate2 has limits of its own and truncates without a word: `translate_batch` reads at most
+    1024 tokens (`max_input_length`) and writes at most 256 (`max_decoding_length`). Give it the
+    translator's, `max_source_tokens + 1` and that plus `max_extra_tokens`, and count the sources
+    that are longer yourself.
+
     Args:
         translator: `Translator` of a `Transformer`.
         directory: path. New or empty.

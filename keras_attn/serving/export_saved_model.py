@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_attn.decoding import RandomSampling
 from keras_attn.serving.export_error import ExportError
-from keras_attn.serving.static_checks import SIGNATURE_NAME
+from keras_attn.serving.static_checks import OPTIONAL_OUTPUTS, OUTPUTS, SIGNATURE_NAME
 from keras_attn.serving.verification_record import describe_translator, write_record
 from keras_attn.serving.verification_texts import DEFAULT_VERIFICATION_TEXTS
 from keras_attn.serving.verify_saved_model import check_saved_model
@@ -30,8 +30,10 @@ def export_saved_model(
     """Writes a translator as the next version of a model, verified, all or nothing.
 
     Tokenizers and search are inside the graph. The signature `serving_default` takes `text`, string
-    (batch,), and gives `translation`, string (batch,), and `score`, float32 (batch,): what the
-    search ranks by, for beam search the log-probability after the length penalty. The graph is
+    (batch,), and gives `translation`, string (batch,); `score`, float32 (batch,): what the search
+    ranks by, for beam search the log-probability after the length penalty; and `truncated`, bool
+    (batch,): whether the line or its translation was longer than the translator's limits. The graph
+    is
     `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text operations: a stock TF
     Serving has both, and XLA switched off.
 
@@ -110,7 +112,7 @@ def _write_graph(translator: Translator, directory: Path) -> None:
         # A Session takes any shape whatever the signature says; this one refuses wrong ranks.
         text = tf.ensure_shape(text, [None])
         outputs = translator.translate_tensor(text)
-        return {name: tf.ensure_shape(outputs[name], [None]) for name in ("translation", "score")}
+        return {name: tf.ensure_shape(outputs[name], [None]) for name in OUTPUTS | OPTIONAL_OUTPUTS}
 
     try:
         concrete = serve.get_concrete_function()

@@ -16,6 +16,7 @@ from keras_attn.serving.verification_check import VerificationCheck
 SIGNATURE_NAME = "serving_default"
 INPUTS = {"text": tf.string}
 OUTPUTS = {"translation": tf.string, "score": tf.float32}
+OPTIONAL_OUTPUTS = {"truncated": tf.bool}  # exports of earlier versions do not tell
 
 # A server has no Python to run; and no request may write to its log or touch its files.
 DENIED_OPERATIONS = {
@@ -152,24 +153,34 @@ def check_signature(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationChec
         detail = f"there is no {SIGNATURE_NAME!r}. Received: {sorted(signatures)}"
         return VerificationCheck("signature", False, detail)
     signature = signatures[SIGNATURE_NAME]
-    faults = [*_type_faults(signature.inputs, INPUTS), *_type_faults(signature.outputs, OUTPUTS)]
+    faults = [
+        *_type_faults(signature.inputs, INPUTS),
+        *_type_faults(signature.outputs, OUTPUTS, OPTIONAL_OUTPUTS),
+    ]
     for name, one in signatures.items():
         for alias, tensor in [*one.inputs.items(), *one.outputs.items()]:
             fault = _batch_fault(tensor)
             faults += [f"{name}: {alias!r} {fault}"] if fault else []
     if faults:
         return VerificationCheck("signature", False, "; ".join(faults))
-    detail = "text (batch) string -> translation (batch) string, score (batch) float32"
-    return VerificationCheck("signature", True, detail)
+    outputs = ", ".join(
+        f"{name} (batch) {dtype.name}"
+        for name, dtype in {**OUTPUTS, **OPTIONAL_OUTPUTS}.items()
+        if name in signature.outputs
+    )
+    return VerificationCheck("signature", True, f"text (batch) string -> {outputs}")
 
 
-def _type_faults(tensors, expected: dict[str, tf.DType]) -> Iterator[str]:
-    if set(tensors) != set(expected):
+def _type_faults(
+    tensors, expected: dict[str, tf.DType], optional: dict[str, tf.DType] | None = None
+) -> Iterator[str]:
+    known = {**expected, **(optional or {})}
+    if not set(expected) <= set(tensors) <= set(known):
         yield f"must have {', '.join(map(repr, expected))}, and has {sorted(tensors)}"
-    for name in set(tensors) & set(expected):
+    for name in set(tensors) & set(known):
         dtype = tf.dtypes.as_dtype(tensors[name].dtype)
-        if dtype != expected[name]:
-            yield f"{name!r} must be {expected[name].name}, and is {dtype.name}"
+        if dtype != known[name]:
+            yield f"{name!r} must be {known[name].name}, and is {dtype.name}"
 
 
 def _batch_fault(tensor: meta_graph_pb2.TensorInfo) -> str:

@@ -84,21 +84,24 @@ def choose_weights(
     return single.path, f"{words}: perplexity {of_single:.4g}, {mean_words}: {of_mean:.4g}"
 
 
-def score_corpus(translator: Translator, corpus: Corpus, group: bool = False) -> dict[str, Any]:
+def score_corpus(
+    translator: Translator, corpus: Corpus, group: bool = False, bleu_tokenizer: str | None = None
+) -> dict[str, Any]:
     """Translates a corpus and scores the translations.
 
     Args:
         translator: Translator. Of the finished model.
         corpus: Corpus. The pairs.
         group: bool. Whether to score each distinct source once, against all its references.
+        bleu_tokenizer: str or None. sacreBLEU's; None for its default.
 
     Returns:
         dict. Scores, signatures, counts and time, for JSON.
     """
+    texts: tuple[Any, Any] = (corpus.sources, corpus.targets)
     if group:
-        report = evaluate(translator, *group_references(corpus))
-    else:
-        report = evaluate(translator, corpus.sources, corpus.targets)
+        texts = group_references(corpus)
+    report = evaluate(translator, *texts, bleu_tokenizer=bleu_tokenizer)
     return report.to_dict(translations=False)
 
 
@@ -129,10 +132,14 @@ def score_run(
     scores: dict[str, Any] = {"validation": {name: float(value) for name, value in logs.items()}}
     show_line(console, f"validation perplexity {scores['validation']['perplexity']:.4g}")
     if recipe.training.bleu_sentences:
-        scores["validation"] |= score_corpus(translator, validation)
+        scores["validation"] |= score_corpus(
+            translator, validation, bleu_tokenizer=recipe.bleu_tokenizer
+        )
         show_line(console, f"validation {_bleu_line(scores['validation'])}")
     if test is not None:
-        scores["test"] = score_corpus(translator, test, recipe.data.group_test_references)
+        scores["test"] = score_corpus(
+            translator, test, recipe.data.group_test_references, recipe.bleu_tokenizer
+        )
         show_line(console, f"test {_bleu_line(scores['test'])}")
     return scores
 
@@ -176,6 +183,9 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
 
 
 def _bleu_line(scores: dict[str, Any]) -> str:
-    """BLEU, chrF and the signature in a line."""
+    """BLEU, chrF, the signature and what was truncated in a line."""
     signature = scores["signatures"]["bleu"]
-    return f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
+    line = f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
+    if scores["truncated"]:
+        line += f", {scores['truncated']:,} of {scores['sentences']:,} truncated"
+    return line

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from keras_attn import decoding
 from keras_attn.data import TrainingPipeline, training_pipeline
+from keras_attn.evaluation import SPLITS_AT_SPACES, find_bleu_tokenizer, unspaced_notes
 from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.load_corpora import Corpora, load_corpora
@@ -63,6 +64,7 @@ def prepare_session(
     for corpus in (corpora.train, corpora.validation):
         for note in corpus.notes:
             show_line(console, f"{corpus.name}: {note}")
+    _check_bleu(recipe, corpora, console)
     tokenizers = _find_tokenizers(recipe, run, corpora, console)
     pipelines = _make_pipelines(recipe, corpora, tokenizers, strategy.num_replicas_in_sync)
     show_line(console, f"training pairs: {pipelines[0].report}")
@@ -99,8 +101,33 @@ def _check_recipe(recipe: Recipe) -> int:
             "`training.tensorboard` needs a package that is missing: pip install tensorboard. "
             "Received: true"
         )
+    if recipe.training.bleu_sentences or recipe.data.test is not None:
+        find_bleu_tokenizer(
+            recipe.training.bleu_tokenizer, recipe.data.target_language, "training.bleu_tokenizer"
+        )
     decoding.get({"class_name": recipe.decoding.class_name, "config": recipe.decoding.config})
     return check_model(recipe)
+
+
+def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
+    """Says where BLEU will mean nothing; refuses to choose the best checkpoint by it unasked."""
+    if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
+        return
+    settings = recipe.training
+    scored = [corpora.validation] if settings.bleu_sentences else []
+    scored += [corpora.test] if corpora.test is not None else []
+    for corpus in scored:
+        note = next(iter(unspaced_notes(corpus.targets, recipe.bleu_tokenizer)), "")
+        if note and settings.selection_metric == "bleu" and settings.bleu_tokenizer is None:
+            raise ValueError(
+                "`training.bleu_tokenizer` must be given for training.selection_metric = 'bleu' "
+                "where targets have no spaces between words: BLEU would be 0 at every validation. "
+                f"Received: none, so {recipe.bleu_tokenizer} for data.target_language = "
+                f"{recipe.data.target_language!r}. Set that to the language of {corpus.name!r}, or "
+                "the tokenizer to zh, ja-mecab or char."
+            )
+        if note:
+            show_line(console, f"{corpus.name}: {note}")
 
 
 def _find_tokenizers(

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import tomli_w
 
+from keras_attn.evaluation import default_bleu_tokenizer
 from keras_attn.training.data_recipe import DataRecipe
 from keras_attn.training.decoding_recipe import DecodingRecipe
 from keras_attn.training.model_recipe import ModelRecipe
@@ -61,6 +62,12 @@ class Recipe:
     tokenizer: TokenizerRecipe = dataclasses.field(default_factory=TokenizerRecipe)
     model: ModelRecipe = dataclasses.field(default_factory=ModelRecipe)
     decoding: DecodingRecipe = dataclasses.field(default_factory=DecodingRecipe)
+
+    @property
+    def bleu_tokenizer(self) -> str:
+        """sacreBLEU's tokenizer: that of `[training]`, or that of the target language."""
+        chosen = self.training.bleu_tokenizer
+        return chosen or default_bleu_tokenizer(self.data.target_language)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], name: str = "recipe") -> Self:

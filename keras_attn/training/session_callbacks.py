@@ -78,15 +78,18 @@ def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.cal
         some = validation.take(settings.bleu_sentences)
         references = [list(some.targets)]
         result.append(
-            ValidationBleu(translator.translate, some.sources, references, session.workers)
-        )
+            ValidationBleu(
+                translator, some.sources, references, session.workers,
+                session.recipe.bleu_tokenizer,
+            )
+        )  # fmt: skip
     result.append(display)
     if settings.sample_sentences and session.workers.is_chief:
         some = validation.take(settings.sample_sentences)
         result.append(
             SampleTranslations(
-                translator.translate, some.sources, some.targets, run.samples, session.steps,
-                lambda line: show_line(session.console, line),
+                translator.translate_detailed, some.sources, some.targets, run.samples,
+                session.steps, lambda line: show_line(session.console, line),
             )
         )  # fmt: skip
     return result

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from keras_attn.evaluation import BLEU_TOKENIZERS
 from keras_attn.training.recipe_section import RecipeSection, described
 from keras_attn.training.strategies import STRATEGY_NAMES
 
@@ -82,6 +83,12 @@ class TrainingRecipe(RecipeSection):
         "greedy",
         "how they are translated: greedy is quick; recipe: as [decoding] says",
         choices=("greedy", "recipe"),
+    )
+    bleu_tokenizer: str | None = described(
+        None,
+        "sacreBLEU's tokenizer for every BLEU of the run; none: that of data.target_language (zh, "
+        "ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others)",
+        choices=BLEU_TOKENIZERS,
     )
     sample_sentences: int = described(
         3, "validation sentences shown with their translations at each validation", minimum=0

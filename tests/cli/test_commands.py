@@ -45,6 +45,24 @@ def test_score_prints_the_log_probability_of_each_line(
     assert values["sum"] == pytest.approx(sum(expected))
 
 
+def test_score_counts_sources_that_are_empty_or_truncated(
+    run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "a", "more than the 20 tokens of the model", "Hi!", "")
+    target = write(tmp_path / "b", "x", "y", "")
+    command = ["score", str(run_directory), "--source", source, "--target", target]
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 3
+    error = only_line(captured.err)
+    assert error == "3 lines, 1 empty, 1 truncated (1 too long to be read whole)"
+    assert main([*command, "--json"]) == 0
+    captured = capsys.readouterr()
+    values = json.loads(only_line(captured.out))
+    assert (values["truncated"], values["empty"]) == (1, 1)
+    assert captured.err == ""
+
+
 def test_json_has_null_where_a_number_is_infinite(
     run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +92,23 @@ def test_evaluate_prints_the_scores_and_writes_the_translations(
     assert output.read_bytes().decode().split("\n")[:-1] == expected
     assert main(command) == 0
     assert capsys.readouterr().out.startswith("BLEU = ")
+
+
+@pytest.mark.parametrize("option", ["--bleu-tokenizer", "--tokenize"])
+def test_evaluate_takes_a_tokenizer_for_bleu(
+    option: str, run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "s", "两只狗在公园里奔跑。")
+    command = ["evaluate", str(run_directory), "--source", file, "--reference", file]
+    assert main([*command, option, "char", "--json"]) == 0
+    values = json.loads(only_line(capsys.readouterr().out))
+    assert "tok:char" in values["signatures"]["bleu"]
+    assert not any("BLEU" in note for note in values["notes"])
+    assert main(command) == 0
+    assert "note: BLEU means nothing here" in capsys.readouterr().out
+    assert main([*command, option, "chr"]) == 2
+    error = only_line(capsys.readouterr().err)
+    assert "`--bleu-tokenizer`" in error and "nearest: char" in error
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate"])

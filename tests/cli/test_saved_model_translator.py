@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_attn.cli.main import main
 from keras_attn.cli.saved_model_translator import BATCH_LINES, SavedModelTranslator
+from keras_attn.evaluation import evaluate
 
 
 class Upper(tf.Module):
@@ -21,6 +22,10 @@ class Upper(tf.Module):
         tf.debugging.assert_less_equal(tf.size(text), BATCH_LINES)
         lengths = tf.cast(tf.strings.length(text), tf.float32)
         return {"translation": tf.strings.upper(text), "score": -lengths}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def serve_and_tell(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {**self.serve(text), "truncated": tf.strings.length(text) > 3}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,37 @@ def test_translate_takes_a_saved_model(
     assert main(["translate", str(version_directory), "--scores"]) == 0
     expected = b"-2.000000\tAB\n0.000000\t\n-3.000000\tCDE"
     assert capfdbinary.readouterr().out.replace(b"-0.0", b"0.0") == expected
+
+
+def test_what_an_export_tells_of_truncation_is_counted(
+    version_directory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    module, telling = Upper(), tmp_path / "2"
+    signatures = {"serving_default": module.serve_and_tell.get_concrete_function()}
+    tf.saved_model.save(module, str(telling), signatures=signatures)
+    texts = ["a long line", "abc", "", "defg"]
+    model = SavedModelTranslator(telling)
+    found = [translation.truncated for translation in model.translate_detailed(texts)]
+    assert found == [True, False, False, True]
+    assert (model.report.lines, model.report.empty, model.report.truncated) == (4, 1, 2)
+    assert evaluate(model, texts, texts).truncated == 2
+    earlier = SavedModelTranslator(version_directory)
+    assert [one.truncated for one in earlier.translate_detailed(texts)] == [None] * 4
+    report = evaluate(earlier, texts, texts)
+    assert report.truncated is None
+    assert "truncated sentences: unknown" in "\n".join(report.lines())
+    said = []
+    for directory in (telling, version_directory):
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(texts).encode())))
+        assert main(["translate", str(directory)]) == 0
+        said.append(capfd.readouterr().err)
+    assert said[0] == "4 lines: 1 empty, 2 truncated\n"
+    assert said[1].splitlines()[0] == "4 lines: 1 empty"
+    assert said[1].splitlines()[1].startswith("truncated: unknown")
 
 
 def test_another_signature_is_refused(tmp_path: Path) -> None:

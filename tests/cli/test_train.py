@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,23 @@ def test_the_demo_ends_with_one_json_object(
     references = keras_attn.data.phrasebook("test").targets[:8]
     shown = " ".join(captured.err.replace("│", " ").split())
     assert all(reference.split()[0] in shown for reference in references)
+
+
+@pytest.mark.usefixtures("picture")
+def test_a_demo_is_finished_where_the_output_knows_ascii_only_or_is_closed(
+    training: FakeTraining,
+    serving: list[VerificationReport],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main(["demo"]) == 0
+    assert b"translate saved_models/phrasebook/1" in raw.getvalue()
+    assert b"\\x" in raw.getvalue()  # an umlaut
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["demo"]) == 0
+    assert Path("saved_models/phrasebook/2").is_dir()
+    sys.stdout.close()
 
 
 @pytest.mark.usefixtures("picture")

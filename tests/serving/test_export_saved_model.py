@@ -60,7 +60,9 @@ def meta_graph_of(version: Path):
 def test_the_loaded_export_translates_and_scores_as_the_translator(translator, version_1) -> None:
     outputs = tf.saved_model.load(str(version_1)).signatures["serving_default"](tf.constant(LINES))
     expected = translator.translate_detailed(LINES)
-    assert sorted(outputs) == ["score", "translation"]
+    assert sorted(outputs) == ["score", "translation", "truncated"]
+    assert outputs["truncated"].numpy().tolist() == [one.truncated for one in expected]
+    assert len({one.truncated for one in expected}) == 2
     texts = [text.decode("utf-8") for text in outputs["translation"].numpy()]
     assert texts == [one.text for one in expected]
     assert len(set(texts)) == len(LINES)  # nonsense, but of each line its own

@@ -27,6 +27,7 @@ from keras_attn.training.json_lines import read_lines
 from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.perplexity import Perplexity
+from keras_attn.translation import Translation, TranslationReport
 
 TOKEN_IDS = np.array([[1, 2, 3, 0], [4, 5, 0, 0]] * 2, dtype="int32")
 
@@ -144,14 +145,22 @@ def test_checkpoints_hold_weights_and_optimizer_state(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+class Upper:
+    """A translator that counts what it truncates: here the sources with an "x" in them."""
+
+    def translate(self, texts):
+        self.report = TranslationReport(len(texts), truncated=sum("x" in text for text in texts))
+        return [text.upper() for text in texts]
+
+
 def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
     sources = ["one two three four five", "six seven eight nine ten"]
-    bleu = ValidationBleu(lambda texts: [text.upper() for text in texts], sources,
-                          [[text.upper() for text in sources]])  # fmt: skip
+    bleu = ValidationBleu(Upper(), sources, [[text.upper() for text in sources]])
     steps = StepCounter()
     fit([steps, bleu, HistoryWriter(tmp_path / "history.jsonl", steps)], epochs=1)
     (line,) = read_lines(tmp_path / "history.jsonl")
     assert line["val_bleu"] == pytest.approx(100.0) and line["val_chrf"] == pytest.approx(100.0)
+    assert line["val_truncated"] == 1
     assert "tok:13a" in bleu.signature
     assert bleu.translations == [text.upper() for text in sources]
 
@@ -159,16 +168,18 @@ def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
 def test_samples_are_shown_and_kept(tmp_path):
     shown, steps = [], StepCounter()
     samples = SampleTranslations(
-        lambda texts: [text[::-1] for text in texts], ["abc"], ["x"], tmp_path / "s.jsonl", steps,
-        shown.append,
+        lambda texts: [Translation(text, text[::-1], truncated=len(text) > 3) for text in texts],
+        ["abc", "abcd"], ["x", "y"], tmp_path / "s.jsonl", steps, shown.append,
     )  # fmt: skip
     fit([steps, samples], epochs=2, steps=2)
     lines = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4]
+    assert [line["step"] for line in lines] == [2, 2, 4, 4]
+    assert [line["truncated"] for line in lines] == [False, True] * 2
     assert lines[0] | {"step": 0} == {
         "step": 0, "source": "abc", "reference": "x", "translation": "cba",
+        "truncated": False,
     }  # fmt: skip
-    assert shown == ["  abc  ->  cba"] * 2
+    assert shown == ["  abc  ->  cba", "  abcd  ->  dcba  (truncated)"] * 2
 
 
 @pytest.mark.parametrize("terminal", [False, True])

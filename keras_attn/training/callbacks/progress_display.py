@@ -17,6 +17,7 @@ _METRIC_WORDS = {
     "val_perplexity": "perplexity",
     "val_token_accuracy": "accuracy",
     "val_bleu": "BLEU",
+    "val_truncated": "truncated",
 }
 
 
@@ -92,7 +93,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         values = [
             f"{words} {logs[name]:.4g}"
             for name, words in _METRIC_WORDS.items()
-            if logs and name in logs
+            if logs and name in logs and (logs[name] or name != "val_truncated")
         ]
         self._show(f"step {self._steps.step:,}: {', '.join(values)}")
 

@@ -9,13 +9,15 @@ import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.json_lines import append_lines, drop_lines_after
+from keras_attn.translation import Translation
 
 
 class SampleTranslations(keras.callbacks.Callback):
     """Translates the same few sentences after every validation, shows them and keeps them.
 
     Args:
-        translate: callable. Texts to translations, as `Translator.translate` of the model.
+        translate: callable. Texts to `Translation`s, as `Translator.translate_detailed` of the
+            model.
         sources: sequence of str. The sentences.
         references: sequence of str. Their references.
         path: path. The file to which one JSON object a sentence and validation is appended.
@@ -25,7 +27,7 @@ class SampleTranslations(keras.callbacks.Callback):
 
     def __init__(
         self,
-        translate: Callable[[list[str]], list[str]],
+        translate: Callable[[list[str]], Sequence[Translation]],
         sources: Sequence[str],
         references: Sequence[str],
         path: str | os.PathLike,
@@ -56,8 +58,10 @@ class SampleTranslations(keras.callbacks.Callback):
                     "step": self._steps.step,
                     "source": source,
                     "reference": reference,
-                    "translation": translation,
+                    "translation": translation.text,
+                    "truncated": translation.truncated,
                 }
             )
-            self._show(f"  {source}  ->  {translation}")
+            note = "  (truncated)" if translation.truncated else ""
+            self._show(f"  {source}  ->  {translation.text}{note}")
         append_lines(self._path, lines)

@@ -1,22 +1,26 @@
 """BLEU of the validation sentences, translated by the model in training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from keras_attn.evaluation import corpus_scores
+from keras_attn.evaluation import SupportsTranslate, evaluate
 from keras_attn.training.workers import Workers
 
 
 class ValidationBleu(keras.callbacks.Callback):
-    """Adds `val_bleu` and `val_chrf` to the logs of every validation; callbacks after it see them.
+    """Adds BLEU and chrF to the logs of every validation; callbacks after it see them.
+
+    The logs get `val_bleu` and `val_chrf`, and `val_truncated`: how many translations the limits
+    of the translator cut, where it counts them. Early in a training that may be nearly all.
 
     Args:
-        translate: callable. Texts to translations, as `Translator.translate` of the model.
+        translator: object with `translate(texts) -> list[str]`, as a `Translator` of the model.
         sources: sequence of str. The validation sentences.
         references: sequence of reference streams, each as long as `sources`.
         workers: Workers or None. Those that train together; the chief translates for all.
+        bleu_tokenizer: str or None. sacreBLEU's; None for its default.
 
     Attributes:
         signature: str. sacreBLEU's signature of the last BLEU; "" before the first.
@@ -25,27 +29,37 @@ class ValidationBleu(keras.callbacks.Callback):
 
     def __init__(
         self,
-        translate: Callable[[list[str]], list[str]],
+        translator: SupportsTranslate,
         sources: Sequence[str],
         references: Sequence[Sequence[str | None]],
         workers: Workers | None = None,
+        bleu_tokenizer: str | None = None,
     ) -> None:
         super().__init__()
-        self._translate = translate
+        self._translator = translator
         self._sources = list(sources)
         self._references = references
         self._workers = workers or Workers()
+        self._bleu_tokenizer = bleu_tokenizer
         self.signature = ""
         self.translations: list[str] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates and scores."""
-        bleu = chrf = 0.0
+        values: dict[str, float] = {"val_bleu": 0.0, "val_chrf": 0.0, "val_truncated": -1.0}
         if self._workers.is_chief:
-            self.translations = list(self._translate(self._sources))
-            scores = corpus_scores(self.translations, self._references)
-            self.signature = scores.signatures["bleu"]
-            bleu, chrf = scores.bleu, scores.chrf
-        bleu, chrf = self._workers.from_chief(bleu), self._workers.from_chief(chrf)
-        if logs is not None:
-            logs["val_bleu"], logs["val_chrf"] = bleu, chrf
+            report = evaluate(
+                self._translator,
+                self._sources,
+                self._references,
+                bleu_tokenizer=self._bleu_tokenizer,
+            )
+            self.translations = list(report.translations)
+            self.signature = report.scores.signatures["bleu"]
+            values["val_bleu"], values["val_chrf"] = report.scores.bleu, report.scores.chrf
+            if report.truncated is not None:
+                values["val_truncated"] = float(report.truncated)
+        for name, value in values.items():
+            value = self._workers.from_chief(value)
+            if logs is not None and value >= 0.0:
+                logs[name] = value

@@ -1,0 +1,170 @@
+"""sacreBLEU's tokenizers: which one splits a language into what BLEU counts."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from sacrebleu.metrics import BLEU
+
+BLEU_TOKENIZERS = tuple(BLEU.TOKENIZERS)
+# These take a sentence in Chinese for a word: BLEU is 0 even for a perfect translation.
+SPLITS_AT_SPACES = ("13a", "intl", "none")
+
+# sacreBLEU's own choice where it knows the language, by ISO 639-1 and 639-3 codes. It has none for
+# the other languages without spaces between words: for these, characters. "flores200" knows them
+# all, but fetches its model from the network.
+_DEFAULTS = {
+    "zh": ("zh", "zho", "cmn", "yue"),
+    "ja-mecab": ("ja", "jpn"),
+    "ko-mecab": ("ko", "kor"),
+    "char": ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"),
+}
+_PACKAGES = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
+# Letters of scripts without spaces between words, and more of them than words have on average.
+_UNSPACED_SCRIPTS = (
+    # Han, kana
+    (re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"), 3),
+    # Thai, Lao, Tibetan; Myanmar; Khmer
+    (re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"), 8),
+)
+
+
+def default_bleu_tokenizer(target_language: str) -> str:
+    """Chooses sacreBLEU's tokenizer by the language of the translations.
+
+    Chinese, Japanese and Korean have those that sacreBLEU itself takes for them. Thai, Lao, Khmer,
+    Burmese and Tibetan, which have no spaces between words either, are split into characters. All
+    others have "13a", sacreBLEU's default.
+
+    Args:
+        target_language: str. A code, as "zh", "zh-TW", "zho_Hans"; "" where nobody knows.
+
+    Returns:
+        str.
+
+    Example:
+
+    >>> [default_bleu_tokenizer(code) for code in ("de", "zh-TW", "jpn_Jpan", "th", "")]
+    ['13a', 'zh', 'ja-mecab', 'char', '13a']
+    """
+    code = re.split("[-_]", target_language.strip().lower())[0]
+    return next((name for name, codes in _DEFAULTS.items() if code in codes), "13a")
+
+
+def find_bleu_tokenizer(
+    name: str | None, target_language: str = "", argument: str = "bleu_tokenizer"
+) -> str:
+    """Makes sure that a tokenizer exists and works here, before any work is done.
+
+    Args:
+        name: str or None. One of sacreBLEU's; None for that of the language.
+        target_language: str. The code of the language of the translations; "" if unknown.
+        argument: str. What errors call the name.
+
+    Returns:
+        str. The name.
+
+    Raises:
+        ValueError: if there is no such tokenizer (the nearest are named), or a package that it
+            needs is not installed (the command that installs it is given).
+
+    Example:
+
+    >>> find_bleu_tokenizer(None, "zh")
+    'zh'
+    >>> find_bleu_tokenizer("13b")
+    Traceback (most recent call last):
+    ValueError: `bleu_tokenizer` must be one of sacreBLEU's tokenizers. Received: ...
+    """
+    chosen = default_bleu_tokenizer(target_language) if name is None else name
+    if chosen not in BLEU_TOKENIZERS:
+        nearest = difflib.get_close_matches(str(chosen), BLEU_TOKENIZERS, n=3, cutoff=0.3)
+        raise ValueError(
+            f"`{argument}` must be one of sacreBLEU's tokenizers. Received: {chosen!r}; nearest: "
+            f"{', '.join(nearest or BLEU_TOKENIZERS)}."
+        )
+    try:
+        BLEU(tokenize=chosen)
+    except (ImportError, RuntimeError, AssertionError, OSError) as error:
+        received = repr(chosen)
+        if name is None:
+            received += f", the default for the target language {target_language!r}"
+        raise ValueError(
+            f"`{argument}` must be a tokenizer that works here. Received: {received}; "
+            f"{_remedy(chosen, error)}, or choose another, such as 'char'."
+        ) from error
+    return chosen
+
+
+def _remedy(tokenizer: str, error: Exception) -> str:
+    if tokenizer in _PACKAGES and not isinstance(error, AssertionError):  # of a dictionary
+        return f'install it with `pip install "{_PACKAGES[tokenizer]}"`'
+    return f"it says: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def make_bleu(tokenizer: str, lowercase: bool = False) -> BLEU:
+    """Makes sacreBLEU's metric.
+
+    Args:
+        tokenizer: str. What `find_bleu_tokenizer` returned.
+        lowercase: bool. Whether the text is lower-cased.
+
+    Returns:
+        sacreBLEU's `BLEU`.
+    """
+    # `force` only mutes the warning about tokenized text, which the mixed-case BLEU gives.
+    return BLEU(tokenize=tokenizer, lowercase=lowercase, force=lowercase)
+
+
+def unspaced_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
+    """Tells which scores mean nothing because the text has no spaces between words.
+
+    Args:
+        texts: iterable of str. The references.
+        bleu_tokenizer: str. BLEU's.
+
+    Returns:
+        list of str. Empty where the text has spaces.
+
+    Example:
+
+    >>> unspaced_notes(["Zwei Hunde rennen im Park."], "13a")
+    []
+    >>> len(unspaced_notes(["两只狗在公园里奔跑。"], "13a"))
+    2
+    """
+    if not is_unspaced(texts):
+        return []
+    notes = ["TER splits at spaces, and the references have none between words: it says little"]
+    if bleu_tokenizer in SPLITS_AT_SPACES:
+        notes.insert(
+            0,
+            f"BLEU means nothing here: its tokenizer {bleu_tokenizer} splits at spaces, and the "
+            "references have none between words. Choose another `bleu_tokenizer`: zh, ja-mecab, "
+            "char ...",
+        )
+    return notes
+
+
+def is_unspaced(texts: Iterable[str]) -> bool:
+    """Whether texts are of a script that has no spaces between words, and indeed have none.
+
+    Args:
+        texts: iterable of str.
+
+    Returns:
+        bool. False for texts that somebody has split into words.
+
+    Example:
+
+    >>> is_unspaced(["两只狗在公园里奔跑。"]), is_unspaced(["两 只 狗 在 公园 里 奔跑 。"])
+    (True, False)
+    """
+    pieces = [piece for text in texts for piece in text.split()]
+    num_letters = sum(map(len, pieces))
+    for script, longest_word in _UNSPACED_SCRIPTS:
+        found = [len(script.findall(piece)) for piece in pieces]
+        num_found, num_pieces = sum(found), sum(count > 0 for count in found)
+        if 2 * num_found > num_letters and num_found > longest_word * num_pieces:
+            return True
+    return False
