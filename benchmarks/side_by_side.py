@@ -144,7 +144,7 @@ def summarize(cells: Sequence[Cell], peers: Sequence[str]) -> dict[str, Any]:
 def num_cores() -> int:
     """Cores that the engines may use.
 
-    As `keras_attn.processor` says; it is not imported, because the package sets variables.
+    As `keras_attn.system.processor` says; it is not imported, because the package sets variables.
     """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

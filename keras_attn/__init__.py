@@ -15,9 +15,9 @@ import difflib
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_attn.compilation_cache import use_compilation_cache
-from keras_attn.matrix_products import use_eigen_products
-from keras_attn.registered_classes import register_classes
+from keras_attn.system.compilation_cache import use_compilation_cache
+from keras_attn.system.matrix_products import use_eigen_products
+from keras_attn.system.registered_classes import register_classes
 from keras_attn.version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block equal to the table

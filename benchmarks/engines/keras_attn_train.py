@@ -16,7 +16,7 @@ from serve_requests import serve_requests  # noqa: E402
 
 import keras_attn  # noqa: E402
 from keras_attn.training.model_setup import compile_model  # noqa: E402
-from keras_attn.training.training_recipe import TrainingRecipe  # noqa: E402
+from keras_attn.training.recipe.training_recipe import TrainingRecipe  # noqa: E402
 
 _model: Any = None
 _dataset: Any = None

@@ -15,7 +15,7 @@ from keras_attn.bulk.plan import read_blocks
 from keras_attn.bulk.shard import Shard
 from keras_attn.bulk.shard_file import ShardFile, give_name, merge_parts, publish
 from keras_attn.lines import LineCounts
-from keras_attn.translation import Translation
+from keras_attn.translator import Translation
 
 _METRICS = "keras_attn"
 

@@ -18,7 +18,7 @@ from keras_attn.bulk.pipeline import TranslateBlocks
 from keras_attn.bulk.plan import Plan
 from keras_attn.bulk.shard import shard_name
 from keras_attn.bulk.translator_model_handler import TranslatorModelHandler, write_archive
-from keras_attn.translator_files import SETTINGS_FILE
+from keras_attn.translator.translator_files import SETTINGS_FILE
 
 BLOCK_LINES = 1000
 

@@ -13,8 +13,7 @@ from typing import Any
 from keras_attn.bulk.beam_engine import ModelHandler
 from keras_attn.bulk.files import absolute, create_file, is_local, open_file
 from keras_attn.decoding import with_num_beams
-from keras_attn.translation import Translation
-from keras_attn.translator import Translator
+from keras_attn.translator import Translation, Translator
 
 BATCH_LINES = 2000
 # A search takes all cores by itself; a second one beside it would only take memory.

@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_attn.translation import Translation
-    from keras_attn.translator import Translator
+    from keras_attn.translator import Translation, Translator
 
 
 def draw_attention(

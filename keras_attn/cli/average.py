@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     load_tensorflow()
     from keras_attn.training import average_checkpoints, rewrite_translator
-    from keras_attn.training.run_directory import RunDirectory
+    from keras_attn.training.run.run_directory import RunDirectory
 
     directory = RunDirectory(arguments.run_path)
     directory.read_information()

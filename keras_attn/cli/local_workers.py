@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import IO, Any
 
-from keras_attn.processor import num_cores
+from keras_attn.system.processor import num_cores
 
 _SECONDS_TO_END = 90.0  # what the others take to notice that one is gone, and to say so
 _SECONDS_BETWEEN_LOOKS = 0.2

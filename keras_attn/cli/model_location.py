@@ -11,8 +11,7 @@ from keras_attn.cli.process import load_tensorflow
 from keras_attn.cli.saved_model_translator import SavedModelTranslator
 
 if TYPE_CHECKING:
-    from keras_attn.translation import Translation
-    from keras_attn.translator import Translator
+    from keras_attn.translator import Translation, Translator
 
 RUN_HELP = "run directory, saved translator, or SavedModel version directory"
 TRANSLATOR_HELP = "run directory or saved translator"
@@ -148,6 +147,6 @@ def _check_run(path: Path) -> None:
             f"`{information}` must be what training wrote. Received: a damaged file ({error!r})."
         ) from error
     load_tensorflow()
-    from keras_attn.training.run_directory import RunDirectory
+    from keras_attn.training.run.run_directory import RunDirectory
 
     RunDirectory(path).read_information()

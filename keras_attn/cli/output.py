@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from rich.console import Console
 
-from keras_attn.whole_file import whole_file
+from keras_attn.system.whole_file import whole_file
 
 
 def print_json(value: Any) -> None:

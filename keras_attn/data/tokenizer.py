@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from keras_attn.lines import check_texts, nearest_names
-from keras_attn.whole_file import whole_file
+from keras_attn.system.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
 _FORMAT = 1

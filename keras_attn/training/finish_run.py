@@ -10,10 +10,10 @@ from rich.console import Console
 from keras_attn.data import Corpus, group_references
 from keras_attn.evaluation import evaluate
 from keras_attn.models import Seq2SeqModel
-from keras_attn.training.average_checkpoints import average_checkpoints
-from keras_attn.training.checkpoint_index import CheckpointIndex
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.run.average_checkpoints import average_checkpoints
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.translator import Translator

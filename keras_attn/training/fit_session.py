@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
-from keras_attn.training.distribute_batches import distribute_batches
-from keras_attn.training.json_lines import drop_lines_after
-from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.replicas.distribute_batches import distribute_batches
+from keras_attn.training.run.json_lines import drop_lines_after
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.session_callbacks import (
     counters,
     judges,

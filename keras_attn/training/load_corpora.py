@@ -11,7 +11,7 @@ from keras_attn.data import (
     read_text_pair,
     read_tsv,
 )
-from keras_attn.training.data_recipe import DataRecipe
+from keras_attn.training.recipe.data_recipe import DataRecipe
 
 
 @dataclasses.dataclass(frozen=True)

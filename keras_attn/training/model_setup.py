@@ -5,15 +5,15 @@ from typing import Any
 import keras
 
 from keras_attn.models import Seq2SeqModel, create_model
-from keras_attn.training.guarded_adam import GuardedAdam
-from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
-from keras_attn.training.perplexity import Perplexity
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.token_accuracy import TokenAccuracy
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.tokenizer_pair import TokenizerPair
-from keras_attn.training.training_recipe import TrainingRecipe
-from keras_attn.training.training_step import TrainingStep
-from keras_attn.training.transformer_schedule import TransformerSchedule
+from keras_attn.training.update.guarded_adam import GuardedAdam
+from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.update.perplexity import Perplexity
+from keras_attn.training.update.token_accuracy import TokenAccuracy
+from keras_attn.training.update.training_step import TrainingStep
+from keras_attn.training.update.transformer_schedule import TransformerSchedule
 
 _SMALLEST_VOCABULARY = 8
 

@@ -14,17 +14,17 @@ from keras_attn import decoding
 from keras_attn.data import TrainingPipeline, training_pipeline
 from keras_attn.evaluation import SPLITS_AT_SPACES, find_bleu_tokenizer, unspaced_notes
 from keras_attn.training.callbacks import StepCounter, Throughput
-from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.load_corpora import Corpora, load_corpora
 from keras_attn.training.model_setup import build_model, check_model, compile_model
-from keras_attn.training.recipe import Recipe
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.replicas.strategies import get_strategy
+from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.resume import check_data, resolve_recipe, restore
-from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
-from keras_attn.training.strategies import get_strategy
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.training.training_session import TrainingSession
-from keras_attn.training.workers import Workers
 
 _HIGHER_IS_BETTER = ("token_accuracy", "bleu")
 

@@ -4,9 +4,9 @@ import dataclasses
 import os
 from collections.abc import Iterator
 
-from keras_attn.training.checkpoint_file import read_checkpoint
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.run.checkpoint_file import read_checkpoint
+from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
 

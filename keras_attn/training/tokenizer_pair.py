@@ -11,7 +11,7 @@ from keras_attn.data import (
     Tokenizer,
     load_tokenizer,
 )
-from keras_attn.training.tokenizer_recipe import TokenizerRecipe
+from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 
 
 @dataclasses.dataclass(frozen=True)

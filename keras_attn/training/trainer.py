@@ -17,13 +17,13 @@ from keras_attn.training.finish_run import choose_weights, make_translator, scor
 from keras_attn.training.fit_session import FitSession
 from keras_attn.training.model_setup import build_model, compile_model
 from keras_attn.training.prepare_session import prepare_session
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.run_directory import RunDirectory, write_json
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.replicas.workers import WorkerLostError
+from keras_attn.training.run.run_directory import RunDirectory, write_json
+from keras_attn.training.run.training_result import TrainingResult
 from keras_attn.training.show_line import show_line
 from keras_attn.training.stop_signals import StopSignals
-from keras_attn.training.training_result import TrainingResult
 from keras_attn.training.training_session import TrainingSession
-from keras_attn.training.workers import WorkerLostError
 from keras_attn.translator import Translator
 
 

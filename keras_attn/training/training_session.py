@@ -9,12 +9,12 @@ from rich.console import Console
 from keras_attn.data import TrainingPipeline
 from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
-from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.load_corpora import Corpora
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.replicas.workers import Workers
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.tokenizer_pair import TokenizerPair
-from keras_attn.training.workers import Workers
 
 
 @dataclasses.dataclass

@@ -15,7 +15,7 @@ except ImportError as error:
         'Pictures need matplotlib; install it with: pip install "keras_attn[plots]"'
     ) from error
 
-from keras_attn.whole_file import whole_file
+from keras_attn.system.whole_file import whole_file
 
 ENDINGS = ("png", "svg", "pdf")
 

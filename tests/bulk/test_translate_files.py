@@ -13,8 +13,7 @@ import pytest
 import keras_attn
 from keras_attn.bulk import BulkError, pipeline, translate_files
 from keras_attn.bulk.bulk_report import BulkReport
-from keras_attn.translation import Translation
-from keras_attn.translator import Translator
+from keras_attn.translator import Translation, Translator
 
 module = sys.modules["keras_attn.bulk.translate_files"]
 # Local, and without looking for a program of Beam's in the network. The second one tries a bundle

@@ -15,7 +15,7 @@ import keras_attn
 from keras_attn.cli import translate
 from keras_attn.cli.line_source import read_chunks
 from keras_attn.cli.main import main
-from keras_attn.translation import Translation
+from keras_attn.translator import Translation
 
 
 class Upper:
@@ -271,7 +271,7 @@ from keras_attn.cli import translate
 from keras_attn.cli.main import main
 class Echo:
     def translate_detailed(self, texts):
-        from keras_attn.translation import Translation
+        from keras_attn.translator import Translation
         return [Translation(text, text) for text in texts]
 translate.open_model = lambda location, beams: Echo()
 sys.exit(main(["translate", "run", "--input", sys.argv[1]]))

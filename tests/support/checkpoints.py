@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_attn.training.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from keras_attn.training.recipe import Recipe
+from keras_attn.training.recipe.recipe import Recipe
 
 
 def write_digits(directory: Path) -> Path:

@@ -22,12 +22,12 @@ from keras_attn.training.callbacks import (
     TimeLimit,
     ValidationBleu,
 )
-from keras_attn.training.checkpoint_index import CheckpointIndex
-from keras_attn.training.json_lines import read_lines
-from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
-from keras_attn.training.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.perplexity import Perplexity
-from keras_attn.translation import Translation, TranslationReport
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.json_lines import read_lines
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.update.perplexity import Perplexity
+from keras_attn.translator import Translation, TranslationReport
 
 TOKEN_IDS = np.array([[1, 2, 3, 0], [4, 5, 0, 0]] * 2, dtype="int32")
 

@@ -12,8 +12,8 @@ import keras
 import pytest
 from rich.console import Console
 
-from keras_attn.training.checkpoint_file import CheckpointError
-from keras_attn.training.recipe import Recipe
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.run.checkpoint_file import CheckpointError
 from keras_attn.training.trainer import train
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 from tests.support.digits import digits_recipe, write_digits
@@ -124,7 +124,7 @@ def test_a_directory_that_became_read_only_is_named(recipe, tmp_path, monkeypatc
     def refuse(path):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    change = Before(3, lambda: monkeypatch.setattr("keras_attn.whole_file._sync", refuse))
+    change = Before(3, lambda: monkeypatch.setattr("keras_attn.system.whole_file._sync", refuse))
     with pytest.raises(CheckpointError, match="could not be written .Read-only file system"):
         train(recipe, tmp_path / "run", progress=False, callbacks=[change])
     assert steps_in(tmp_path / "run") == [2]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_attn.training.json_lines import read_lines
+from keras_attn.training.run.json_lines import read_lines
 from tests.support.checkpoints import arrays, last_saved
 from tests.support.digits import digits_recipe, write_digits
 

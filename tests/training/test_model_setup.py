@@ -5,7 +5,7 @@ import pytest
 
 import keras_attn
 from keras_attn.training.model_setup import compile_model
-from keras_attn.training.training_recipe import TrainingRecipe
+from keras_attn.training.recipe.training_recipe import TrainingRecipe
 
 
 @pytest.fixture(name="model")

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_attn.training.average_checkpoints import average_checkpoints
-from keras_attn.training.checkpoint_index import CheckpointIndex
 from keras_attn.training.finish_run import choose_weights, rewrite_translator
-from keras_attn.training.json_lines import append_lines, read_lines
-from keras_attn.training.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
-from keras_attn.training.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.recipe import Recipe
-from keras_attn.training.run_directory import RunDirectory
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.run.average_checkpoints import average_checkpoints
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.json_lines import append_lines, read_lines
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.run.run_directory import RunDirectory
+from keras_attn.training.run.training_result import TrainingResult
 from keras_attn.training.trainer import train
-from keras_attn.training.training_result import TrainingResult
+from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.translator import Translator
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.checkpoint_file import (
+from keras_attn.training.replicas.workers import Workers
+from keras_attn.training.run.checkpoint_file import (
     CheckpointError,
     training_state,
     write_checkpoint,
 )
-from keras_attn.training.checkpoint_index import CheckpointIndex
-from keras_attn.training.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.workers import Workers
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 
 
 class CheckpointWriter(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.history_writer import read_validations
-from keras_attn.training.workers import Workers
+from keras_attn.training.replicas.workers import Workers
 
 
 class EarlyStopping(keras.callbacks.Callback):

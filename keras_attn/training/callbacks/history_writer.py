@@ -9,7 +9,7 @@ import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
-from keras_attn.training.json_lines import append_lines, drop_lines_after, read_lines
+from keras_attn.training.run.json_lines import append_lines, drop_lines_after, read_lines
 
 
 class HistoryWriter(keras.callbacks.Callback):

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attn.training.checkpoint_file import restore_metrics
+from keras_attn.training.run.checkpoint_file import restore_metrics
 
 
 class RestoredMetrics(keras.callbacks.Callback):

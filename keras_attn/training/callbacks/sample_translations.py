@@ -8,8 +8,8 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.json_lines import append_lines, drop_lines_after
-from keras_attn.translation import Translation
+from keras_attn.training.run.json_lines import append_lines, drop_lines_after
+from keras_attn.translator import Translation
 
 
 class SampleTranslations(keras.callbacks.Callback):

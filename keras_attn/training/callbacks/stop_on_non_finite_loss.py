@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.non_finite_loss_error import NonFiniteLossError
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter
+from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
-from keras_attn.training.workers import Workers
 
 
 class StopOnSignal(keras.callbacks.Callback):

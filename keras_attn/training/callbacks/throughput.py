@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_attn.training.perplexity import Perplexity
+from keras_attn.training.update.perplexity import Perplexity
 
 _CALLS_TO_JUDGE = 8
 _COMPILING_FACTOR = 3.0

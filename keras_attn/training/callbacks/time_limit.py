@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_attn.training.workers import Workers
+from keras_attn.training.replicas.workers import Workers
 
 
 class TimeLimit(keras.callbacks.Callback):

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_attn.evaluation import SupportsTranslate, evaluate
-from keras_attn.training.workers import Workers
+from keras_attn.training.replicas.workers import Workers
 
 
 class ValidationBleu(keras.callbacks.Callback):

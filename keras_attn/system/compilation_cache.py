@@ -1,0 +1,114 @@
+"""Programs compiled by XLA, kept from one process to the next under the user's cache directory."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from keras_attn.system.processor import describe_core, num_cores
+
+DIRECTORY_VARIABLE = "KERAS_ATTN_CACHE"
+FLAGS_VARIABLE = "TF_XLA_FLAGS"
+_DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
+_READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
+LARGEST_CACHE_BYTES = 2 * 2**30
+# TensorFlow fails where it cannot write an entry, so below this much space it only reads.
+SMALLEST_FREE_BYTES = 2**30
+SECONDS_OF_WRITING = 60  # no entry takes longer to write
+
+
+def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) -> Path | None:
+    """Tells TensorFlow to keep what XLA compiles; `import keras_attn` does this.
+
+    TensorFlow reads the setting when it runs its first operation; later it has no effect. The
+    directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
+    directory below it for each TensorFlow version, kind of processor, number of cores and
+    `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to nothing switches the cache off, and so does a directory
+    of one's own in `TF_XLA_FLAGS`. It may be deleted at any time; above 2 GiB the entries used
+    longest ago are.
+
+    Args:
+        environment: mapping. The environment variables, changed in place.
+
+    Returns:
+        Path of the cache, or None without one.
+
+    Example:
+    >>> use_compilation_cache({"KERAS_ATTN_CACHE": ""}) is None
+    True
+    """
+    flags = environment.get(FLAGS_VARIABLE, "")
+    if environment.get(DIRECTORY_VARIABLE) == "" or _DIRECTORY_FLAG in flags:
+        return None
+    directory = _root(environment) / "xla" / _kind_of_machine(environment)
+    if any(character.isspace() for character in str(directory)):
+        return None  # flags are separated by blanks
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _tidy(directory)
+        is_writable = os.access(directory, os.W_OK)
+        has_space = shutil.disk_usage(directory).free >= SMALLEST_FREE_BYTES
+    except (OSError, RuntimeError):
+        return None  # a read-only home, or none at all: compile every time
+    flags = f"{flags} {_DIRECTORY_FLAG}={directory}"
+    if not (is_writable and has_space):
+        flags += f" {_READ_ONLY_FLAG}=true"
+    environment[FLAGS_VARIABLE] = flags.strip()
+    return directory
+
+
+def _root(environment: MutableMapping[str, str]) -> Path:
+    named = environment.get(DIRECTORY_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    cache_home = environment.get("XDG_CACHE_HOME")
+    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
+
+
+def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
+    """What programs depend on: TensorFlow's version, XLA's flags, the processor and its cores."""
+    try:
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        version = "unknown"
+    facts = [platform.machine(), str(num_cores()), environment.get("XLA_FLAGS", "")]
+    core = describe_core()
+    facts += [core[name] for name in ("model name", "flags", "Features") if name in core]
+    facts.append(platform.processor())  # where Linux says nothing
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+    return f"tensorflow-{version}-{digest}"
+
+
+def _tidy(directory: Path) -> None:
+    """Deletes empty entries, which a crash of the machine leaves, and the oldest of too many."""
+    entries = []
+    for entry in os.scandir(directory):
+        try:
+            state = entry.stat()
+        except FileNotFoundError:
+            continue  # another process has just renamed it
+        last_used = max(state.st_atime, state.st_mtime)
+        # A new one may be what another process is about to fill.
+        if entry.is_file() and state.st_size == 0 and time.time() - last_used > SECONDS_OF_WRITING:
+            _delete(entry.path)
+        elif entry.is_file():
+            entries.append((last_used, state.st_size, entry.path))
+    size = sum(entry[1] for entry in entries)
+    for _, entry_size, path in sorted(entries):
+        if size <= LARGEST_CACHE_BYTES:
+            break
+        _delete(path)
+        size -= entry_size
+
+
+def _delete(path: str) -> None:
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, PermissionError):
+        pass  # another process was quicker, or the entry is another user's

@@ -1,0 +1,105 @@
+"""The section `[data]` of a recipe: where the sentence pairs come from."""
+
+import dataclasses
+import os
+from typing import ClassVar, Self
+
+from keras_attn.training.recipe.recipe_section import RecipeSection, described
+
+DATA_KINDS = ("phrasebook", "text_directory", "text_pair", "tsv", "tfds")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecipe(RecipeSection):
+    """Which corpus, which splits, which languages, and how long a sentence may be.
+
+    What `train`, `validation` and `test` hold depends on `kind`: the name of a split
+    (`phrasebook`, `tfds`, and `text_directory`, whose files are `DIRECTORY/SPLIT.LANGUAGE`), a file
+    (`tsv`), or a list of two files, source then target (`text_pair`).
+
+    Example:
+
+    >>> DataRecipe(kind="text_directory", directory="corpus", validation="val").train
+    'train'
+    """
+
+    section_name: ClassVar[str] = "data"
+
+    kind: str = described("phrasebook", "where the pairs come from", choices=DATA_KINDS)
+    directory: str | None = described(
+        None, "the directory of the files; for tfds, where TFDS keeps its data"
+    )
+    tfds_name: str | None = described(None, "the TFDS name, as wmt14_translate/de-en")
+    source_language: str = described("en", "the code of the source language")
+    target_language: str = described("de", "the code of the target language")
+    train: str | list[str] = described("train", "the training split or file(s)")
+    validation: str | list[str] = described("validation", "the validation split or file(s)")
+    test: str | list[str] | None = described(
+        None, "the test split or file(s), scored once after training; none: no test"
+    )
+    group_test_references: bool = described(
+        False, "score each distinct test source once, against all its references together"
+    )
+    source_column: int = described(0, "tsv: the column of the source, from 0", minimum=0)
+    target_column: int = described(1, "tsv: the column of the target, from 0", minimum=0)
+    num_pairs: int | None = described(
+        None,
+        "take only the first pairs of the training split (phrasebook: make that many)",
+        minimum=1,
+    )
+    max_source_tokens: int = described(
+        128, "longer sources are left out of training and cut in translation, in tokens", minimum=2
+    )
+    max_target_tokens: int = described(
+        128, "longer targets are left out of training, in tokens", minimum=2
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "text_directory" and self.directory is None:
+            raise ValueError(
+                "`data.directory` must be given for data.kind = 'text_directory': the directory "
+                "of the SPLIT.LANGUAGE files. Received: none. Add `--set data.directory=DIR`."
+            )
+        if self.kind == "tfds" and self.tfds_name is None:
+            raise ValueError(
+                "`data.tfds_name` must be given for data.kind = 'tfds', as "
+                "'wmt14_translate/de-en'. Received: none"
+            )
+        for split in ("train", "validation", "test"):
+            self._check_split(split, getattr(self, split))
+
+    def with_absolute_paths(self) -> Self:
+        """The same places, named so that they are found from any working directory."""
+        if self.kind == "phrasebook":
+            return self
+        if self.directory is not None:
+            return dataclasses.replace(self, directory=os.path.abspath(self.directory))
+        if self.kind not in ("text_pair", "tsv"):
+            return self
+        return dataclasses.replace(
+            self,
+            train=_absolute(self.train),
+            validation=_absolute(self.validation),
+            test=None if self.test is None else _absolute(self.test),
+        )
+
+    def _check_split(self, split: str, value: str | list[str] | None) -> None:
+        if self.kind == "text_pair":
+            if value is not None and (isinstance(value, str) or len(value) != 2):
+                raise ValueError(
+                    f"`data.{split}` must be a list of two files, source then target, for "
+                    f"data.kind = 'text_pair'. Received: {value!r}"
+                )
+        elif isinstance(value, list):
+            raise ValueError(
+                f"`data.{split}` must be a string for data.kind = {self.kind!r}; a list of two "
+                f"files is for 'text_pair'. Received: {value!r}"
+            )
+
+
+def _absolute(name: str | list[str]) -> str | list[str]:
+    """A file, or both files of a pair, by absolute paths."""
+    if isinstance(name, list):
+        return [os.path.abspath(one) for one in name]
+    return os.path.abspath(name)

@@ -1,0 +1,45 @@
+"""What there is to know of a recipe before choosing it."""
+
+import dataclasses
+
+from keras_attn.training.recipe.recipe import Recipe, built_in_recipe_names
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeInfo:
+    """One line of the list of recipes.
+
+    Args:
+        name: str. What `Recipe.named` and `keras-attn train` take.
+        description: str. What it trains.
+        cost: str. Which machine, how long.
+        expected_score: str. What comes out, measured or published.
+
+    Example:
+
+    >>> RecipeInfo("mine", "a first try", "an hour", "not measured yet").name
+    'mine'
+    """
+
+    name: str
+    description: str
+    cost: str
+    expected_score: str
+
+
+def list_recipes() -> list[RecipeInfo]:
+    """Lists the built-in recipes with their cost and expected score.
+
+    Returns:
+        One RecipeInfo each, sorted by name.
+
+    Example:
+
+    >>> [info.name for info in list_recipes() if info.name.startswith("wmt14")]
+    ['wmt14_en_de_base', 'wmt14_en_de_big']
+    """
+    recipes = [Recipe.named(name) for name in built_in_recipe_names()]
+    return [
+        RecipeInfo(recipe.name, recipe.description, recipe.cost, recipe.expected_score)
+        for recipe in recipes
+    ]

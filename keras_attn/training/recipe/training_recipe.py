@@ -1,0 +1,135 @@
+"""The section `[training]` of a recipe: how the model is trained."""
+
+import dataclasses
+from typing import ClassVar
+
+from keras_attn.evaluation import BLEU_TOKENIZERS
+from keras_attn.training.recipe.recipe_section import RecipeSection, described
+from keras_attn.training.replicas.strategies import STRATEGY_NAMES
+
+SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", "bleu")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe(RecipeSection):
+    """Batches, schedule, regularization, validation, checkpoints and limits (Section 5).
+
+    At least one of `max_steps`, `max_epochs` and `max_minutes` ends the training; the first that is
+    reached does.
+
+    Example:
+
+    >>> TrainingRecipe(max_steps=100_000).warmup_steps
+    4000
+    """
+
+    section_name: ClassVar[str] = "training"
+
+    strategy: str = described("auto", "the tf.distribute strategy", choices=STRATEGY_NAMES)
+    jit_compile: bool = described(True, "compile the training step with XLA")
+    dtype_policy: str = described(
+        "float32",
+        "the Keras dtype policy",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    steps_per_execution: int = described(
+        1, "training steps run in one call of the compiled function", minimum=1
+    )
+    global_batch_tokens: int = described(
+        4096, "tokens of a batch a side, padding included, over all devices", minimum=1
+    )
+    num_buckets: int = described(8, "how many batch shapes there are", minimum=1)
+    accumulation_steps: int = described(
+        1, "parts in which each device computes its share of a batch, one after another", minimum=1
+    )
+    max_steps: int | None = described(None, "stop after this many updates", minimum=1)
+    max_epochs: float | None = described(
+        None, "stop after this many passes over the training pairs", minimum=0.001
+    )
+    max_minutes: float | None = described(
+        None, "stop after this many minutes of this session, validation included", minimum=0.001
+    )
+    peak_learning_rate: float | None = described(
+        None, "the highest learning rate; none: the paper's, from width and warm-up", minimum=1e-12
+    )
+    learning_rate_scale: float = described(
+        1.0, "a factor on the paper's learning rate", minimum=1e-12
+    )
+    warmup_steps: int = described(4000, "updates over which the learning rate rises", minimum=1)
+    label_smoothing: float = described(
+        0.1, "the share of the wanted probability spread over all tokens", minimum=0, maximum=0.999
+    )
+    clip_norm: float | None = described(
+        None, "the largest norm of the gradient of all weights; none: no limit", minimum=1e-12
+    )
+    ema_decay: float | None = described(
+        None,
+        "how much of the moving average of the weights an update leaves; the averages are "
+        "validated and become the translator; none: the weights themselves do",
+        minimum=0,
+        maximum=0.999999,
+    )
+    seed: int = described(0, "the seed of weights, dropout and the order of the data", minimum=0)
+    validate_every_steps: int | None = described(
+        None, "validate and save every so many updates; none: every pass over the data", minimum=1
+    )
+    log_every_steps: int | None = described(
+        20, "write the training loss every so many updates; none: with validations only", minimum=1
+    )
+    bleu_sentences: int = described(
+        0, "validation sentences translated for BLEU at each validation; 0: none", minimum=0
+    )
+    bleu_search: str = described(
+        "greedy",
+        "how they are translated: greedy is quick; recipe: as [decoding] says",
+        choices=("greedy", "recipe"),
+    )
+    bleu_tokenizer: str | None = described(
+        None,
+        "sacreBLEU's tokenizer for every BLEU of the run; none: that of data.target_language (zh, "
+        "ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others)",
+        choices=BLEU_TOKENIZERS,
+    )
+    sample_sentences: int = described(
+        3, "validation sentences shown with their translations at each validation", minimum=0
+    )
+    selection_metric: str = described(
+        "perplexity",
+        "the validation metric that names the best checkpoint",
+        choices=SELECTION_METRICS,
+    )
+    early_stopping_patience: int | None = described(
+        None, "stop after so many validations without a better selection metric", minimum=1
+    )
+    save_every_minutes: float | None = described(
+        10.0, "save after so many minutes without a validation, too; none: do not", minimum=0
+    )
+    keep_checkpoints: int = described(5, "the last checkpoints kept, beside the best", minimum=1)
+    average_last: int = described(
+        0, "keep the mean of so many last checkpoints if it beats the best; 0: the best", minimum=0
+    )
+    tensorboard: bool = described(False, "write TensorBoard logs into the run (needs tensorboard)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:
+            raise ValueError(
+                "`training` must have an end: give `training.max_steps`, `training.max_epochs` or "
+                "`training.max_minutes`. Received: none of them"
+            )
+        if self.average_last > self.keep_checkpoints:
+            raise ValueError(
+                "`training.average_last` must be at most `training.keep_checkpoints`: only what is "
+                f"kept can be averaged. Received: average_last={self.average_last}, "
+                f"keep_checkpoints={self.keep_checkpoints}"
+            )
+        if self.average_last and self.ema_decay is not None:
+            raise ValueError(
+                "`training.average_last` must be 0 with `training.ema_decay`: either is a mean of "
+                f"weights. Received: average_last={self.average_last}, ema_decay={self.ema_decay}"
+            )
+        if self.selection_metric == "bleu" and not self.bleu_sentences:
+            raise ValueError(
+                "`training.bleu_sentences` must be above 0 for training.selection_metric = 'bleu'. "
+                "Received: bleu_sentences=0"
+            )

@@ -1,0 +1,146 @@
+"""One checkpoint on disk: all that a training needs to go on as if it had never stopped."""
+
+import io
+import zlib
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from keras_attn.system.whole_file import whole_file
+from keras_attn.training.update.seed_variables import seed_variables
+
+STATE_GROUP = "training_state"
+_CHUNK_BYTES = 1 << 24
+
+
+class CheckpointError(OSError):
+    """A checkpoint could not be written; those written before are intact.
+
+    Args:
+        path: Path. The file that was to be.
+        reason: str. What the system said.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the checkpoint {path} could not be written ({reason}); earlier checkpoints are "
+            "intact. Mend that, then continue with `--resume`"
+        )
+
+
+def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, np.ndarray]:
+    """Takes what `model.save_weights` leaves out: seeds of dropout, and the metrics so far.
+
+    Under a strategy of several machines every one of them must call this: metrics are added up.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        with_metrics: bool. Whether the metrics are wanted; otherwise they start from 0.
+
+    Returns:
+        dict of str to array, for `write_checkpoint`.
+    """
+    variables = {f"seeds/{i}": one for i, one in enumerate(seed_variables(model))}
+    if with_metrics:
+        variables |= {f"metrics/{i}": one for i, one in enumerate(model.metrics_variables)}
+    return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+
+
+def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
+    """Gives the metrics the sums that they had; Keras sets them to 0 when an epoch begins.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        state: dict. What `read_checkpoint` returned.
+    """
+    _assign("metrics", model.metrics_variables, state)
+
+
+def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.ndarray]) -> None:
+    for i, variable in enumerate(variables):
+        if f"{group}/{i}" in state:
+            variable.assign(state[f"{group}/{i}"])
+
+
+def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
+    """Writes weights, optimizer and state: under another name, synced, then renamed.
+
+    The file is put together in memory, which takes its size there for that time: HDF5 can end the
+    process when a disk fills while it writes.
+
+    Args:
+        model: keras.Model. Compiled and built.
+        path: Path. The `.weights.h5` file, which is there whole or not at all.
+        state: dict of str to array. What `training_state` returned.
+
+    Returns:
+        int. The CRC-32 of the file.
+
+    Raises:
+        CheckpointError: if the disk is full, the directory cannot be written, and so on.
+    """
+    buffer = _WeightsBuffer()
+    model.save_weights(buffer)
+    with h5py.File(buffer, "r+") as file:
+        for name, array in state.items():
+            file[f"{STATE_GROUP}/{name}"] = array
+    contents = buffer.getbuffer()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(contents)
+    except OSError as error:
+        raise CheckpointError(path, error.strerror or str(error)) from error
+    return zlib.crc32(contents)
+
+
+class _WeightsBuffer(io.BytesIO):
+    """A file in memory with the name that Keras wants of files of weights."""
+
+    def __str__(self) -> str:
+        return "checkpoint.weights.h5"
+
+
+def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
+    """Loads weights and optimizer, and the seeds of dropout.
+
+    Args:
+        model: keras.Model. Compiled and built, as the one that was saved.
+        path: Path. The file.
+
+    Returns:
+        dict of str to array. The state, for `restore_metrics`.
+
+    Raises:
+        OSError, ValueError or KeyError: if the file is not a whole checkpoint of this model.
+    """
+    model.load_weights(path)
+    state: dict[str, np.ndarray] = {}
+
+    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            state[name] = item[()]
+
+    with h5py.File(path, "r") as file:
+        if STATE_GROUP in file:
+            file[STATE_GROUP].visititems(keep)
+    _assign("seeds", seed_variables(model), state)
+    return state
+
+
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file, which tells damage from what was written.
+
+    Args:
+        path: Path. The file.
+
+    Returns:
+        int.
+    """
+    result = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            result = zlib.crc32(chunk, result)
+    return result

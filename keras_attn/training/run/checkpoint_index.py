@@ -1,0 +1,204 @@
+"""The list of a run's checkpoints: which there are, what they scored, which is the best."""
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from keras_attn.system.whole_file import remove_partial_files, whole_file
+from keras_attn.training.run.checkpoint_file import checksum
+
+FORMAT_VERSION = 1
+INDEX_NAME = "checkpoints.json"
+_WEIGHTS_NAME = re.compile(r"step-(\d+)\.weights\.h5")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """One saved state of a training run.
+
+    Args:
+        step: int. Updates made when it was saved.
+        path: Path. The weights file, optimizer state included.
+        metrics: dict of str to float. What the validation gave; empty if it was saved between two
+            validations.
+        crc32: int or None. The checksum of the file; None: not known.
+    """
+
+    step: int
+    path: Path
+    metrics: dict[str, float]
+    crc32: int | None = None
+
+    def is_whole(self) -> bool:
+        """Whether the file is what was written."""
+        try:
+            return self.crc32 is None or checksum(self.path) == self.crc32
+        except OSError:
+            return False
+
+
+class CheckpointIndex:
+    """Reads and writes `checkpoints.json` beside the weights files, and deletes what is not kept.
+
+    Kept are the last `keep` checkpoints that were validated and the best, and of those saved
+    between two validations the last, until there is a later one of any kind. The new file is there
+    before the index names it, and an old file goes only after the index has let go of it, so that a
+    crash in between leaves a run that can be resumed. Where the index is lost or damaged, the files
+    themselves are the list, with nothing known of their metrics.
+
+    Args:
+        directory: Path. The directory of the checkpoints; made when the first is added.
+        keep: int. How many of the last to keep.
+        monitor: str. The metric that names the best, as `val_perplexity`.
+        higher_is_better: bool. Whether more of it is better.
+
+    Example:
+
+    >>> CheckpointIndex(Path("nowhere")).checkpoints
+    []
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        keep: int = 5,
+        monitor: str = "val_perplexity",
+        higher_is_better: bool = False,
+    ) -> None:
+        self.directory = Path(directory)
+        self.keep = keep
+        self.monitor = monitor
+        self.higher_is_better = higher_is_better
+        self.checkpoints: list[Checkpoint] = _read_index(self.directory / INDEX_NAME)
+
+    @property
+    def latest(self) -> Checkpoint | None:
+        """The checkpoint of the highest step, or None."""
+        return self.checkpoints[-1] if self.checkpoints else None
+
+    @classmethod
+    def stored(cls, directory: str | os.PathLike) -> "CheckpointIndex":
+        """The index of a directory, with the metric that it was written with.
+
+        Args:
+            directory: path. The directory of the checkpoints.
+
+        Returns:
+            CheckpointIndex, to read from.
+        """
+        try:
+            contents = json.loads((Path(directory) / INDEX_NAME).read_text(encoding="utf-8"))
+            monitor, higher = contents["monitor"], contents.get("higher_is_better", False)
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(directory)
+        return cls(directory, monitor=monitor, higher_is_better=higher)
+
+    @property
+    def best(self) -> Checkpoint | None:
+        """The checkpoint with the best monitored metric (the later of equals), or None."""
+        ranked = self.ranked()
+        return ranked[0] if ranked else None
+
+    def ranked(self) -> list[Checkpoint]:
+        """Those with the monitored metric, the best first, of equals the later."""
+        scored = [one for one in self.checkpoints if self.monitor in one.metrics]
+        sign = -1.0 if self.higher_is_better else 1.0
+        return sorted(scored, key=lambda one: (sign * one.metrics[self.monitor], -one.step))
+
+    def path_of_step(self, step: int) -> Path:
+        """The path of the weights file of a step."""
+        return self.directory / f"step-{step:08d}.weights.h5"
+
+    def add(self, step: int, metrics: dict[str, float], crc32: int | None = None) -> Checkpoint:
+        """Enters a checkpoint whose file is in place, and deletes those no longer kept.
+
+        Args:
+            step: int. Updates made.
+            metrics: dict of str to float. What the validation gave; empty if there was none.
+            crc32: int or None. The checksum of the file, if it is known.
+
+        Returns:
+            The new entry.
+        """
+        path = self.path_of_step(step)
+        entry = Checkpoint(step, path, dict(metrics), checksum(path) if crc32 is None else crc32)
+        # What lies ahead of a step that is written again belongs to a course that was given up.
+        before = self.checkpoints
+        validated = [one for one in before if one.step < step and one.metrics]
+        self.checkpoints = [*validated, entry]
+        best = self.best
+        last = (validated + [entry] * bool(metrics))[-self.keep :]
+        self.checkpoints = [one for one in self.checkpoints if one in (*last, best, entry)]
+        self._write()
+        kept = {one.path for one in self.checkpoints}
+        for one in before:
+            if one.path not in kept:
+                one.path.unlink(missing_ok=True)
+        return entry
+
+    def set_aside(self, damaged: Checkpoint, rename: bool = True) -> None:
+        """Takes a checkpoint out of the list; its file is kept, as `damaged.step-...`.
+
+        Args:
+            damaged: Checkpoint. One of `checkpoints`.
+            rename: bool. Whether to change anything on disk.
+        """
+        self.checkpoints = [one for one in self.checkpoints if one != damaged]
+        if rename:
+            os.replace(damaged.path, damaged.path.with_name(f"damaged.{damaged.path.name}"))
+            self._write()
+
+    def tidy(self) -> None:
+        """Deletes what a killed training left: half-written files, and files not in the list."""
+        remove_partial_files(self.directory)
+        listed = {one.path for one in self.checkpoints}
+        for path in self.directory.glob("*.weights.h5"):
+            if _WEIGHTS_NAME.fullmatch(path.name) and path not in listed:
+                path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        best = self.best
+        contents = {
+            "format_version": FORMAT_VERSION,
+            "monitor": self.monitor,
+            "higher_is_better": self.higher_is_better,
+            "best_step": best.step if best else None,
+            "checkpoints": [
+                {
+                    "step": one.step,
+                    "file": one.path.name,
+                    "metrics": one.metrics,
+                    "crc32": one.crc32,
+                }
+                for one in self.checkpoints
+            ],
+        }
+        with whole_file(self.directory / INDEX_NAME) as temporary:
+            temporary.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_index(path: Path) -> list[Checkpoint]:
+    """The entries of an index file whose weights are there; without one, those of the files."""
+    try:
+        contents: Any = json.loads(path.read_text(encoding="utf-8"))
+        entries = [
+            Checkpoint(
+                int(entry["step"]),
+                path.parent / entry["file"],
+                dict(entry["metrics"]),
+                entry.get("crc32"),
+            )
+            for entry in contents["checkpoints"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        entries = _entries_of_files(path.parent)
+    present = [entry for entry in entries if entry.path.exists()]
+    return sorted(present, key=lambda entry: entry.step)
+
+
+def _entries_of_files(directory: Path) -> list[Checkpoint]:
+    names = (_WEIGHTS_NAME.fullmatch(path.name) for path in directory.glob("*.weights.h5"))
+    return [Checkpoint(int(name[1]), directory / name[0], {}) for name in names if name]

@@ -1,0 +1,66 @@
+"""Perplexity per target token, without smoothing: what the paper's Table 3 calls PPL."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_attn.training.update.read_targets import read_targets
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class Perplexity(keras.metrics.Metric):
+    """`exp` of the mean negative log-likelihood of the real target tokens, by weight.
+
+    The likelihood is that of the true token, unsmoothed, so that runs with and without label
+    smoothing compare. It is per token of the model's own vocabulary (per subword, as the paper's),
+    and exact over a corpus: all tokens' sum divided by all tokens' number, not a mean of means.
+
+    `token_count` holds the weight, in target tokens, that was seen since the last reset.
+
+    Args:
+        pad_token_id: int. The label that marks padding. It counts nothing, nor does one below 0.
+        name: str. The name of the metric.
+        dtype: the dtype of the sums; float32 unless told.
+
+    Example:
+
+    >>> metric = Perplexity()
+    >>> metric.update_state([[4, 5, 0]], tf.zeros((1, 3, 8)))          # uniform over 8 tokens
+    >>> round(float(metric.result()), 4)
+    8.0
+    """
+
+    def __init__(self, pad_token_id: int = 0, name: str = "perplexity", dtype: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.pad_token_id = int(pad_token_id)
+        self.negative_log_likelihood = self.add_variable(
+            (), initializer="zeros", name="negative_log_likelihood"
+        )
+        self.token_count = self.add_variable((), initializer="zeros", name="token_count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> None:
+        """Adds one batch: y_true (B, T), y_pred (B, T, V), sample_weight (B, T) or (B,)."""
+        labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
+        # The same expressions as in the loss: XLA computes them once for both.
+        flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
+        flat_labels = tf.reshape(labels, (-1,))  # (B, T) -> (B*T,)
+        maximum = tf.reduce_max(flat_logits, axis=-1)
+        shifted = flat_logits - maximum[:, tf.newaxis]
+        log_normalizer = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1)) + maximum
+        losses = log_normalizer - tf.gather(flat_logits, flat_labels, batch_dims=1)
+        self.negative_log_likelihood.assign_add(tf.reduce_sum(losses * tf.reshape(weights, (-1,))))
+        self.token_count.assign_add(tf.reduce_sum(weights))
+
+    def result(self) -> tf.Tensor:
+        """Returns the perplexity so far; 1 before any token."""
+        return tf.exp(
+            tf.math.divide_no_nan(
+                tf.convert_to_tensor(self.negative_log_likelihood),
+                tf.convert_to_tensor(self.token_count),
+            )
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "pad_token_id": self.pad_token_id}

@@ -1,0 +1,158 @@
+"""One update from a batch that is computed in parts: gradient accumulation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
+from keras_attn.training.update.label_smoothed_cross_entropy import parts_of_batch
+from keras_attn.training.update.seed_variables import seed_variables
+from keras_attn.training.update.split_rows import split_rows
+from keras_attn.training.update.token_weights import token_weights
+
+Batch = Any  # (inputs, labels, sample_weight)
+
+
+class TrainingStep:
+    """Takes the place of Keras' `train_step`: gradients of a batch, in parts and compiled by XLA.
+
+        gradient = sum over parts p of the gradient of loss(p)
+        loss(p)  = sum of the losses of the tokens of p / number of tokens of the global batch
+
+    So the update is that of the whole batch, token for token, however the tokens are spread over
+    parts and replicas, while activations are held for one part at a time. Parts run in a loop, so
+    what is compiled does not grow with their number. Seeds of dropout and metrics go through the
+    loop as values and are written once after it; hence it runs under every strategy. (Keras'
+    `gradient_accumulation_steps` averages the parts' means, and fails under `MirroredStrategy`.)
+
+    With several replicas Keras compiles nothing with XLA, because XLA on a CPU cannot add up over
+    replicas. Here the gradients are compiled, and added up outside.
+
+    Args:
+        model: Seq2SeqModel. Compiled, with `LabelSmoothedCrossEntropy`, in the scope of its
+            strategy. Set as its `training_step`.
+        num_parts: int. Parts of each replica's batch; it must divide the rows.
+        jit_compile: bool. Whether to compile the gradients with XLA here; not where Keras compiles
+            the whole step.
+
+    Example:
+
+    >>> from keras_attn import create_model
+    >>> from keras_attn.training import LabelSmoothedCrossEntropy
+    >>> model = create_model("transformer_tiny", source_vocabulary_size=9)
+    >>> model.compile("adam", LabelSmoothedCrossEntropy(), jit_compile=False)
+    >>> model.training_step = TrainingStep(model, num_parts=2)
+    >>> ids = tf.ones((4, 3), "int32")
+    >>> inputs = {"encoder_token_ids": ids, "decoder_token_ids": ids}
+    >>> history = model.fit(inputs, ids, batch_size=4, verbose=0)
+    >>> int(model.optimizer.iterations)
+    1
+    """
+
+    def __init__(self, model: keras.Model, num_parts: int = 1, jit_compile: bool = False) -> None:
+        if num_parts < 1:
+            raise ValueError(f"`num_parts` must be at least 1. Received: num_parts={num_parts}")
+        self._model = model
+        self._num_parts = num_parts
+        self._gradients: Callable[..., Any] = self._sum_over_parts
+        if jit_compile:
+            self._gradients = tf.function(self._sum_over_parts, jit_compile=True, autograph=False)
+
+    def build(self, data: Batch) -> None:
+        """Makes the state of loss, metrics and optimizer, which goes through the loop as values.
+
+        Keras makes the metrics' when it meets the first batch, and so does `__call__`. Whoever
+        restores them before calls this.
+
+        Args:
+            data: tuple of inputs, labels and weights, as in training. Only shapes and dtypes count.
+        """
+        self._model.build_for_training(data)
+
+    def __call__(self, data: Batch) -> dict[str, Any]:
+        """Makes one update in a replica's context and gives the metrics."""
+        self.build(data)
+        model = self._model
+        _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
+        token_count = sum_over_replicas(tf.reduce_sum(weights))
+        state = model.non_trainable_variables + model.metrics_variables
+        values = [tf.convert_to_tensor(variable) for variable in state]
+        values = self._move_seeds(state, values, 1)
+        gradients, values = self._gradients(data, token_count, values)
+        values = self._move_seeds(state, values, -1)
+        for variable, value in zip(state, values, strict=True):
+            variable.assign(value)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        return model.get_metrics_result()
+
+    def _move_seeds(
+        self, state: list[keras.Variable], values: list[tf.Tensor], direction: int
+    ) -> list[tf.Tensor]:
+        """Seeds of this replica's own (1), so that each drops something else, and back (-1).
+
+        Between two updates the seeds are the same on all, as variables must be.
+        """
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return values
+        step = direction * tf.stack([context.replica_id_in_sync_group, 0])
+        seeds = {id(variable) for variable in seed_variables(self._model)}
+        return [
+            value + tf.cast(step, value.dtype) if id(variable) in seeds else value
+            for variable, value in zip(state, values, strict=True)
+        ]
+
+    def _sum_over_parts(
+        self, data: Batch, token_count: tf.Tensor, values: list[tf.Tensor]
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """Gradients of this replica's loss, and the values of the state after it."""
+        if self._num_parts == 1:
+            return self._gradients_of_part(data, token_count, values)
+        parts = tf.nest.map_structure(lambda rows: split_rows(rows, self._num_parts), data)
+        sums = [tf.zeros(weight.shape, weight.dtype) for weight in self._model.trainable_variables]
+
+        def add_part(
+            place: tf.Tensor, sums: list[tf.Tensor], values: list[tf.Tensor]
+        ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+            part = tf.nest.map_structure(lambda rows: rows[place], parts)
+            gradients, values = self._gradients_of_part(part, token_count, values)
+            sums = [total + one for total, one in zip(sums, gradients, strict=True)]
+            return place + 1, sums, values
+
+        _, sums, values = tf.while_loop(
+            lambda place, *_: place < self._num_parts,
+            add_part,
+            (tf.constant(0), sums, values),
+            maximum_iterations=self._num_parts,
+        )
+        return sums, values
+
+    def _gradients_of_part(
+        self, part: Batch, token_count: tf.Tensor, values: list[tf.Tensor]
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        model = self._model
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(part)
+        state = model.non_trainable_variables + model.metrics_variables
+        weights = [weight.value for weight in model.trainable_variables]
+        mapping = list(zip(state, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope, parts_of_batch(token_count):
+            with tf.GradientTape() as tape:
+                logits = model(inputs, training=True)
+                loss = model.compute_loss(inputs, labels, logits, sample_weight, training=True)
+                scaled = model.optimizer.scale_loss(loss)
+            self._track(loss, labels)
+            model.compute_metrics(inputs, labels, logits, sample_weight)
+            after = [scope.get_current_value(variable) for variable in state]
+        gradients = tape.gradient(
+            scaled, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return [tf.convert_to_tensor(one) for one in gradients], after
+
+    def _track(self, loss: tf.Tensor, labels: tf.Tensor) -> None:
+        """Shows the mean loss of parts and replicas, weighted by rows as Keras does."""
+        shares = self._num_parts * self._model.distribute_strategy.num_replicas_in_sync
+        tracker = next(metric for metric in self._model.metrics if metric.name == "loss")
+        tracker.update_state(loss * shares, sample_weight=tf.shape(labels)[0])

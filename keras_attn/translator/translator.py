@@ -1,0 +1,407 @@
+"""Text to text: the only place where model, text and search meet; what is saved and served."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_attn import decoding
+from keras_attn.data import Tokenizer, line_batches, pad_rows
+from keras_attn.data.line_batches import token_lists
+from keras_attn.decoding import SearchResult, search
+from keras_attn.lines import check_texts
+from keras_attn.models import Seq2SeqModel
+from keras_attn.translator.batch_search import BatchSearch
+from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
+from keras_attn.translator.in_place_caches import in_place_caches
+from keras_attn.translator.translation import Translation, TranslationReport
+from keras_attn.translator.translator_files import read_translator, write_translator
+
+__all__ = ["Translation", "TranslationReport", "Translator"]
+
+# Compiling costs seconds; below so many lines the plain graph is done earlier.
+LINES_WORTH_COMPILING = 128
+
+
+class Translator(tf.Module):
+    """Translates lines of text with a model, its tokenizers and a search strategy.
+
+    `translate` reads as the whole story: tokens, encoder and caches, search, text. The graph that
+    is served (`translate_tensor`) is the same path.
+
+    Args:
+        model: `Seq2SeqModel`.
+        source_tokenizer: `Tokenizer`.
+        target_tokenizer: `Tokenizer`. Defaults to `source_tokenizer`: one vocabulary.
+        decoding: search strategy, its name or config. Defaults to the paper's `BeamSearch()`: 4
+            beams, length penalty 0.6 (Section 6.1).
+        max_source_tokens: int. Longer sources are cut to so many tokens, and reported.
+        max_extra_tokens: int. A translation has at most so many tokens more than its source.
+            Defaults to the paper's 50 (Section 6.1).
+        batch_tokens: int. Source tokens, padding included, that are translated at once.
+        jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does for many lines.
+
+    Attributes:
+        report: `TranslationReport`. What happened to the lines of the last call: how many were
+            empty, how many truncated.
+
+    Raises:
+        ValueError: if tokenizers and model disagree about the vocabulary.
+
+    Example:
+    >>> tokenizer = keras_attn.data.ByteTokenizer()
+    >>> model = keras_attn.create_model(
+    ...     "transformer_tiny", source_vocabulary_size=tokenizer.vocabulary_size)
+    >>> translator = keras_attn.Translator(model, tokenizer, max_extra_tokens=1)
+    >>> len(translator.translate(["Hello!", ""]))
+    2
+    """
+
+    def __init__(
+        self,
+        model: Seq2SeqModel,
+        source_tokenizer: Tokenizer,
+        target_tokenizer: Tokenizer | None = None,
+        decoding: Any = None,
+        max_source_tokens: int = 128,
+        max_extra_tokens: int = 50,
+        batch_tokens: int = 2048,
+        jit_compile: bool | str = "auto",
+    ) -> None:
+        super().__init__(name="translator")
+        self.model = model
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer or source_tokenizer
+        self.decoding = _strategy(decoding)
+        self.max_source_tokens = max_source_tokens
+        self.max_extra_tokens = max_extra_tokens
+        self.batch_tokens = batch_tokens
+        self.jit_compile = jit_compile
+        self.report = TranslationReport()
+        self._check()
+        ids = tf.TensorSpec([None, None], tf.int32)
+        self._batch_search = BatchSearch(self._search)
+        # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
+        self._tokenize = tf.function(
+            self.source_tokenizer.tokenize,
+            input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
+        )
+        self._detokenize = tf.function(
+            self.target_tokenizer.detokenize, input_signature=[ids], autograph=False
+        )
+        self._score_tokens = tf.function(
+            self._target_log_probabilities, input_signature=[ids, ids], autograph=False
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies by the arguments: graphs are made again."""
+        is_shared = self.target_tokenizer is self.source_tokenizer
+        return type(self), (
+            self.model,
+            self.source_tokenizer,
+            None if is_shared else self.target_tokenizer,
+            self.decoding,
+            self.max_source_tokens,
+            self.max_extra_tokens,
+            self.batch_tokens,
+            self.jit_compile,
+        )
+
+    def _check(self) -> None:
+        for side, tokenizer in (
+            ("source", self.source_tokenizer),
+            ("target", self.target_tokenizer),
+        ):
+            size = getattr(self.model, f"{side}_vocabulary_size")
+            if tokenizer.vocabulary_size > size:
+                raise ValueError(
+                    f"`{side}_tokenizer` must not know more tokens than the model. Received: "
+                    f"{tokenizer.vocabulary_size} tokens, model.{side}_vocabulary_size={size}. "
+                    "Does this tokenizer belong to this model?"
+                )
+        for name, least in (("max_source_tokens", 1), ("max_extra_tokens", 0), ("batch_tokens", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. Received: {name}={value}."
+                )
+        if self.jit_compile not in (True, False, "auto"):
+            raise ValueError(
+                "`jit_compile` must be True, False or 'auto'. "
+                f"Received: jit_compile={self.jit_compile!r}."
+            )
+
+    # The story, in the graph
+
+    def translate_tensor(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Translates a string tensor, inside a graph too: what the exported model runs.
+
+        Args:
+            texts: string, (B,). UTF-8.
+
+        Returns:
+            dict: `translation` string (B,), `score` and `log_probability` float32 (B,),
+            `truncated` bool (B,): of the best hypothesis. An empty line gives an empty line.
+        """
+        token_ids, cut = self._encode(texts)  # (B, S), (B,)
+        result = self._search(token_ids)
+        translation = self.target_tokenizer.detokenize(result.token_ids[:, 0])  # (B,)
+        empty = _source_lengths(token_ids) == 0
+        return {
+            "translation": tf.where(empty, "", translation),
+            "score": tf.where(empty, 0.0, result.scores[:, 0]),
+            "log_probability": tf.where(empty, 0.0, result.log_probabilities[:, 0]),
+            "truncated": cut | (result.truncated[:, 0] & ~empty),
+        }
+
+    def _encode(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Source ids with the end token, (B, S), and which lines were cut, (B,)."""
+        pieces = self.source_tokenizer.tokenize(texts)
+        limit = self._source_limit
+        cut = pieces.row_lengths() > limit
+        pieces = pieces[:, :limit]
+        end = tf.fill([pieces.nrows(), 1], self.source_tokenizer.end_token_id)
+        return tf.concat([pieces, end], axis=1).to_tensor(), cut
+
+    def _search(self, encoder_token_ids: tf.Tensor) -> SearchResult:
+        """Searches the best hypotheses of (B, S) source ids."""
+        length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
+        max_length = self._most_positions(length + self.max_extra_tokens)
+        # A row without a source token (an empty line, or filling) ends at once.
+        source_lengths = _source_lengths(encoder_token_ids)
+        limits = tf.where(source_lengths > 0, source_lengths + 1 + self.max_extra_tokens, 1)
+        start = self.model.start(encoder_token_ids, max_length, self.decoding.num_beams)
+        with in_place_caches(start) as state:
+            return search(
+                self.model.decode_step,
+                state,
+                self.decoding,
+                max_length,
+                length_limits=tf.minimum(limits, max_length),
+                start_token_id=self.target_tokenizer.start_token_id,
+                end_token_id=self.target_tokenizer.end_token_id,
+            )
+
+    @property
+    def _source_limit(self) -> int:
+        return self._most_positions(self.max_source_tokens + 1) - 1
+
+    def _most_positions(self, length: Any) -> Any:
+        """A length, or the longest that the model has positions for."""
+        limit = self.model.max_sequence_length
+        if limit is None:
+            return length
+        return tf.minimum(length, limit) if tf.is_tensor(length) else min(length, limit)
+
+    def _target_log_probabilities(
+        self, encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor
+    ) -> tf.Tensor:
+        """Log-probability of each whole target: (B, S), (B, T) with end tokens -> (B,)."""
+        start = tf.fill([tf.shape(target_token_ids)[0], 1], self.target_tokenizer.start_token_id)
+        inputs = {
+            "encoder_token_ids": encoder_token_ids,
+            "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
+        }
+        logits = tf.cast(self.model(inputs, training=False), tf.float32)  # (B, T, V)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target_token_ids, logits)
+        return -tf.reduce_sum(tf.where(target_token_ids != 0, losses, 0.0), axis=1)
+
+    # Lines of text
+
+    def translate(self, texts: Iterable[str]) -> list[str]:
+        """Translates lines; the result has as many, in the same order.
+
+        Args:
+            texts: strings. An empty line gives an empty line; a line longer than
+                `max_source_tokens` is translated as far as that and counted in `report`.
+
+        Returns:
+            list of str.
+
+        Raises:
+            ValueError: if `texts` is one string instead of a sequence of them.
+        """
+        return [translation.text for translation in self.translate_detailed(texts)]
+
+    def translate_detailed(
+        self, texts: Iterable[str], attention: bool = False
+    ) -> list[Translation]:
+        """Translates lines and tells tokens, scores and the rest of the n-best of each.
+
+        Args:
+            texts: strings.
+            attention: bool. Give the cross-attention of each translation, too.
+
+        Returns:
+            list of `Translation`, in the order of `texts`.
+        """
+        texts = check_texts("texts", texts)
+        sources, cut = self._tokenize_lines(texts)
+        translations = [Translation(source=text, text="") for text in texts]
+        compiled = self.jit_compile is True or (
+            self.jit_compile == "auto" and len(texts) >= LINES_WORTH_COMPILING
+        )
+        longest = self.model.max_sequence_length
+        batches = self._batch_search.run(sources, self.batch_tokens, longest, compiled)
+        with contextlib.closing(batches):  # an error here ends the searches that go on beside it
+            for members, result in batches:
+                read = read_hypotheses(result, self.target_tokenizer, self._detokenize)
+                for i, hypotheses, ids in zip(members, read, result.token_ids, strict=True):
+                    weights = self._attention(sources[i], ids[0]) if attention else None
+                    best = self._translation(texts[i], sources[i], cut[i], hypotheses)
+                    translations[i] = dataclasses.replace(best, attention=weights)
+        self.report = TranslationReport(
+            lines=len(texts),
+            empty=sum(len(ids) == 1 for ids in sources),
+            truncated=sum(bool(translation.truncated) for translation in translations),
+            truncated_sources=sum(cut),
+        )
+        return translations
+
+    def score(self, sources: Iterable[str], targets: Iterable[str]) -> list[float]:
+        """Scores given translations by forced decoding.
+
+        Args:
+            sources: strings. One longer than `max_source_tokens` is read as far as that, as by
+                `translate`, and counted in `report`.
+            targets: strings, as many; each is scored whole.
+
+        Returns:
+            list of float: natural logarithm of the probability of each target, end token included.
+            An empty source has the empty target for certain: 0.0, and -inf for any other.
+
+        Raises:
+            ValueError: if there are not as many targets as sources.
+        """
+        sources, targets = check_texts("sources", sources), check_texts("targets", targets)
+        if len(sources) != len(targets):
+            raise ValueError(
+                "`sources` and `targets` must be equally many. "
+                f"Received: {len(sources)} sources, {len(targets)} targets."
+            )
+        source_ids, cut = self._tokenize_lines(sources)
+        end = self.target_tokenizer.end_token_id
+        target_ids = [[*ids, end] for ids in token_lists(self.target_tokenizer, targets)]
+        longest = max((len(ids) for ids in target_ids), default=0)
+        if longest > self._most_positions(longest):
+            raise ValueError(
+                f"A target has {longest} tokens, and the model positions for "
+                f"{self._most_positions(longest)} only. Split it."
+            )
+        scores = [0.0 if len(ids) == 1 else float("-inf") for ids in target_ids]
+        lengths = [
+            max(len(source), len(target)) if len(source) > 1 else 0
+            for source, target in zip(source_ids, target_ids, strict=True)
+        ]
+        limit = self.model.max_sequence_length
+        for members, _ in line_batches(lengths, self.batch_tokens, limit):
+            log_probabilities = self._score_tokens(
+                pad_rows([source_ids[i] for i in members]),
+                pad_rows([target_ids[i] for i in members]),
+            )
+            for i, value in zip(members, log_probabilities.numpy().tolist(), strict=True):
+                scores[i] = value
+        self.report = TranslationReport(
+            lines=len(sources),
+            empty=sum(len(ids) == 1 for ids in source_ids),
+            truncated=sum(cut),
+            truncated_sources=sum(cut),
+        )
+        return scores
+
+    # Batches
+
+    def _tokenize_lines(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
+        """Source ids of every line, end token included, and which lines were cut."""
+        limit, end = self._source_limit, self.source_tokenizer.end_token_id
+        pieces = self._tokenize(tf.constant(texts, tf.string)).to_list() if texts else []
+        return [[*ids[:limit], end] for ids in pieces], [len(ids) > limit for ids in pieces]
+
+    # Results
+
+    def _translation(
+        self, source: str, source_ids: list[int], cut: bool, best_first: list[Hypothesis]
+    ) -> Translation:
+        if not best_first:
+            raise ValueError(
+                "The model gives no probabilities: its logits are NaN. Received: "
+                f"{source[:60]!r}. Take an earlier checkpoint."
+            )
+        source_tokens = tuple(self.source_tokenizer.pieces(source_ids))
+        best, *rest = [
+            Translation(
+                source=source,
+                source_tokens=source_tokens,
+                **hypothesis._replace(truncated=hypothesis.truncated or cut)._asdict(),
+            )
+            for hypothesis in best_first
+        ]
+        return dataclasses.replace(best, alternatives=tuple(rest))
+
+    def _attention(self, source_ids: list[int], target_ids: np.ndarray) -> np.ndarray:
+        """Cross-attention of one source and its translation, (T,) ids: (L, H, T, S)."""
+        length = np.count_nonzero(target_ids)  # end token included
+        decoder_ids = [self.target_tokenizer.start_token_id, *target_ids[: length - 1].tolist()]
+        scores = self.model.attention_scores(
+            {
+                "encoder_token_ids": tf.constant([source_ids]),
+                "decoder_token_ids": tf.constant([decoder_ids]),
+            }
+        )
+        return np.asarray(scores["cross"][0], "float32")
+
+    # Files
+
+    def save(self, directory: str | Path) -> None:
+        """Writes model, tokenizers and settings to a directory, all or nothing.
+
+        Args:
+            directory: path. A translator already there is replaced once the new one is complete.
+
+        Raises:
+            ValueError: if the directory exists and holds something else.
+        """
+        write_translator(
+            Path(directory),
+            model=self.model,
+            source_tokenizer=self.source_tokenizer,
+            target_tokenizer=self.target_tokenizer,
+            settings={
+                "decoding": decoding.serialize(self.decoding),
+                "max_source_tokens": self.max_source_tokens,
+                "max_extra_tokens": self.max_extra_tokens,
+                "batch_tokens": self.batch_tokens,
+                "jit_compile": self.jit_compile,
+            },
+        )
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Translator:
+        """Reads what `save` wrote.
+
+        Args:
+            directory: path. Layers of your own in the model must be imported before.
+
+        Returns:
+            `Translator`.
+
+        Raises:
+            ValueError: if the directory is missing, incomplete or of another version.
+        """
+        return cls(**read_translator(Path(directory)))
+
+
+def _strategy(identifier: Any) -> Any:
+    return decoding.get("beam" if identifier is None else identifier)
+
+
+def _source_lengths(token_ids: tf.Tensor) -> tf.Tensor:
+    """Source tokens of each row, the end token not counted: (B, S) -> (B,)."""
+    return tf.reduce_sum(tf.cast(token_ids != 0, tf.int32), axis=1) - 1

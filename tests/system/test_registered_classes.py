@@ -1,0 +1,123 @@
+"""`import keras_attn` is enough to load what Keras has saved of our classes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attn
+from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.matrix_initializer import MatrixInitializer
+from keras_attn.system.registered_classes import REGISTERED_CLASSES
+
+TOKEN_IDS = np.array([[4, 5, 3], [6, 3, 0]], "int32")
+INPUTS = {"encoder_token_ids": TOKEN_IDS, "decoder_token_ids": TOKEN_IDS}
+SIZES = {"hidden_dim": 12, "intermediate_dim": 17, "num_heads": 3}
+
+# Loads every saved object in a process of its own, forked before any module of ours is imported.
+LOADER = """
+import json, os, sys
+for name in sys.argv[2:]:
+    __import__(name)
+import keras
+assert not [name for name in sys.modules if name.startswith("keras_attn.layers")]
+for name, saved in json.load(open(sys.argv[1])).items():
+    child = os.fork()
+    if child == 0:
+        if isinstance(saved, str):
+            loaded = keras.saving.load_model(saved)
+        else:
+            loaded = keras.saving.deserialize_keras_object(saved)
+        os._exit(0 if type(loaded).__name__ == name.split()[0] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, name
+print("all loaded")
+"""
+
+
+def example_of(name: str):
+    """An object of each registered class."""
+    block = {**SIZES, "name": "block"}
+    stack = {**SIZES, "vocabulary_size": 11, "num_layers": 1}
+    training = keras_attn.training
+    layers, models = keras_attn.layers, keras_attn.models
+    examples = {
+        "DecoderBlock": lambda: layers.DecoderBlock(**block),
+        "Dropout": lambda: Dropout(0.5),
+        "EncoderBlock": lambda: layers.EncoderBlock(**block),
+        "FeedForward": lambda: layers.FeedForward(7),
+        "LearnedPositionEmbedding": lambda: layers.LearnedPositionEmbedding(5),
+        "MatrixInitializer": lambda: MatrixInitializer(keras.initializers.GlorotUniform(), 1),
+        "MultiHeadAttention": lambda: layers.MultiHeadAttention(3, 5),
+        "Residual": lambda: layers.Residual(),
+        "SinusoidalPositionEncoding": lambda: layers.SinusoidalPositionEncoding(),
+        "TokenEmbedding": lambda: layers.TokenEmbedding(11, 6),
+        "Decoder": lambda: models.Decoder(**stack),
+        "Encoder": lambda: models.Encoder(**stack),
+        "Transformer": lambda: models.Transformer(source_vocabulary_size=11, **SIZES, num_layers=1),
+        "GuardedAdam": lambda: training.GuardedAdam(0.1),
+        "LabelSmoothedCrossEntropy": lambda: training.LabelSmoothedCrossEntropy(0.2),
+        "Perplexity": lambda: training.Perplexity(),
+        "TokenAccuracy": lambda: training.TokenAccuracy(),
+        "TransformerSchedule": lambda: training.TransformerSchedule(12),
+    }
+    return examples[name]()
+
+
+def save_compiled_transformer(path: Path) -> None:
+    model = keras_attn.create_model(
+        "transformer_tiny", source_vocabulary_size=11, **SIZES, num_layers=1
+    )
+    model.compile(
+        keras_attn.training.GuardedAdam(keras_attn.training.TransformerSchedule(12)),
+        keras_attn.training.LabelSmoothedCrossEntropy(),
+        weighted_metrics=[keras_attn.training.Perplexity()],
+    )
+    model.train_on_batch(INPUTS, TOKEN_IDS)
+    model.save(path)
+
+
+def save_functional_model_of_layers(path: Path) -> None:
+    token_ids = keras.Input((None,), dtype="int32")
+    hidden = keras_attn.layers.TokenEmbedding(11, 12)(token_ids)
+    hidden = keras_attn.layers.EncoderBlock(**SIZES)(hidden)
+    keras.Model(token_ids, keras.layers.Dense(2)(hidden)).save(path)
+
+
+def test_the_table_names_every_class_that_is_registered() -> None:
+    for module in pkgutil.walk_packages(keras_attn.__path__, "keras_attn."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    registered = {
+        name.removeprefix("keras_attn>"): ".".join(found.__module__.split(".")[:2])
+        for name, found in keras.saving.get_custom_objects().items()
+        if name.startswith("keras_attn>")
+    }
+    listed = {name: module for module, names in REGISTERED_CLASSES.items() for name in names}
+    assert registered == listed
+
+
+@pytest.mark.parametrize("order", ["keras keras_attn", "keras_attn keras"])
+def test_every_saved_object_loads_where_only_the_package_is_imported(
+    order: str, tmp_path: Path
+) -> None:
+    saved: dict[str, object] = {
+        name: keras.saving.serialize_keras_object(example_of(name))
+        for names in REGISTERED_CLASSES.values()
+        for name in names
+    }
+    save_compiled_transformer(tmp_path / "transformer.keras")
+    save_functional_model_of_layers(tmp_path / "functional.keras")
+    saved["Transformer that is compiled"] = str(tmp_path / "transformer.keras")
+    saved["Functional model of layers"] = str(tmp_path / "functional.keras")
+    (tmp_path / "saved.json").write_text(json.dumps(saved), encoding="utf-8")
+    command = [sys.executable, "-c", LOADER, str(tmp_path / "saved.json"), *order.split()]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert finished.stdout.strip() == "all loaded", finished.stderr[-3000:]

@@ -1,0 +1,67 @@
+"""A plain graph that overwrites its caches finds what a search with copied caches finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attn import create_model
+from keras_attn.decoding import search
+from keras_attn.translator.in_place_caches import in_place_caches
+
+V, S, LENGTH = 29, 7, 11
+START, END = 2, 3
+
+
+def searches(num_beams: int, dtype: str = "float32"):
+    """The same search twice, as a graph for any number of rows: caches in place, and copied."""
+    sizes = {"hidden_dim": 24, "num_heads": 3, "num_layers": 2}
+    model = create_model("transformer_tiny", source_vocabulary_size=V, dtype=dtype, **sizes)
+    strategy = {"class_name": "BeamSearch", "config": {"num_beams": num_beams, "min_length": 6}}
+
+    def start(token_ids):
+        return model.start(token_ids, LENGTH, num_beams)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, S], tf.int32)], autograph=False)
+    def in_place(token_ids):
+        with in_place_caches(start(token_ids)) as state:
+            return search(model.decode_step, state, strategy, LENGTH)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, S], tf.int32)], autograph=False)
+    def copied(token_ids):
+        return search(model.decode_step, start(token_ids), strategy, LENGTH)
+
+    return in_place, copied
+
+
+@pytest.mark.parametrize(
+    ("num_beams", "dtype"), [(1, "float32"), (4, "float32"), (4, "mixed_bfloat16"), (1, "float16")]
+)
+def test_the_search_is_the_same(num_beams, dtype):
+    in_place, copied = searches(num_beams, dtype)
+    token_ids = tf.constant(np.random.default_rng(1).integers(4, V, (5, S)), tf.int32)
+    ours, theirs = in_place(token_ids), copied(token_ids)
+    np.testing.assert_array_equal(ours.token_ids, theirs.token_ids)
+    np.testing.assert_allclose(ours.log_probabilities, theirs.log_probabilities, rtol=1e-5)
+    again = in_place(token_ids)  # nothing of the first search is left in the caches
+    np.testing.assert_array_equal(again.log_probabilities, ours.log_probabilities)
+
+
+def operations(function) -> set[str]:
+    definition = function.get_concrete_function().graph.as_graph_def()
+    graphs = [definition.node, *(each.node_def for each in definition.library.function)]
+    return {node.op for nodes in graphs for node in nodes}
+
+
+def test_caches_are_written_in_place_in_such_a_graph_alone():
+    in_place, copied = searches(num_beams=4)
+    assert {"InplaceUpdate", "DeepCopy"} <= operations(in_place)
+    assert "TensorScatterUpdate" not in operations(in_place)
+    assert "InplaceUpdate" not in operations(copied)
+
+
+def test_a_state_of_known_size_stays_as_it_is():
+    state = {"memory": [tf.zeros([2, 3])], "cache": {}, "source": (), "position": 0}
+    with in_place_caches(state) as same:
+        assert same is state
