@@ -27,7 +27,8 @@ def sequences(generator, count, reverse):
     return {"encoder_token_ids": encoder, "decoder_token_ids": decoder}, labels
 
 
-@pytest.mark.parametrize("task", [pytest.param("copy", marks=pytest.mark.slow), "reverse"])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["copy", "reverse"])
 def test_a_small_transformer_learns_to(task):
     generator = np.random.default_rng(1)
     inputs, labels = sequences(generator, 12_800, task == "reverse")

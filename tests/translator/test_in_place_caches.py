@@ -36,7 +36,13 @@ def searches(num_beams: int, dtype: str = "float32"):
 
 
 @pytest.mark.parametrize(
-    ("num_beams", "dtype"), [(1, "float32"), (4, "float32"), (4, "mixed_bfloat16"), (1, "float16")]
+    ("num_beams", "dtype"),
+    [
+        (1, "float32"),
+        (4, "float32"),
+        (4, "mixed_bfloat16"),
+        pytest.param(1, "float16", marks=pytest.mark.slow),
+    ],
 )
 def test_the_search_is_the_same(num_beams, dtype):
     in_place, copied = searches(num_beams, dtype)
