@@ -11,11 +11,11 @@ True
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_attn.system.compilation_cache import use_compilation_cache
+from keras_attn.system.did_you_mean import did_you_mean
 from keras_attn.system.matrix_products import use_eigen_products
 from keras_attn.system.registered_classes import register_classes
 from keras_attn.version import __version__
@@ -66,8 +66,7 @@ __all__ = ["__version__", *_PUBLIC_NAMES]
 def __getattr__(name: str) -> Any:
     """Loads a public name when it is first asked for (PEP 562)."""
     if name not in _PUBLIC_NAMES:
-        nearest = difflib.get_close_matches(name, _PUBLIC_NAMES, n=3)
-        hint = f" Did you mean: {', '.join(nearest)}?" if nearest else ""
+        hint = did_you_mean(name, _PUBLIC_NAMES, limit=3)
         raise AttributeError(f"module `keras_attn` has no attribute `{name}`.{hint}")
     home = _PUBLIC_NAMES[name]
     if home is None:

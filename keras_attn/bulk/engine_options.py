@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from keras_attn.bulk.beam_engine import PipelineOptions, StandardOptions
+from keras_attn.system.did_you_mean import did_you_mean
 
 
 def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
@@ -51,7 +51,6 @@ def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
     if (given["runner"] or StandardOptions.DEFAULT_RUNNER) in StandardOptions.LOCAL_RUNNERS:
         known = PipelineOptions([]).get_all_options()
         for name in sorted(set(given) - set(known)):
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean --{near[0]}?" if near else "."
-            raise ValueError(f"`options` must be options of Apache Beam. Received: --{name}{hint}")
+            hint = did_you_mean(f"--{name}", [f"--{one}" for one in known])
+            raise ValueError(f"`options` must be options of Apache Beam. Received: --{name}.{hint}")
     return parsed

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
+
+from keras_attn.system.did_you_mean import nearest_names
 
 Subparsers = Any  # argparse keeps the class of its groups of commands to itself
 
@@ -97,7 +98,7 @@ def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
     '; there are: train, translate'
     """
     valid_names = list(valid_names)
-    nearest = difflib.get_close_matches(name, valid_names, n=1)
+    nearest = nearest_names(name, valid_names, limit=1)
     return (
         f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(valid_names)}"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.cli.saved_model_translator import SavedModelTranslator
+from keras_attn.system.did_you_mean import nearest_names
 
 if TYPE_CHECKING:
     from keras_attn.translator import Translation, Translator
@@ -130,7 +130,7 @@ def _existing_directory(location: str) -> Path:
     hint = ""
     if path.parent.is_dir():
         names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
-        near = difflib.get_close_matches(path.name, names, n=1)
+        near = nearest_names(path.name, names, limit=1)
         hint = f" Did you mean {path.parent / near[0]}?" if near else ""
     raise ValueError(f"`RUN` must exist. Received: {location}.{hint}")
 

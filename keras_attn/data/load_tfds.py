@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
 from keras_attn.data.describe_segments import describe_segments
-from keras_attn.lines import nearest_names
+from keras_attn.system.did_you_mean import nearest_or_first
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -93,7 +93,7 @@ def _find_builder(name: str, data_dir: str | os.PathLike | None) -> tfds.core.Da
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
-        nearest = nearest_names(name.partition("/")[0].partition(":")[0], tfds.list_builders())
+        nearest = nearest_or_first(name.partition("/")[0].partition(":")[0], tfds.list_builders())
         raise CorpusError(
             f"`name` must be a data set of TensorFlow Datasets. Received: {name}. Nearest names: "
             f"{', '.join(nearest)}."
@@ -118,7 +118,7 @@ def _configurations(name: str) -> str:
     except (ValueError, AttributeError):
         return ""
     return (
-        f"Nearest configurations: {', '.join(nearest_names(configuration, names))}. "
+        f"Nearest configurations: {', '.join(nearest_or_first(configuration, names))}. "
         if names
         else ""
     )

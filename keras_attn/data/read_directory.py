@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.corpus_error import CorpusError
 from keras_attn.data.read_text_pair import read_text_pair
-from keras_attn.lines import nearest_names
+from keras_attn.system.did_you_mean import nearest_or_first
 
 
 def read_directory(
@@ -44,7 +44,7 @@ def read_directory(
     wanted = [f"{split}.{source_language}", f"{split}.{target_language}"]
     for argument, name in zip(("source_language", "target_language"), wanted, strict=True):
         if name not in names:
-            found = nearest_names(name, names, limit=10)
+            found = nearest_or_first(name, names, limit=10)
             listing = f"It holds {', '.join(found)}" if found else "It holds no files"
             rest = f" and {len(names) - len(found)} more." if len(names) > len(found) else "."
             raise CorpusError(

@@ -11,7 +11,7 @@ import tensorflow_text
 
 from keras_attn.data.shared_sentencepiece_model import SharedSentencePieceModel
 from keras_attn.data.tokenizer import Tokenizer
-from keras_attn.lines import nearest_names
+from keras_attn.system.did_you_mean import nearest_or_first
 
 _MODEL_NAME = "sentencepiece.model"
 _MODEL_TYPES = ("bpe", "unigram")
@@ -188,7 +188,7 @@ def _checked_text(text: str) -> str:
 
 def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        nearest = nearest_names(str(value), choices, limit=1)[0]
+        nearest = nearest_or_first(str(value), choices, limit=1)[0]
         raise ValueError(
             f"`{argument}` must be one of {', '.join(choices)}. Received: {value!r}. Did you mean "
             f"{nearest!r}?"

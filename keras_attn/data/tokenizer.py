@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from keras_attn.lines import check_texts, nearest_names
+from keras_attn.lines import check_texts
+from keras_attn.system.did_you_mean import nearest_or_first
 from keras_attn.system.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
@@ -184,7 +185,7 @@ def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:
     config = _read_config(directory / _CONFIG_NAME)
     class_name = config["class"]
     if class_name not in Tokenizer._classes:
-        nearest = ", ".join(nearest_names(class_name, Tokenizer._classes))
+        nearest = ", ".join(nearest_or_first(class_name, Tokenizer._classes))
         raise ValueError(
             f"`directory` must hold a tokenizer whose class is known here. Received: {directory}, "
             f"with class {class_name!r}. Nearest classes: {nearest}. Import the module that "

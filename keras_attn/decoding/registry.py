@@ -1,6 +1,5 @@
 """Strategies by name and by configuration."""
 
-import difflib
 import inspect
 from typing import Any
 
@@ -8,6 +7,7 @@ from keras_attn.decoding.beam_search import BeamSearch
 from keras_attn.decoding.greedy_search import GreedySearch
 from keras_attn.decoding.random_sampling import RandomSampling
 from keras_attn.decoding.search_strategy import SearchStrategy
+from keras_attn.system.did_you_mean import did_you_mean
 
 STRATEGIES: dict[str, type[SearchStrategy]] = {
     "beam": BeamSearch,
@@ -78,11 +78,9 @@ def serialize(strategy: SearchStrategy) -> dict[str, Any]:
 def _find(name: str) -> type[SearchStrategy]:
     known = {**_subclasses(SearchStrategy), **STRATEGIES}  # type: ignore[type-abstract]
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(
             f"`identifier` must be one of {', '.join(map(repr, STRATEGIES))}, or a strategy of "
-            f"your own whose module is imported. Received: {name!r}.{hint}"
+            f"your own whose module is imported. Received: {name!r}.{did_you_mean(name, known)}"
         )
     return known[name]
 

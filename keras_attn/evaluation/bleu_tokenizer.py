@@ -1,10 +1,11 @@
 """sacreBLEU's tokenizers: which one splits a language into what BLEU counts."""
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from sacrebleu.metrics import BLEU
+
+from keras_attn.system.did_you_mean import nearest_names
 
 BLEU_TOKENIZERS = tuple(BLEU.TOKENIZERS)
 # These take a sentence in Chinese for a word: BLEU is 0 even for a perfect translation.
@@ -78,7 +79,7 @@ def find_bleu_tokenizer(
     """
     chosen = default_bleu_tokenizer(target_language) if name is None else name
     if chosen not in BLEU_TOKENIZERS:
-        nearest = difflib.get_close_matches(str(chosen), BLEU_TOKENIZERS, n=3, cutoff=0.3)
+        nearest = nearest_names(chosen, BLEU_TOKENIZERS)
         raise ValueError(
             f"`{argument}` must be one of sacreBLEU's tokenizers. Received: {chosen!r}; nearest: "
             f"{', '.join(nearest or BLEU_TOKENIZERS)}."

@@ -1,6 +1,5 @@
 """What fills a slot of a block: a name, a serialized config, a class or a layer."""
 
-import difflib
 import inspect
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras_attn.layers.feed_forward import FeedForward
 from keras_attn.layers.learned_position_embedding import LearnedPositionEmbedding
 from keras_attn.layers.multi_head_attention import MultiHeadAttention
 from keras_attn.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
+from keras_attn.system.did_you_mean import did_you_mean
 
 SLOTS: dict[str, dict[str, type[keras.layers.Layer]]] = {
     "attention": {"multi_head": MultiHeadAttention},
@@ -87,10 +87,9 @@ def _layer_class(slot: str, filling: Any) -> type[keras.layers.Layer]:
         layer_class = SLOTS[slot].get(filling) or keras.saving.get_registered_object(filling)
         if layer_class is not None:
             return layer_class
-        nearest = difflib.get_close_matches(filling, SLOTS[slot], n=1) or sorted(SLOTS[slot])
         raise ValueError(
             f"`{slot}` must be one of {sorted(SLOTS[slot])}, a layer class, a layer or a layer's "
-            f"config. Received: {slot}={filling!r}. Did you mean {nearest[0]!r}?"
+            f"config. Received: {slot}={filling!r}.{did_you_mean(filling, SLOTS[slot])}"
         )
     if isinstance(filling, type) and issubclass(filling, keras.layers.Layer):
         return filling

@@ -3,7 +3,7 @@
 from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.line_counts import LineCounts
 from keras_attn.lines.line_stream import CHUNK_LINES, Line, read_chunks
-from keras_attn.lines.open_text import decompressed, nearest_names, open_text, read_lines
+from keras_attn.lines.open_text import decompressed, open_text, read_lines
 
 __all__ = [
     "CHUNK_LINES",
@@ -11,7 +11,6 @@ __all__ = [
     "LineCounts",
     "check_texts",
     "decompressed",
-    "nearest_names",
     "open_text",
     "read_chunks",
     "read_lines",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import bz2
 import contextlib
-import difflib
 import gzip
 import lzma
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from keras_attn.lines.line_stream import read_chunks
+from keras_attn.system.did_you_mean import nearest_or_first
 
 # How a compressed file begins -> what opens it. A text may well begin with the letters of bzip2.
 _OPENERS: dict[bytes, Any] = {
@@ -99,31 +99,11 @@ def read_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str
         return [line.text for chunk in read_chunks(stream, name=name) for line in chunk]
 
 
-def nearest_names(name: str, candidates: Iterable[str], limit: int = 5) -> list[str]:
-    """The candidates most like `name`, for an error message; the first ones where none is alike.
-
-    Args:
-        name: str. What was asked for.
-        candidates: iterable of str. What there is.
-        limit: int. How many names at most.
-
-    Returns:
-        A list of str.
-
-    Example:
-
-    >>> nearest_names("trian.en", ["train.de", "train.en", "test.en"], limit=1)
-    ['train.en']
-    """
-    candidates = sorted(candidates)
-    return difflib.get_close_matches(name, candidates, n=limit) or candidates[:limit]
-
-
 def _neighbors(path: Path) -> str:
     directory = path.parent
     if not directory.is_dir():
         return f"There is no directory {directory} either."
-    names = nearest_names(
+    names = nearest_or_first(
         path.name, (entry.name for entry in directory.iterdir() if entry.is_file())
     )
     return (

@@ -1,11 +1,11 @@
 """The model factory and its presets (Vaswani et al., 2017, Table 3)."""
 
-import difflib
 import inspect
 from typing import Any
 
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer import Transformer
+from keras_attn.system.did_you_mean import did_you_mean
 
 # `base` and `big` are the paper's (Table 3). `small` and `tiny` are ours, for CPUs.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -77,19 +77,16 @@ def create_model(preset: str = "transformer_base", **overrides: Any) -> Seq2SeqM
     '938,496'
     """
     if preset not in PRESETS:
-        nearest = difflib.get_close_matches(str(preset), PRESETS, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(
-            f"`preset` must be one of {list_presets()}. Received: preset={preset!r}.{hint}"
+            f"`preset` must be one of {list_presets()}. Received: preset={preset!r}."
+            f"{did_you_mean(preset, PRESETS)}"
         )
     known = [*inspect.signature(Transformer.__init__).parameters, "name", "dtype"]
     for key in overrides:
         if key not in known or key in ("self", "kwargs"):
-            nearest = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
             raise ValueError(
                 f"`{key}` is not an argument of Transformer. Received: {key}={overrides[key]!r}."
-                f"{hint}"
+                f"{did_you_mean(key, known)}"
             )
     model = Transformer(**{**PRESETS[preset], **overrides})
     model.build()

@@ -111,6 +111,7 @@ def combine_masks(*masks: Tensor | None) -> Tensor | None:
     >>> mask.numpy().astype(int).tolist()
     [[1, 0], [1, 0]]
     """
+    check_dense(**{f"masks[{index}]": mask for index, mask in enumerate(masks)})
     combined = None
     for mask in masks:
         if mask is not None:

@@ -35,5 +35,5 @@ def test_options_of_beam_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("runner", [[], ["--runner=DirectRunner"], ["--runner=FnApiRunner"]])
 def test_an_unknown_option_of_this_machine_is_refused(runner: list[str]) -> None:
-    with pytest.raises(ValueError, match="Received: --num_worker; did you mean --num_workers?"):
+    with pytest.raises(ValueError, match="Received: --num_worker. Did you mean '--num_workers'?"):
         read_options([*runner, "--num_worker=3"])

@@ -332,7 +332,7 @@ def test_workers_may_be_processes_of_their_own(
         ({"inputs": ["data"]}, "`inputs` must be files that exist"),
         ({"inputs": ["data/a.en", "data/*"]}, "data/a.en twice"),
         ({"inputs": ["nosuch://a/b"]}, "`inputs` must be where Beam can look"),
-        ({"options": ["--runer=FlinkRunner"]}, "--runer; did you mean --runner?"),
+        ({"options": ["--runer=FlinkRunner"]}, "--runer. Did you mean '--runner'?"),
         ({"options": ["--num_workers=many"]}, "--num_workers=many"),
         ({"options": ["FlinkRunner"]}, "two dashes"),
         ({"options": "--runner=FnApiRunner"}, "`options` must be a sequence"),

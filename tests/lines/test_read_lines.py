@@ -6,7 +6,7 @@ import lzma
 
 import pytest
 
-from keras_attn.lines import nearest_names, read_lines
+from keras_attn.lines import read_lines
 
 
 def read(tmp_path, content: bytes) -> list[str]:
@@ -90,8 +90,3 @@ def test_errors_are_one_line(tmp_path):
     with pytest.raises(ValueError) as raised:
         read(tmp_path, b"\xff\n\xff\n")
     assert "\n" not in str(raised.value)
-
-
-def test_nearest_names_never_leave_the_user_without_a_name():
-    assert nearest_names("qqq", ["beta", "alpha"]) == ["alpha", "beta"]
-    assert nearest_names("bets", ["beta", "alpha"]) == ["beta"]

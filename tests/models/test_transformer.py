@@ -350,7 +350,7 @@ def test_bad_token_ids_are_named(ids, message):
 def test_unknown_presets_and_arguments_name_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'transformer_base'"):
         keras_attn.create_model("transfomer_base")
-    with pytest.raises(ValueError, match="Did you mean `num_heads`"):
+    with pytest.raises(ValueError, match="Did you mean 'num_heads'"):
         keras_attn.create_model("transformer_tiny", heads=3)
 
 

@@ -16,7 +16,7 @@ from keras_attn.system.whole_file import whole_file
 from keras_attn.training.recipe.data_recipe import DataRecipe
 from keras_attn.training.recipe.decoding_recipe import DecodingRecipe
 from keras_attn.training.recipe.model_recipe import ModelRecipe
-from keras_attn.training.recipe.recipe_section import RecipeSection, nearest_names
+from keras_attn.training.recipe.recipe_section import RecipeSection, hint_at
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
 
@@ -87,7 +87,7 @@ class Recipe:
             if key not in _SECTIONS and key not in _TEXTS:
                 raise ValueError(
                     f"`{key}` is neither a section nor a text of a recipe."
-                    f"{nearest_names(key, [*_SECTIONS, *_TEXTS])}"
+                    f"{hint_at(key, [*_SECTIONS, *_TEXTS])}"
                 )
             if key in _TEXTS and not isinstance(value, str):
                 raise ValueError(f"`{key}` must be a string. Received: {value!r}")
@@ -147,7 +147,7 @@ class Recipe:
         if str(name) not in names:
             raise ValueError(
                 "`recipe` must be a built-in recipe or the path of a .toml file. "
-                f"Received: {str(name)!r}.{nearest_names(str(name), names)}"
+                f"Received: {str(name)!r}.{hint_at(str(name), names)}"
             )
         folder = importlib.resources.files("keras_attn") / "recipes"
         text = (folder / f"{name}.toml").read_text(encoding="utf-8")
@@ -219,7 +219,7 @@ class Recipe:
             fields = _field_names()
             if section is None or f"{section_name}.{field_name}" not in fields:
                 near = [name for name in fields if name.endswith(f".{key}")]
-                hint = f" Did you mean {near[0]!r}?" if near else nearest_names(key, fields)
+                hint = f" Did you mean {near[0]!r}?" if near else hint_at(key, fields)
                 raise ValueError(f"`{key}` is not a field of a recipe.{hint}")
             if entry:
                 _set_entry(table, key, section_name, field_name, entry, _parsed(value))

@@ -1,11 +1,12 @@
 """The common ground of a recipe's sections: fields with a type, a range and a description."""
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
+
+from keras_attn.system.did_you_mean import did_you_mean
 
 
 def described(
@@ -39,7 +40,7 @@ def described(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def nearest_names(name: str, valid_names: Iterable[str]) -> str:
+def hint_at(name: str, valid_names: Iterable[str]) -> str:
     """Words the hint of an error about an unknown name.
 
     Args:
@@ -51,14 +52,11 @@ def nearest_names(name: str, valid_names: Iterable[str]) -> str:
 
     Example:
 
-    >>> nearest_names("max_step", ["max_steps", "seed"])
-    " Did you mean 'max_steps'?"
+    >>> hint_at("zzz", ["max_steps", "seed"])
+    ' Valid: max_steps, seed.'
     """
     valid_names = list(valid_names)
-    nearest = difflib.get_close_matches(name, valid_names, n=3)
-    if nearest:
-        return f" Did you mean {' or '.join(map(repr, nearest))}?"
-    return f" Valid: {', '.join(valid_names)}."
+    return did_you_mean(name, valid_names, limit=3) or f" Valid: {', '.join(valid_names)}."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +101,7 @@ class RecipeSection:
         for key in table:
             if key not in names:
                 raise ValueError(
-                    f"`{cls.section_name}.{key}` is not a field of a recipe."
-                    f"{nearest_names(key, names)}"
+                    f"`{cls.section_name}.{key}` is not a field of a recipe.{hint_at(key, names)}"
                 )
         return cls(**table)
 
@@ -175,7 +172,7 @@ def _checked(name: str, value: Any, annotation: Any, metadata: Mapping[str, Any]
         value = float(value)
     choices = metadata["choices"]
     if choices and value not in choices:
-        hint = nearest_names(str(value), [str(choice) for choice in choices])
+        hint = hint_at(str(value), [str(choice) for choice in choices])
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(str, choices))}. Received: {value!r}.{hint}"
         )

@@ -1,10 +1,11 @@
 """Distribution strategies by name."""
 
-import difflib
 import json
 import os
 
 import tensorflow as tf
+
+from keras_attn.system.did_you_mean import did_you_mean
 
 STRATEGY_NAMES = ("auto", "cpu", "mirrored", "multi_worker", "tpu", "parameter_server")
 CLUSTER_VARIABLE = "TF_CONFIG"
@@ -37,11 +38,9 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     True
     """
     if name not in STRATEGY_NAMES:
-        nearest = difflib.get_close_matches(str(name), STRATEGY_NAMES, n=2, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
         raise ValueError(
             f"`strategy` must be one of {', '.join(map(repr, STRATEGY_NAMES))}. "
-            f"Received: {name!r}.{hint}"
+            f"Received: {name!r}.{did_you_mean(name, STRATEGY_NAMES, limit=2)}"
         )
     if name == "parameter_server":
         raise ValueError(
