@@ -72,6 +72,7 @@ class DecoderBlock(TransformerBlock):
 
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
         encoder_shape = encoder_sequence_shape or (None, None, self.hidden_dim)
+        _check_encoder_shape(encoder_shape)
         self.cross_attention.build(inputs_shape, encoder_shape)
         self.cross_attention_residual.build(inputs_shape)
         super().build(inputs_shape)
@@ -119,11 +120,8 @@ class DecoderBlock(TransformerBlock):
             raise ValueError(
                 "`encoder_sequence` may only be left out with a `cross_cache`. Received: neither."
             )
-        if encoder_sequence is not None and len(encoder_sequence.shape) != 3:
-            raise ValueError(
-                "`encoder_sequence` must be of shape (batch, length, channels). "
-                f"Received: shape={tuple(encoder_sequence.shape)}."
-            )
+        if encoder_sequence is not None:
+            _check_encoder_shape(encoder_sequence.shape)
         fused = fused_projections or {}
         hidden = inputs
         if self.position is not None:
@@ -170,6 +168,14 @@ class DecoderBlock(TransformerBlock):
         if cache is not None:
             results.append(self_results[-1])
         return tuple(results) if len(results) > 1 else hidden
+
+
+def _check_encoder_shape(shape):
+    if len(shape) != 3:
+        raise ValueError(
+            "`encoder_sequence` must be of shape (batch, length, channels). "
+            f"Received: shape={tuple(shape)}."
+        )
 
 
 def _given(**arguments):

@@ -66,8 +66,11 @@ class KerasNames:
 
     def _attend_by_keras_hook(self, query, key, value, attention_mask, training):
         """As `attend`, by a `_compute_attention` that a subclass has overridden."""
-        if attention_mask is not None and attention_mask.shape[1] == 1:
-            attention_mask = attention_mask[:, 0]  # (B, T, S), as Keras hands it over
+        if attention_mask is not None:  # as Keras hands it over, (B, T, S) or (1, T, S)
+            if len(attention_mask.shape) == 2:
+                attention_mask = attention_mask[None]
+            elif attention_mask.shape[1] == 1:
+                attention_mask = attention_mask[:, 0]
         query, key, value = (_swap_heads(heads) for heads in (query, key, value))
         outputs, scores = self._compute_attention(
             query, key, value, attention_mask, training, return_attention_scores=True
