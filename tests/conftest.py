@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import random
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 # TensorFlow and Keras read these when first imported, so they come first. A value set by hand wins.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("KERAS_ATTN_CACHE", "")  # no test runs a program that an earlier one compiled
+if "KERAS_ATTN_CACHE" not in os.environ:  # one cache of compiled programs for all workers of a run
+    os.environ["KERAS_ATTN_CACHE"] = tempfile.mkdtemp(prefix="keras_attn_tests_")
+    atexit.register(shutil.rmtree, os.environ["KERAS_ATTN_CACHE"], ignore_errors=True)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # share the cores instead of fighting for them
     _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads))
 
 import keras
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -25,7 +32,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def fixed_seed_and_float32() -> Iterator[None]:
     """Starts every test from one seed, and gives back the dtype policy that it may have changed."""
     policy = keras.config.dtype_policy()
-    keras.utils.set_random_seed(20170612)
+    # Keras draws the seeds of weights and dropout from Python's generator. `set_random_seed` would
+    # also seed TensorFlow, which then forgets every function that it has prepared to run.
+    random.seed(20170612)
+    np.random.seed(20170612)
     yield
     keras.config.set_dtype_policy(policy)
 

@@ -33,6 +33,17 @@ VARIANTS = {
     "rms norm": {"normalization": "rms_norm"},
     "output bias": {"use_output_bias": True},
 }
+# Found by trying 0, 1, ... until translations of several lengths end by themselves.
+SEEDS = {
+    "paper": 2,
+    "pre-norm": 2,
+    "learned positions": 9,
+    "gelu": 2,
+    "untied": 0,
+    "two vocabularies": 17,
+    "rms norm": 7,
+    "output bias": 40,
+}
 # Other numbers in the same computation: what they score is proof enough.
 SCORED_VARIANTS = VARIANTS | {
     "other wavelengths": {"position": SinusoidalPositionEncoding(max_wavelength=50.0)},
@@ -193,25 +204,15 @@ def score(engine, sources, targets):
 
 @pytest.fixture(scope="module", params=VARIANTS, name="pair")
 def a_model_in_both_engines(request, tmp_path_factory):
-    """Models with random weights tend to end at once or never: take the first that does neither."""
+    """Models with random weights tend to end at once or never: these do neither."""
     overrides = VARIANTS[request.param]
-    model = make_model(**overrides)
+    model = make_model(SEEDS[request.param], **overrides)
     target_tokenizer = target_tokenizer_of(overrides)
     translator = make(model, target_tokenizer=target_tokenizer)
-    for seed in range(80):
-        randomize(model, seed)
-        engine = load(export_ctranslate2(translator, tmp_path_factory.mktemp("engine")))
-        lengths = [
-            [
-                len(tokens)
-                for tokens, _ in translate(engine, LINES, beams)
-                if 0 < len(tokens) < LIMIT
-            ]
-            for beams in (1, 4)
-        ]
-        if min(map(len, lengths)) >= 2 and len(set(itertools.chain(*lengths))) >= 3:
-            return model, target_tokenizer, engine
-    raise AssertionError("no weights give translations of different lengths")
+    engine = load(export_ctranslate2(translator, tmp_path_factory.mktemp("engine")))
+    lengths = [lengths_of_ended(engine, beam_size) for beam_size in (1, 4)]
+    assert min(map(len, lengths)) >= 2 and len(set(itertools.chain(*lengths))) >= 3
+    return model, target_tokenizer, engine
 
 
 # The same numbers
@@ -374,9 +375,8 @@ def test_int8_makes_a_smaller_file_that_translates_and_leaves_the_model_alone(tm
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
-@pytest.mark.parametrize("overrides", [{}, {"tie_output": False}])
-def test_a_model_that_keras_has_quantized_is_refused(tmp_path, overrides):
-    model = make_model(**overrides)
+def test_a_model_that_keras_has_quantized_is_refused(tmp_path):
+    model = make_model(tie_output=False)
     model.quantize("int8")
     with pytest.raises(ValueError, match="no such quantization.*Received: int8; it quantizes by"):
         export_ctranslate2(make(model), tmp_path / "engine")
