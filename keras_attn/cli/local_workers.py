@@ -18,7 +18,7 @@ from typing import IO, Any
 from keras_attn.system.processor import num_cores
 
 _SECONDS_TO_END = 90.0  # what the others take to notice that one is gone, and to say so
-_SECONDS_BETWEEN_LOOKS = 0.2
+_POLL_SECONDS = 0.2
 _LAST_LINES = 5
 
 
@@ -129,7 +129,7 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
     first_failure = 0
     while any(process.poll() is None for process in processes):
         try:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             continue  # the workers have it, too, and end when they have saved
         failures = [process.returncode for process in processes if process.returncode]

@@ -47,7 +47,7 @@ def prepare_environment() -> None:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow and lets it look for devices, without what it always says of both.
+    """Imports TensorFlow and lets it look for devices, and hides what it prints each time.
 
     Its libraries say it before they read the log level. Who asks for everything, by
     `TF_CPP_MIN_LOG_LEVEL=0` or 1, gets it; and if the import fails nothing is held back.

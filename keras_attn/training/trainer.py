@@ -97,10 +97,10 @@ def _train(
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted" if status == "failed" else status
-        show_line(session.console, f"interrupted: {_how_to_go_on(session)}")
+        show_line(session.console, f"interrupted: {_resume_hint(session)}")
         raise
     except BaseException as error:
-        show_line(session.console, f"{status}: {_how_to_go_on(session)}")
+        show_line(session.console, f"{status}: {_resume_hint(session)}")
         if session.workers.count > 1 and isinstance(error, tf.errors.OpError):
             raise WorkerLostError(str(error)) from error
         raise
@@ -137,7 +137,7 @@ def _finish(session: TrainingSession, started: float) -> None:
     counts = f"{session.steps.step:,} steps, ended by {session.ended_by}"
     show_line(session.console, f"finished: {session.run.path} ({counts})")
     if session.was_cut:
-        show_line(session.console, _how_to_finish(session))
+        show_line(session.console, _rest_hint(session))
 
 
 def _result(session: TrainingSession, seconds: float) -> TrainingResult:
@@ -153,7 +153,7 @@ def _result(session: TrainingSession, seconds: float) -> TrainingResult:
     )
 
 
-def _how_to_finish(session: TrainingSession) -> str:
+def _rest_hint(session: TrainingSession) -> str:
     """What a time limit cut off, and the command that makes the rest."""
     return (
         f"the time limit cut this run at {session.steps.step:,} of {session.max_steps:,} updates, "
@@ -163,7 +163,7 @@ def _how_to_finish(session: TrainingSession) -> str:
     )
 
 
-def _how_to_go_on(session: TrainingSession) -> str:
+def _resume_hint(session: TrainingSession) -> str:
     """What is saved, and the command that continues from there."""
     saved = session.run.last_step()
     if not saved:

@@ -173,7 +173,7 @@ class Translator(tf.Module):
     def _search(self, encoder_token_ids: tf.Tensor) -> SearchResult:
         """Searches the best hypotheses of (B, S) source ids."""
         length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
-        max_length = self._most_positions(length + self.max_extra_tokens)
+        max_length = self._limit_length(length + self.max_extra_tokens)
         # A row without a source token (an empty line, or filling) ends at once.
         source_lengths = _source_lengths(encoder_token_ids)
         limits = tf.where(source_lengths > 0, source_lengths + 1 + self.max_extra_tokens, 1)
@@ -191,10 +191,10 @@ class Translator(tf.Module):
 
     @property
     def _source_limit(self) -> int:
-        return self._most_positions(self.max_source_tokens + 1) - 1
+        return self._limit_length(self.max_source_tokens + 1) - 1
 
-    def _most_positions(self, length: Any) -> Any:
-        """A length, or the longest that the model has positions for."""
+    def _limit_length(self, length: Any) -> Any:
+        """The length, cut to the number of positions that the model has."""
         limit = self.model.max_sequence_length
         if limit is None:
             return length
@@ -290,10 +290,10 @@ class Translator(tf.Module):
         end = self.target_tokenizer.end_token_id
         target_ids = [[*ids, end] for ids in token_lists(self.target_tokenizer, targets)]
         longest = max((len(ids) for ids in target_ids), default=0)
-        if longest > self._most_positions(longest):
+        if longest > self._limit_length(longest):
             raise ValueError(
-                f"A target has {longest} tokens, and the model positions for "
-                f"{self._most_positions(longest)} only. Split it."
+                f"`targets` must have at most {self._limit_length(longest)} tokens, the positions "
+                f"that the model has. Received: a target of {longest} tokens. Split it."
             )
         scores = [0.0 if len(ids) == 1 else float("-inf") for ids in target_ids]
         lengths = [

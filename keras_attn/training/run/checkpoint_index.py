@@ -125,7 +125,7 @@ class CheckpointIndex:
         """
         path = self.path_of_step(step)
         entry = Checkpoint(step, path, dict(metrics), checksum(path) if crc32 is None else crc32)
-        # What lies ahead of a step that is written again belongs to a course that was given up.
+        # Checkpoints after this step belong to a continuation of the run that was abandoned.
         before = self.checkpoints
         validated = [one for one in before if one.step < step and one.metrics]
         self.checkpoints = [*validated, entry]
