@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         int. The exit status.
     """
-    check_may_write(arguments.output)
+    check_may_write(arguments.output, inputs=[arguments.source, *arguments.reference])
     if arguments.output == "-":
         raise ValueError(
             "`--output` must be a file: standard output has the scores. Received: '-'."
@@ -105,14 +105,20 @@ def run(arguments: argparse.Namespace) -> int:
             lowercase_tokenized=arguments.lowercase_tokenized,
             bleu_tokenizer=bleu_tokenizer,
         )
+    failure: OSError | None = None
     if arguments.output is not None:
-        _write_lines(arguments.output, report.translations)
+        try:
+            _write_lines(arguments.output, report.translations)
+        except OSError as error:  # the scores have been made, and are printed all the same
+            failure = error
     if arguments.json:
         print_json(report.to_dict(translations=False))
-        return 0
-    console = make_console()
-    for line in report.lines():
-        say(console, line)
+    else:
+        console = make_console()
+        for line in report.lines():
+            say(console, line)
+    if failure is not None:
+        raise failure
     return 0
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rich.console import Console
 
 from keras_attn.system.whole_file import whole_file
+
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def print_json(value: Any) -> None:
@@ -67,15 +70,17 @@ def say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True)
 
 
-def check_may_write(path: str | None, option: str = "--output") -> None:
+def check_may_write(path: str | None, option: str = "--output", inputs: Iterable[str] = ()) -> None:
     """Refuses, before any work is done, a file that could not be written in the end.
 
     Args:
         path: str or None. The file; None and "-" are standard output.
         option: str. What the error calls it.
+        inputs: iterable of str. Files that are read, and must not be overwritten.
 
     Raises:
-        ValueError: if it is a directory, or in a directory that does not exist or is read-only.
+        ValueError: if it is one of the inputs, or a directory, or in a directory that does not
+            exist or is read-only.
     """
     if path in (None, "-"):
         return
@@ -84,6 +89,10 @@ def check_may_write(path: str | None, option: str = "--output") -> None:
         raise ValueError(f"`{option}` must be a file. Received: the directory {path!r}.")
     if target.exists() and not target.is_file():
         return  # a device or a pipe
+    if any(target == Path(os.path.realpath(name)) for name in inputs):
+        raise ValueError(
+            f"`{option}` must be another file than those that are read. Received: {path!r}."
+        )
     if not target.parent.is_dir():
         raise ValueError(
             f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "
@@ -105,13 +114,23 @@ def open_output(path: str | None) -> Iterator[BinaryIO]:
         binary stream.
     """
     check_may_write(path)
-    if path in (None, "-"):
+    if path is None or path == "-":
         yield sys.stdout.buffer
         return
-    target = Path(str(path))
-    if target.exists() and not target.is_file():
-        with target.open("wb") as stream:
-            yield stream
-        return
-    with whole_file(target) as temporary, temporary.open("wb") as stream:
-        yield stream
+    target = Path(path)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_named_if_full(path))
+        if not target.exists() or target.is_file():
+            target = stack.enter_context(whole_file(target))
+        yield stack.enter_context(target.open("wb"))
+
+
+@contextlib.contextmanager
+def _named_if_full(path: str) -> Iterator[None]:
+    """Gives the error of a disk that takes no more the name of the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_IS_FULL and error.filename is None:
+            raise OSError(error.errno, error.strerror, path) from error
+        raise

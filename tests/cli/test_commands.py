@@ -94,6 +94,30 @@ def test_evaluate_prints_the_scores_and_writes_the_translations(
     assert capsys.readouterr().out.startswith("BLEU = ")
 
 
+@pytest.mark.parametrize("name", ["s", "r", "link"])
+def test_evaluate_never_overwrites_what_it_reads(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, reference = write(tmp_path / "s", "a"), write(tmp_path / "r", "b")
+    (tmp_path / "link").symlink_to(tmp_path / "r")
+    command = ["evaluate", str(tmp_path), "--source", source, "--reference", reference]
+    assert main([*command, "--output", str(tmp_path / name)]) == 2
+    assert "`--output` must be another file" in only_line(capsys.readouterr().err)
+    assert (tmp_path / "s").read_text() + (tmp_path / "r").read_text() == "a\nb\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_the_scores_are_printed_though_the_translations_cannot_be_written(
+    run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "s", "a b")
+    command = ["evaluate", str(run_directory), "--source", file, "--reference", file]
+    assert main([*command, "--output", "/dev/full", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert "bleu" in json.loads(only_line(captured.out))
+    assert only_line(captured.err).endswith("error: No space left on device: /dev/full")
+
+
 @pytest.mark.parametrize("option", ["--bleu-tokenizer", "--tokenize"])
 def test_evaluate_takes_a_tokenizer_for_bleu(
     option: str, run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
