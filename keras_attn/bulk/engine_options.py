@@ -30,7 +30,7 @@ def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
     >>> read_options(["--runer=FlinkRunner"])
     Traceback (most recent call last):
     ...
-    ValueError: `options` must be options of Apache Beam. Received: --runer; did you mean --runner?
+    ValueError: `options` must be options of Apache Beam. ... Did you mean '--runner'?
     """
     if isinstance(options, PipelineOptions):
         return options

@@ -15,6 +15,7 @@ from keras_attn.cli.command_parser import (
 from keras_attn.cli.model_location import RUN_HELP, open_model
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
+from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
 Translates a test set and scores the translations by sacreBLEU: BLEU, chrF and TER, with their
@@ -89,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources, *references = read_parallel_files(
         {"--source": [arguments.source], "--reference": arguments.reference}
     )
+    load_tensorflow()
     from keras_attn.evaluation import evaluate, find_bleu_tokenizer
 
     bleu_tokenizer = find_bleu_tokenizer(

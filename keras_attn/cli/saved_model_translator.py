@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keras_attn.translator import Translation, TranslationReport
+    from keras_attn.lines.translation import Translation, TranslationReport
 
 BATCH_LINES = 64
 SIGNATURE = "serving_default"
@@ -72,7 +72,7 @@ class SavedModelTranslator:
         Returns:
             list of `Translation`: `source`, `text`, `score` and `truncated`.
         """
-        from keras_attn.translator import Translation
+        from keras_attn.lines.translation import Translation
 
         # Lines of like length go together, so that little is computed for padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -95,7 +95,7 @@ class SavedModelTranslator:
         return translations
 
     def _make_report(self, translations: list[Translation]) -> TranslationReport:
-        from keras_attn.translator import TranslationReport
+        from keras_attn.lines.translation import TranslationReport
 
         truncated = sum(bool(one.truncated) for one in translations)
         return TranslationReport(

@@ -73,10 +73,7 @@ def leading_sizes(tensor: Tensor, num_trailing: int = 1) -> tuple[Any, ...]:
         return tuple(known)
     if known.count(None) == 1:
         return tuple(-1 if size is None else size for size in known)
-    sizes = ops.shape(tensor)
-    # One of them may be left to `reshape`.
-    last = len(known) - 1 - known[::-1].index(None)
-    return tuple(-1 if axis == last else sizes[axis] for axis in range(len(known)))
+    return tuple(ops.shape(tensor)[: len(known)])  # -1 would not be found where there are no rows
 
 
 def _batch_axes(rank: int, axes: Sequence[int]) -> list[int]:

@@ -109,13 +109,12 @@ def savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.cal
     result: list[keras.callbacks.Callback] = []
     if settings.ema_decay is not None:
         result.append(AveragedWeights())
-    if session.workers.is_chief:
-        result.append(
-            HistoryWriter(
-                run.history, session.steps, session.throughput,
-                settings.log_every_steps, session.interval_steps,
-            )
-        )  # fmt: skip
+    result.append(
+        HistoryWriter(
+            run.history, session.steps, session.throughput,
+            settings.log_every_steps, session.interval_steps, session.workers,
+        )
+    )  # fmt: skip
     result.append(writer)
     if settings.tensorboard and session.workers.is_chief:
         result.append(keras.callbacks.TensorBoard(run.tensorboard))

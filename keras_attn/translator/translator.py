@@ -16,11 +16,11 @@ from keras_attn.data import Tokenizer, line_batches, pad_rows
 from keras_attn.data.line_batches import token_lists
 from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
+from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.batch_search import BatchSearch
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.translator.in_place_caches import in_place_caches
-from keras_attn.translator.translation import Translation, TranslationReport
 from keras_attn.translator.translator_files import read_translator, write_translator
 
 __all__ = ["Translation", "TranslationReport", "Translator"]

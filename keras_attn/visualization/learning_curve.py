@@ -14,7 +14,6 @@ from keras_attn.visualization.drawing import (
     GREEN,
     LINE_COLORS,
     ORANGE,
-    SKY,
     Figure,
     check_output,
     drawing_style,
@@ -24,14 +23,7 @@ from keras_attn.visualization.read_history import read_history
 
 History = str | os.PathLike[str] | Sequence[Mapping[str, Any]]
 _PANELS = (
-    (
-        "loss (nats per token)",
-        (
-            ("recent_loss", "training", BLUE),
-            ("loss", "training, since the validation before", SKY),
-            ("val_loss", "validation", ORANGE),
-        ),
-    ),
+    ("loss (nats per token)", (("loss", "training", BLUE), ("val_loss", "validation", ORANGE))),
     (
         "BLEU (0 to 100)",
         (("bleu", "BLEU", GREEN), ("val_bleu", "BLEU, validation", LINE_COLORS[3])),
@@ -130,6 +122,8 @@ def _history_figure(
     records: list[Mapping[str, Any]], notes: list[str], title: str
 ) -> tuple[Figure, list[str]]:
     axis, notes = _axis(records, list(notes))
+    if any("recent_loss" in record for record in records):  # finer than the mean at a validation
+        records = [{**record, "loss": record.get("recent_loss")} for record in records]
     panels = []
     for label, keys in _PANELS:
         curves = [_curve(records, axis, *key, notes=notes) for key in keys]

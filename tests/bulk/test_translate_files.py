@@ -197,6 +197,7 @@ def test_what_was_empty_or_cut_is_counted(
         "empty": 3,
         "truncated": sum(each.truncated for each in translations),
         "with_breaks": sum("\n" in each.text or "\r" in each.text for each in translations),
+        "with_returns": sum("\r" in text for text, _ in LINES),
     }
     assert wanted["truncated"] > 0
     assert vars(report.counts) == wanted
@@ -372,7 +373,9 @@ def test_a_file_that_is_not_utf_8_is_refused_with_its_line(
 ) -> None:
     monkeypatch.setattr(Translator, "translate_detailed", lambda *_: pytest.fail("translated"))
     data.joinpath("bad.en").write_bytes(b"a\n" * 34 + b"xy\xffz\n")
-    with pytest.raises(ValueError, match=r"bad\.en` must be UTF-8.*0xff at line 35, byte 3"):
+    with pytest.raises(
+        ValueError, match=r"bad\.en` must be UTF-8.*0xff at line 35, byte offset 70"
+    ):
         translate()
     assert list(output.iterdir()) == []
 

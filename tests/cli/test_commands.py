@@ -171,7 +171,7 @@ def test_average_puts_the_mean_into_the_translator(
         calls.append(("average", run, which))
         return run / "mean.weights.h5"
 
-    monkeypatch.setattr("keras_attn.training.run.average_checkpoints", average)
+    monkeypatch.setattr("keras_attn.training.average_checkpoints", average)
     monkeypatch.setattr(
         "keras_attn.training.rewrite_translator", lambda *paths: calls.append(paths)
     )

@@ -16,7 +16,7 @@ import pytest
 from keras_attn.cli import evaluate, plot, score, streams, translate
 from keras_attn.cli.main import main
 from keras_attn.serving import VerificationCheck, VerificationReport
-from keras_attn.translator import Translation, TranslationReport
+from keras_attn.lines.translation import Translation, TranslationReport
 
 TEXT = "Öl – größer"
 
@@ -54,7 +54,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
     report = VerificationReport(Path("x"), (VerificationCheck("files", True, TEXT),))
     monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda directory: report)
     monkeypatch.setattr("keras_attn.serving.export_saved_model", lambda *_: Path(TEXT, "1"))
-    monkeypatch.setattr("keras_attn.training.run.average_checkpoints", lambda *_, **__: Path(TEXT))
+    monkeypatch.setattr("keras_attn.training.average_checkpoints", lambda *_, **__: Path(TEXT))
     monkeypatch.setattr("keras_attn.training.rewrite_translator", lambda *_: None)
     lines, model = str(file), str(tmp_path)
     result = {
@@ -208,7 +208,7 @@ from keras_attn.cli import translate
 from keras_attn.cli.main import main
 class Echo:
     def translate_detailed(self, texts):
-        from keras_attn.translator import Translation
+        from keras_attn.lines.translation import Translation
         return [Translation(text, text) for text in texts]
 translate.open_model = lambda location, beams: Echo()
 sys.exit(main(["translate", "run", *sys.argv[1:]]))

@@ -41,7 +41,9 @@ class FakeTraining:
         Path(output).mkdir(parents=True)
         (Path(output) / "run.json").write_text("{}", encoding="utf-8")
         test = {"bleu": 31.25, "chrf": 55.5, "sentences": 1000, "signatures": {"bleu": "nrefs:1"}}
-        return TrainingResult(Path(output), self.translator, [], 12, 3.5, 100.0, {"test": test})
+        return TrainingResult(
+            Path(output), self.translator, [], 12, 3.5, 100.0, {"test": test, "was_cut": False}
+        )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import keras_attn
 from keras_attn.cli import translate
 from keras_attn.cli.line_source import read_chunks
 from keras_attn.cli.main import main
-from keras_attn.translator import Translation
+from keras_attn.lines.translation import Translation
 
 
 class Upper:
@@ -141,7 +141,7 @@ def test_a_pipe_that_is_not_utf_8_names_the_line(
 ) -> None:
     status, output, errors = run(monkeypatch, capfdbinary, b"a\nb\nxy\xe4z\n")
     assert (status, output) == (2, b"")
-    assert "line 3, byte 3" in errors
+    assert "byte 0xe4 at line 3, byte offset 6" in errors
     assert errors.count("\n") == 1
 
 
@@ -236,7 +236,7 @@ def test_a_missing_input_is_one_line(
 ) -> None:
     status, _, errors = run(monkeypatch, capfdbinary, b"", "--input", "nowhere.txt")
     assert status == 2
-    assert "'nowhere.txt'" in errors
+    assert "Received: nowhere.txt." in errors
     assert errors.count("\n") == 1
 
 
@@ -271,7 +271,7 @@ from keras_attn.cli import translate
 from keras_attn.cli.main import main
 class Echo:
     def translate_detailed(self, texts):
-        from keras_attn.translator import Translation
+        from keras_attn.lines.translation import Translation
         return [Translation(text, text) for text in texts]
 translate.open_model = lambda location, beams: Echo()
 sys.exit(main(["translate", "run", "--input", sys.argv[1]]))

@@ -108,3 +108,15 @@ def test_bad_histories_are_named(tmp_path: Path) -> None:
         history_figure([])
     with pytest.raises(ValueError, match="sequence of records. Received: int at index 0"):
         history_figure([3])  # type: ignore[list-item]
+
+
+def test_losses_between_validations_are_drawn_where_there_are_any():
+    records = [
+        {"step": 20, "recent_loss": 7.0},
+        {"step": 40, "recent_loss": 6.0},
+        {"step": 50, "loss": 6.5, "val_loss": 5.5},
+        {"step": 60, "recent_loss": 5.0},
+    ]
+    (losses,) = history_figure(records).axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in losses.get_lines()}
+    assert drawn["training"] == [7.0, 6.0, 5.0]

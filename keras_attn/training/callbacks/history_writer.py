@@ -9,6 +9,7 @@ import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
+from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.run.json_lines import append_lines, drop_lines_after, read_lines
 
 
@@ -31,6 +32,8 @@ class HistoryWriter(keras.callbacks.Callback):
         log_every_steps: int or None. Updates between two lines without a validation; None: no such
             lines.
         validate_every_steps: int. Updates between two validations.
+        workers: Workers or None. Those that train together. All of them read the metrics, which are
+            sums over workers; the chief alone writes.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class HistoryWriter(keras.callbacks.Callback):
         throughput: Throughput | None = None,
         log_every_steps: int | None = None,
         validate_every_steps: int = 1,
+        workers: Workers | None = None,
     ) -> None:
         super().__init__()
         self._path = Path(path)
@@ -49,11 +53,13 @@ class HistoryWriter(keras.callbacks.Callback):
         self._log_every_steps = log_every_steps
         self._validate_every_steps = validate_every_steps
         self._next_log_step = 0
+        self._is_chief = (workers or Workers()).is_chief
         self._sum_before = self._rows_before = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Drops the lines of steps that are made again."""
-        drop_lines_after(self._path, self._steps.step)
+        if self._is_chief:
+            drop_lines_after(self._path, self._steps.step)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes up the sums where the last line left them, if it is one of this stretch."""
@@ -62,7 +68,8 @@ class HistoryWriter(keras.callbacks.Callback):
             return
         step = self._steps.step
         stretch_began = step - step % self._validate_every_steps
-        lines = [line for line in read_lines(self._path) if line["step"] > stretch_began]
+        written = read_lines(self._path) if self._is_chief else []
+        lines = [line for line in written if line["step"] > stretch_began]
         last = lines[-1] if lines else {}
         self._sum_before = last.get("loss_sum", 0.0)
         self._rows_before = last.get("loss_rows", 0.0)
@@ -77,7 +84,7 @@ class HistoryWriter(keras.callbacks.Callback):
         if step % self._validate_every_steps == 0:
             return
         loss = next(metric for metric in self.model.metrics if metric.name == "loss")
-        loss_sum, loss_rows = float(loss.total), float(loss.count)
+        loss_sum, loss_rows = _number(loss.total), _number(loss.count)
         rows = max(loss_rows - self._rows_before, 1.0)
         line = {
             "step": step,
@@ -87,10 +94,13 @@ class HistoryWriter(keras.callbacks.Callback):
             "learning_rate": float(self.model.optimizer.learning_rate),
         }
         self._sum_before, self._rows_before = loss_sum, loss_rows
-        append_lines(self._path, [line])
+        if self._is_chief:
+            append_lines(self._path, [line])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Appends one line."""
+        if not self._is_chief:
+            return
         line: dict[str, Any] = {"step": self._steps.step}
         line.update(logs or {})
         line["learning_rate"] = float(self.model.optimizer.learning_rate)
@@ -98,6 +108,11 @@ class HistoryWriter(keras.callbacks.Callback):
             line["target_tokens_per_second"] = self._throughput.recent_tokens_per_second
         line["seconds"] = time.monotonic() - self._started
         append_lines(self._path, [line])
+
+
+def _number(variable: keras.Variable) -> float:
+    """The value of a metric's variable: the sum over replicas and workers."""
+    return float(keras.ops.convert_to_numpy(variable))
 
 
 def read_validations(path: str | os.PathLike) -> list[dict[str, Any]]:
