@@ -15,8 +15,8 @@ import pytest
 
 from keras_attn.cli import evaluate, plot, score, streams, translate
 from keras_attn.cli.main import main
-from keras_attn.serving import VerificationCheck, VerificationReport
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.serving import VerificationCheck, VerificationReport
 
 TEXT = "Öl – größer"
 
