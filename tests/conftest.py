@@ -28,6 +28,29 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+# Workers take whole files in this order. Were a long one last, one worker would wait for it.
+LONG_FILES = [
+    "test_trainer.py",
+    "test_distributed.py",
+    "test_damage.py",
+    "test_transformer.py",
+    "test_ctranslate2.py",
+    "test_examples.py",
+    "test_seq2seq_model.py",
+    "test_training_step.py",
+    "test_translator.py",
+    "test_export_saved_model.py",
+    "test_repository.py",
+    "test_registered_classes.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take longest first."""
+    places = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed_and_float32() -> Iterator[None]:
     """Starts every test from one seed, and gives back the dtype policy that it may have changed."""

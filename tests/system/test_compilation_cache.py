@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attn import compilation_cache
+from keras_attn.system import compilation_cache
 from keras_attn.system.compilation_cache import use_compilation_cache
 
 COMPILE_SOMETHING = """

@@ -9,14 +9,14 @@ import sys
 
 import pytest
 
-from keras_attn import matrix_products
+from keras_attn.system import matrix_products
 from keras_attn.system.matrix_products import use_eigen_products
 
 # Importing the package may have set the flag already; either way XLA reads it when it compiles.
 COMPILE_SOMETHING = """
 import os
 import keras_attn
-from keras_attn import matrix_products
+from keras_attn.system import matrix_products
 matrix_products._has_avx2_alone = lambda: True
 matrix_products.importlib.util.find_spec = lambda name: None
 matrix_products.use_eigen_products()

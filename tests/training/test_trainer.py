@@ -249,7 +249,7 @@ def test_a_directory_that_is_no_run_is_left_alone(recipe, tmp_path):
     ("override", "message"),
     [
         ({"model.preset": "transformer_tini"}, "'transformer_tiny'"),
-        ({"model.overrides.num_layer": "2"}, "`num_layers`"),
+        ({"model.overrides.num_layer": "2"}, "Did you mean 'num_layers'"),
         ({"model.overrides.source_vocabulary_size": "9"}, "tokenizer.vocabulary_size"),
         ({"decoding.class_name": "BeemSearch"}, "'BeamSearch'"),
         ({"decoding.config.num_beans": "2"}, "num_beans"),
