@@ -33,8 +33,7 @@ def export_saved_model(
     (batch,), and gives `translation`, string (batch,); `score`, float32 (batch,): what the search
     ranks by, for beam search the log-probability after the length penalty; and `truncated`, bool
     (batch,): whether the line or its translation was longer than the translator's limits. The graph
-    is
-    `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text operations: a stock TF
+    is `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text operations: a stock TF
     Serving has both, and XLA switched off.
 
     The version is written under a temporary name in `directory`, verified there (see
