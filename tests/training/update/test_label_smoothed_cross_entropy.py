@@ -196,3 +196,46 @@ def test_two_replicas_with_uneven_tokens_train_exactly_as_one_device():
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert "equal ['loss', 'perplexity', 'token_accuracy']" in result.stdout
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["plain graph", "XLA"])
+@pytest.mark.parametrize("pad_token_id", [0, -100])
+def test_ignored_labels_are_never_looked_up_in_a_graph(pad_token_id, jit_compile):
+    logits = tf.constant(np.random.default_rng(2).normal(size=(2, 3, 7)), tf.float32)
+    labels = tf.constant([[4, pad_token_id, 5], [6, -100, pad_token_id]])
+    loss = LabelSmoothedCrossEntropy(0.1, pad_token_id=pad_token_id)
+
+    @tf.function(jit_compile=jit_compile)
+    def run(labels, logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(labels, logits)
+        return value, tape.gradient(value, logits)
+
+    value, gradient = run(labels, logits)
+    log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float64)).numpy()
+    counted = [(0, 0, 4), (0, 2, 5), (1, 0, 6)]
+    expected = np.mean(
+        [
+            -0.9 * log_probabilities[place] - 0.1 * log_probabilities[place[:2]].mean()
+            for place in counted
+        ]
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    is_counted = np.zeros((2, 3), bool)
+    is_counted[[0, 0, 1], [0, 2, 0]] = True
+    np.testing.assert_array_equal(np.abs(gradient).sum(axis=-1) > 0, is_counted)
+
+
+def test_a_label_beyond_the_vocabulary_makes_loss_and_gradient_nan_under_xla():
+    logits = tf.zeros((1, 2, 7))
+
+    @tf.function(jit_compile=True)
+    def run(labels):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = LabelSmoothedCrossEntropy()(labels, logits)
+        return value, tape.gradient(value, logits)
+
+    value, gradient = run(tf.constant([[4, 7]]))
+    assert np.isnan(value) and np.isnan(gradient).any()
