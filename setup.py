@@ -68,7 +68,7 @@ setup(
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + PLOTS,
+        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + PLOTS,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[
