@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result.report["was_cut"]:
         say(
             console,
-            f"the time limit cut the training after {result.steps:,} updates, so this model has "
-            "learned little. Go on with:",
+            f"the time limit cut the training after {result.steps:,} updates; the whole of it makes a "
+            "better model. Go on with:",
         )
         say(
             console,
