@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if result.report["was_cut"]:
         say(
             console,
-            f"the time limit cut the training after {result.steps:,} updates; the whole of it makes a "
+            f"the time limit cut the training after {result.steps:,} updates; all of them make a "
             "better model. Go on with:",
         )
         say(
