@@ -33,22 +33,22 @@ PROBABILITIES[[0, 1, 3], 3] = 1.0  # never asked, but every row is a distributio
 def decode_step(token_ids, state):
     """Token ids (R, 1) -> logits (R, V), and the state after it.
 
-    A Markov chain remembers nothing, so its cache could be empty. This one counts the tokens of
-    each hypothesis, to show that rows of the cache follow their hypotheses through the beam.
+    A Markov chain remembers nothing, so its rows could be empty. This one counts the tokens of
+    each hypothesis, to show that rows of the state follow their hypotheses through the beam.
     """
     table = state["source"]["log_probabilities"][0]  # (V, V), one "sentence" only
     logits = tf.gather(table, token_ids[:, 0])  # (R, V)
-    cache = {"tokens_seen": state["cache"]["tokens_seen"] + 1}
-    return logits, {**state, "cache": cache, "position": state["position"] + 1}
+    rows = {"tokens_seen": state["rows"]["tokens_seen"] + 1}
+    return logits, {**state, "rows": rows, "position": state["position"] + 1}
 
 
 def first_state():
-    """`source` stays as it is, `cache` has a row a hypothesis, `position` counts the steps."""
+    """`source` stays as it is, `rows` has a row a hypothesis, `position` counts the steps."""
     with np.errstate(divide="ignore"):
         table = np.log(PROBABILITIES).astype("float32")
     return {
         "source": {"log_probabilities": tf.constant(table)[tf.newaxis]},  # (B, V, V), B = 1
-        "cache": {"tokens_seen": tf.zeros((1, 1), tf.int32)},  # (B, 1)
+        "rows": {"tokens_seen": tf.zeros((1, 1), tf.int32)},  # (B, 1)
         "position": tf.constant(0),
     }
 

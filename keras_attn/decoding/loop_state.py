@@ -11,55 +11,55 @@ def check_state(state: State) -> None:
     """Refuses a state that has not the form which `search` describes.
 
     Args:
-        state: dict with `"source"`, `"cache"`, `"position"`, perhaps `"memory"` and `"weights"`.
+        state: dict with `"source"`, `"rows"`, `"position"`, perhaps `"carried"` and `"constants"`.
 
     Raises:
         ValueError: if keys are missing or unknown, or there is no tensor to take the batch size
             from.
 
     Example:
-    >>> check_state({"source": (), "cache": {"keys": tf.zeros([5, 7])}, "position": 0})
+    >>> check_state({"source": (), "rows": {"keys": tf.zeros([5, 7])}, "position": 0})
     """
-    expected = {"source", "cache", "position"}
-    optional = {"memory", "weights"}
-    if not isinstance(state, dict) or set(state) - optional != expected:
+    required = {"source", "rows", "position"}
+    optional = {"carried", "constants"}
+    if not isinstance(state, dict) or set(state) - optional != required:
         received = sorted(state) if isinstance(state, dict) else type(state).__name__
         raise ValueError(
-            f"`state` must be a dict with the keys {sorted(expected)}, and perhaps "
+            f"`state` must be a dict with the keys {sorted(required)}, and perhaps "
             f"{sorted(optional)}. Received: {received}."
         )
-    tensors = tf.nest.flatten(state["cache"]) + tf.nest.flatten(state["source"])
+    tensors = tf.nest.flatten(state["rows"]) + tf.nest.flatten(state["source"])
     if not tensors or tf.convert_to_tensor(tensors[0]).shape.rank == 0:
         raise ValueError(
-            "`state` must hold tensors of shape (batch, ...) in 'cache' or in 'source'. "
+            "`state` must hold tensors of shape (batch, ...) in 'rows' or in 'source'. "
             f"Received: {'a scalar' if tensors else 'none'}."
         )
 
 
 def batch_size_of(state: State) -> int | tf.Tensor:
-    """Returns B from the first tensor of the cache or, if there is none, of the source.
+    """Returns B from the first tensor of the rows or, if there is none, of the source.
 
     Args:
-        state: dict with `"source"`, `"cache"` and `"position"`.
+        state: dict with `"source"`, `"rows"` and `"position"`.
 
     Returns:
         int where the size is known, else an int32 scalar.
 
     Example:
-    >>> batch_size_of({"source": (), "cache": {"keys": tf.zeros([5, 7])}, "position": 0})
+    >>> batch_size_of({"source": (), "rows": {"keys": tf.zeros([5, 7])}, "position": 0})
     5
     """
-    tensors = tf.nest.flatten(state["cache"]) + tf.nest.flatten(state["source"])
+    tensors = tf.nest.flatten(state["rows"]) + tf.nest.flatten(state["source"])
     first = tf.convert_to_tensor(tensors[0])
     static_size = None if first.shape.rank is None else first.shape[0]
     return tf.shape(first)[0] if static_size is None else static_size
 
 
-def repeat_rows(cache: Any, num_beams: int) -> Any:
+def repeat_rows(rows: Any, num_beams: int) -> Any:
     """Gives every hypothesis its own row; the W rows of a sentence are adjacent.
 
     Args:
-        cache: nest of (B, ...) tensors.
+        rows: nest of (B, ...) tensors.
         num_beams: int, W.
 
     Returns:
@@ -70,16 +70,16 @@ def repeat_rows(cache: Any, num_beams: int) -> Any:
     [4, 4, 4, 5, 5, 5]
     """
     if num_beams == 1:
-        return tf.nest.map_structure(tf.convert_to_tensor, cache)
-    return tf.nest.map_structure(lambda values: tf.repeat(values, num_beams, axis=0), cache)
+        return tf.nest.map_structure(tf.convert_to_tensor, rows)
+    return tf.nest.map_structure(lambda values: tf.repeat(values, num_beams, axis=0), rows)
 
 
-def reorder_rows(cache: Any, parents: tf.Tensor) -> Any:
-    """Moves each row to where its hypothesis is now.
+def reorder_rows(rows: Any, parents: tf.Tensor) -> Any:
+    """Moves each row to the beam that its hypothesis is in now.
 
     Args:
-        cache: nest of (R, ...) tensors.
-        parents: int32, (B, W). The place that each place's hypothesis was in before.
+        rows: nest of (R, ...) tensors.
+        parents: int32, (B, W). For each beam, the beam whose hypothesis goes on in it.
 
     Returns:
         nest of (R, ...) tensors.
@@ -91,8 +91,8 @@ def reorder_rows(cache: Any, parents: tf.Tensor) -> Any:
     """
     batch_size, num_beams = tf.shape(parents)[0], tf.shape(parents)[1]
     first_rows = tf.range(batch_size)[:, tf.newaxis] * num_beams  # (B, 1)
-    rows = tf.reshape(first_rows + parents, [-1])  # (R,)
-    return tf.nest.map_structure(lambda values: tf.gather(values, rows), cache)
+    order = tf.reshape(first_rows + parents, [-1])  # (R,)
+    return tf.nest.map_structure(lambda values: tf.gather(values, order), rows)
 
 
 def keep_shapes(values: Any, reference: Any) -> Any:
@@ -119,6 +119,6 @@ def keep_shapes(values: Any, reference: Any) -> Any:
         )
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
-            "`decode_step` must return a cache of the structure and the shapes that it received. "
+            "`decode_step` must return a state of the structure and the shapes that it received. "
             f"{error}"
         ) from error

@@ -35,9 +35,9 @@ def search(
     """Finds good output sequences, token by token.
 
     The loop asks the model for the next token's logits, lets the strategy choose, and makes the
-    caches follow the hypotheses, until every sentence is done. It is one `tf.while_loop` of stock
-    operations: it runs eagerly, in a plain graph with unknown sizes (a SavedModel), and with
-    `jit_compile=True`, where `max_length` must be a Python int.
+    rows of the state follow the hypotheses, until every sentence is done. It is one
+    `tf.while_loop` of stock operations: it runs eagerly, in a plain graph with unknown sizes (a
+    SavedModel), and with `jit_compile=True`, where `max_length` must be a Python int.
 
     A hypothesis always ends with the end token. Where a sentence's limit is reached, the end token
     is forced, its own log-probability counts like any other's, and the hypothesis is marked
@@ -48,12 +48,14 @@ def search(
         decode_step: function. `decode_step(token_ids, state)` takes the last token of each row, (R,
             1) int32, and returns the next token's logits, (R, V), and the state after the token. R
             = B * W: the W rows of a sentence are adjacent.
-        state: dict. `"source"`: nest of (B, ...) tensors that stay the same, neither repeated nor
-            reordered; `"cache"`: nest of (B, ...) tensors, which the search repeats to (R, ...) and
-            reorders with the hypotheses; `"memory"`, which may be left out: nest of tensors that
-            are handed from step to step as they are; `"weights"`, which may be left out: nest of
-            tensors without rows that stay the same; `"position"`: int scalar, which only
-            `decode_step` reads and changes. `Seq2SeqModel.start` returns it.
+        state: dict, as `Seq2SeqModel.start` returns it:
+            `"source"`: nest of (B, ...) tensors that stay the same, one row a sentence.
+            `"rows"`: nest of (B, ...) tensors, which the search repeats to (R, ...) and reorders
+            with the hypotheses.
+            `"carried"`: nest of tensors that are handed from step to step as they are. May be left
+            out.
+            `"constants"`: nest of tensors without rows that stay the same. May be left out.
+            `"position"`: int scalar, which only `decode_step` reads and changes.
         strategy: `SearchStrategy`, or what `get` makes one of.
         max_length: int or int scalar tensor. Tokens produced at most, end token included; the
             length T of the result.
@@ -72,7 +74,7 @@ def search(
     >>> next_token_logits = tf.one_hot([0, 0, 4, 0, 5, 3], 6) * 9.0  # 2 (start), 4, 5, 3 (end)
     >>> def decode_step(token_ids, state):
     ...     return tf.gather(next_token_logits, token_ids[:, 0]), state
-    >>> state = {"source": (), "cache": tf.zeros([1, 1]), "position": 0}
+    >>> state = {"source": (), "rows": tf.zeros([1, 1]), "position": 0}
     >>> search(decode_step, state, "beam", max_length=5).token_ids.numpy().tolist()
     [[[4, 5, 3, 0, 0]]]
     """
@@ -96,27 +98,27 @@ def _run_loop(
     batch_size, num_beams = batch_size_of(state), strategy.num_beams
     num_rows = batch_size * num_beams  # R
     # Closed over: constants of the loop, never copied.
-    constant: State = {name: state[name] for name in ("source", "weights") if name in state}
+    fixed: State = {name: state[name] for name in ("source", "constants") if name in state}
 
-    def some_alive(step, token_ids, cache, memory, position, hypotheses):
+    def some_alive(step, token_ids, rows, carried, position, hypotheses):
         return (step < max_length) & tf.reduce_any(hypotheses.alive)
 
-    def advance(step, token_ids, cache, memory, position, hypotheses):
-        before = {**constant, "cache": cache, "memory": memory, "position": position}
+    def advance(step, token_ids, rows, carried, position, hypotheses):
+        before = {**fixed, "rows": rows, "carried": carried, "position": position}
         logits, after = decode_step(token_ids, before)  # (R, V)
         vocabulary_size = _check_logits(logits, rules)
         logits = tf.reshape(logits, [batch_size, num_beams, vocabulary_size])  # (B, W, V)
         choice = strategy.step(logits, hypotheses, rules, step)
         moves = choice.parents is not None
-        new_cache = reorder_rows(after["cache"], choice.parents) if moves else after["cache"]
+        new_rows = reorder_rows(after["rows"], choice.parents) if moves else after["rows"]
         # Rows that are not alive are fed the end token: unlike padding it is never masked, so no
         # model is asked to attend to nothing.
         next_ids = tf.where(choice.hypotheses.alive, choice.token_ids, rules.end_token_id)  # (B, W)
         return (
             step + 1,
             keep_shapes(tf.reshape(next_ids, [num_rows, 1]), token_ids),
-            keep_shapes(new_cache, cache),
-            keep_shapes(after.get("memory", ()), memory),
+            keep_shapes(new_rows, rows),
+            keep_shapes(after.get("carried", ()), carried),
             tf.cast(after["position"], tf.int32),
             keep_shapes(choice.hypotheses, hypotheses),
         )
@@ -127,8 +129,8 @@ def _run_loop(
         loop_vars=(
             tf.constant(0),
             tf.fill([num_rows, 1], rules.start_token_id),
-            repeat_rows(state["cache"], num_beams),
-            tf.nest.map_structure(tf.convert_to_tensor, state.get("memory", ())),
+            repeat_rows(state["rows"], num_beams),
+            tf.nest.map_structure(tf.convert_to_tensor, state.get("carried", ())),
             tf.cast(state["position"], tf.int32),
             strategy.initialize(batch_size, max_length),
         ),

@@ -1,9 +1,8 @@
-"""The weights of an attention layer: projections, heads, caches and their configuration."""
+"""The weights of an attention layer: projections, heads and their configuration."""
 
 import operator
 
 import keras
-from keras import ops
 
 from keras_attn.layers.clone_initializer import clone_initializer
 from keras_attn.layers.dense_inputs import DenseInputs
@@ -117,13 +116,13 @@ class AttentionProjections(DenseInputs):
         value_shape = query_shape if value_shape is None else value_shape
         key_shape = value_shape if key_shape is None else key_shape
         heads, groups = self.num_heads, self.num_key_value_heads
-        self.query_dense = self._project("query", query_shape[-1], heads, self.key_dim)
-        self.key_dense = self._project("key", key_shape[-1], groups, self.key_dim)
+        self.query_dense = self._make_projection("query", query_shape[-1], heads, self.key_dim)
+        self.key_dense = self._make_projection("key", key_shape[-1], groups, self.key_dim)
         if self.use_gate:
-            self.gate_dense = self._project(
+            self.gate_dense = self._make_projection(
                 "gate", query_shape[-1], heads, self.value_dim, activation="sigmoid"
             )
-        self.value_dense = self._project("value", value_shape[-1], groups, self.value_dim)
+        self.value_dense = self._make_projection("value", value_shape[-1], groups, self.value_dim)
         output_dims = self.output_dims or (query_shape[-1],)
         letters = "efgh"[: len(output_dims)]
         self.output_dense = HeadsDense(
@@ -139,7 +138,7 @@ class AttentionProjections(DenseInputs):
         )
         self.built = True
 
-    def _project(self, name, input_dim, num_heads, head_dim, activation=None):
+    def _make_projection(self, name, input_dim, num_heads, head_dim, activation=None):
         dense = HeadsDense(
             "abc,cde->abde",
             output_shape=(None, num_heads, head_dim),
@@ -166,44 +165,6 @@ class AttentionProjections(DenseInputs):
             "kernel_constraint": self.kernel_constraint,
             "bias_constraint": self.bias_constraint,
             "dtype": self.dtype_policy,
-        }
-
-    # Caches
-
-    def project_key_value(self, value, key=None):
-        """Projects keys and values once, for `call(..., cache=...)` without an update index.
-
-        Args:
-            value: float, (B, S, D).
-            key: float, (B, S, D). Defaults to `value`.
-
-        Returns:
-            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads.
-        """
-        key = value if key is None else key
-        return {
-            "key": heads_first(self.key_dense(key)),
-            "value": heads_first(self.value_dense(value)),
-        }
-
-    def empty_cache(self, batch_size, max_length, num_beams=None):
-        """A cache of zeros for `max_length` positions, for `call(..., cache_update_index=...)`.
-
-        Args:
-            batch_size: int. Number of rows, B.
-            max_length: int. Number of positions, S.
-            num_beams: int. Number of hypotheses that share a row, W, for
-                `call(..., beam_mask=...)`. Defaults to None: one, and no axis for it.
-
-        Returns:
-            dict of `"key"`, (B, H', S, K), and `"value"`, (B, H', S, V), H' = num_key_value_heads;
-            with `num_beams`, (B, H', S, W, K) and (B, H', S, W, V).
-        """
-        beams = () if num_beams is None else (num_beams,)
-        shape = (batch_size, self.num_key_value_heads, max_length, *beams)
-        return {
-            "key": ops.zeros((*shape, self.key_dim), self.compute_dtype),
-            "value": ops.zeros((*shape, self.value_dim), self.compute_dtype),
         }
 
     def get_config(self):
@@ -259,7 +220,3 @@ def _axes(attention_axes):
             "`attention_axes` must be an integer, or a tuple of them. "
             f"Received: attention_axes={attention_axes!r}."
         ) from error
-
-
-def heads_first(projected):
-    return ops.transpose(projected, (0, 2, 1, 3))  # (B, T, H, K) -> (B, H, T, K)

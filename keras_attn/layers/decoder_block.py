@@ -1,9 +1,12 @@
 """One layer of the decoder (Vaswani et al., 2017, Section 3.1 and Figure 1, right)."""
 
 import keras
+from keras import ops
 
+from keras_attn.layers.attention_cache import BlockStep
+from keras_attn.layers.beam_rows import BeamRows
 from keras_attn.layers.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
+from keras_attn.layers.transformer_block import TransformerBlock, as_tuple, build_attention
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -14,8 +17,12 @@ class DecoderBlock(TransformerBlock):
         z      = norm(y + dropout(attention(y, encoder, encoder)))
         output = norm(z + dropout(FFN(z)))                      (normalize_first=False, the paper)
 
-    Training, scoring and decoding step by step are this one `call`: with a `cache` the queries are
-    the new positions only.
+    Training, scoring and decoding step by step are this one `call`: with a `step`, `inputs` are the
+    new positions only.
+
+    An attention layer of your own takes part in decoding if its `call` takes a `cache` and returns
+    the new one after its outputs, and if it has `empty_cache(batch_size, max_length)`, which makes
+    a `SelfCache`, and `project_key_value(value)`, which makes the tensors of a `CrossCache`.
 
     Masking: `padding_mask` and `encoder_padding_mask` if given, else the Keras masks of the inputs.
 
@@ -28,24 +35,18 @@ class DecoderBlock(TransformerBlock):
 
     Call arguments:
         inputs: float, (B, T, D).
-        encoder_sequence: float, (B, S, D). May be None with a `cross_cache`.
+        encoder_sequence: float, (B, S, D). May be None with a `step.cross_cache`.
         padding_mask: bool, (B, T). encoder_padding_mask: bool, (B, S). True = real token.
         attention_mask: bool, broadcastable to (B, T, T), beside the causal one.
-        cache: self-attention's, from `empty_cache`. The positions of this call are written into it.
-        cache_update_index: int scalar. Position of the first row of `inputs`.
-        beam_mask: bool, (B, W, S, W), for a `cache` that W hypotheses share, from
-            `keras_attn.ops.beam_mask`.
-        cross_cache: keys and values of the encoder's output, from `project_encoder_sequence`. It
-            may have fewer rows than `inputs`: W adjacent rows then share one (the beams).
-        num_beams: int. Rows that share a row of the encoder's, W, where it is known.
-        fused_projections: what `fuse_projections` returned; with both caches.
+        step: `BlockStep`, for decoding step by step: a self-attention cache, into which the
+            positions of this call are written, and the keys and values of the encoder's output.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
     Returns:
         float, (B, T, D); with `return_attention_scores=True` then also the weights of
-        self-attention, (B, H, T, T), and of cross-attention, (B, H, T, S); with `cache` then also
-        the new cache. A tuple if more than one.
+        self-attention, (B, H, T, T), and of cross-attention, (B, H, T, S); with a `step.self_cache`
+        then also the new `SelfCache`. A tuple if more than one.
 
     Raises:
         ValueError: if a size is wrong, a slot cannot be filled, or nothing comes from the encoder.
@@ -73,30 +74,31 @@ class DecoderBlock(TransformerBlock):
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
         encoder_shape = encoder_sequence_shape or (None, None, self.hidden_dim)
         _check_encoder_shape(encoder_shape)
-        self.cross_attention.build(inputs_shape, encoder_shape)
+        build_attention(self.cross_attention, inputs_shape, encoder_shape)
         self.cross_attention_residual.build(inputs_shape)
         super().build(inputs_shape)
 
     def project_encoder_sequence(self, encoder_sequence):
-        """Projects the encoder's output, (B, S, D), once per sentence: a `cross_cache`."""
+        """Projects the encoder's output, (B, S, D), once: the tensors of a `CrossCache`."""
         return self.cross_attention.project_key_value(encoder_sequence)
 
     def fuse_projections(self):
-        """Lays out the attentions' projections once for many steps: `fused_projections`."""
-        attentions = {"self_attention": True, "cross_attention": False}  # have own keys and values
-        return {
-            name: getattr(self, name).fuse_projections(has_own_key_value)
-            for name, has_own_key_value in attentions.items()
-            if isinstance(getattr(self, name), MultiHeadAttention)
-        }
+        """Lays out the projections of both attentions once for many steps: `FusedKernels` each."""
+        attentions = ((self.self_attention, True), (self.cross_attention, False))
+        return [
+            attention.fuse_projections(has_own_key_value)
+            if isinstance(attention, MultiHeadAttention)
+            else ()
+            for attention, has_own_key_value in attentions
+        ]
 
     @property
     def can_share_cache(self):
-        """bool. Whether W hypotheses may share a `cache`, told apart by a `beam_mask`."""
+        """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`."""
         return getattr(self.self_attention, "can_share_cache", False)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
-        """A `cache` of zeros for `batch_size` rows of `max_length` positions of `num_beams`."""
+        """A `SelfCache` for `batch_size` rows of `max_length` positions of `num_beams`."""
         beams = _given(num_beams=num_beams)
         return self.self_attention.empty_cache(batch_size, max_length, **beams)
 
@@ -107,67 +109,88 @@ class DecoderBlock(TransformerBlock):
         padding_mask=None,
         encoder_padding_mask=None,
         attention_mask=None,
-        cache=None,
-        cache_update_index=None,
-        beam_mask=None,
-        cross_cache=None,
-        num_beams=None,
-        fused_projections=None,
+        step=None,
         return_attention_scores=False,
         training=None,
     ):
-        if encoder_sequence is None and cross_cache is None:
-            raise ValueError(
-                "`encoder_sequence` may only be left out with a `cross_cache`. Received: neither."
-            )
-        if encoder_sequence is not None:
-            _check_encoder_shape(encoder_sequence.shape)
-        fused = fused_projections or {}
+        step = BlockStep() if step is None else step
+        _check_encoder_sequence(encoder_sequence, step)
         hidden = inputs
         if self.position is not None:
-            start_index = 0 if cache_update_index is None else cache_update_index
+            start_index = 0 if step.self_cache is None else step.self_cache.position
             hidden = self.position(inputs, start_index=start_index)
+        options = {"return_attention_scores": return_attention_scores, "training": training}
         query = self.self_attention_residual(hidden)
-        outputs, *self_results = as_tuple(
+        outputs, self_scores, new_cache = self._attend_to_targets(
+            query, step, value_mask=padding_mask, attention_mask=attention_mask, **options
+        )
+        hidden = self.self_attention_residual(hidden, outputs, training=training)
+        query = self.cross_attention_residual(hidden)
+        outputs, cross_scores = self._attend_to_sources(
+            query, encoder_sequence, step, value_mask=encoder_padding_mask, **options
+        )
+        hidden = self.cross_attention_residual(hidden, outputs, training=training)
+        results = [self.feed(hidden, training=training)]
+        if return_attention_scores:
+            results += [self_scores, cross_scores]
+        if new_cache is not None:
+            results.append(new_cache)
+        return tuple(results) if len(results) > 1 else results[0]
+
+    def _attend_to_targets(self, query, step, return_attention_scores, **options):
+        """Causal self-attention: outputs, weights or None, and the new cache or None."""
+        cache = step.self_cache
+        is_shared = getattr(cache, "is_shared", False)
+        beams = BeamRows(query, cache.beam_mask.shape[3] if is_shared else 1)
+        query = beams.join(query)
+        outputs, *others = as_tuple(
             self.self_attention(
                 query,
                 query,
-                value_mask=padding_mask,
-                attention_mask=attention_mask,
                 use_causal_mask=True,
                 return_attention_scores=return_attention_scores,
-                training=training,
-                **_given(
-                    cache=cache,
-                    cache_update_index=cache_update_index,
-                    beam_mask=beam_mask,
-                    fused_projections=fused.get("self_attention") or None,
-                ),
+                **_given(cache=cache),
+                **options,
             )
         )
-        hidden = self.self_attention_residual(hidden, outputs, training=training)
-        outputs, *cross_results = as_tuple(
+        scores = beams.split_scores(others[0]) if return_attention_scores else None
+        return beams.split(outputs), scores, None if cache is None else others[-1]
+
+    def _attend_to_sources(self, query, encoder_sequence, step, return_attention_scores, **options):
+        """Attention to the encoder's output: outputs, and weights or None."""
+        cache = step.cross_cache
+        beams = BeamRows(query, *_beams_of(query, step))
+        outputs, *others = as_tuple(
             self.cross_attention(
-                self.cross_attention_residual(hidden),
+                beams.join(query),
                 encoder_sequence,
-                value_mask=encoder_padding_mask,
                 return_attention_scores=return_attention_scores,
-                training=training,
-                **_given(
-                    cache=cross_cache,
-                    num_beams=num_beams,
-                    fused_projections=fused.get("cross_attention") or None,
-                ),
+                **_given(cache=cache),
+                **options,
             )
         )
-        hidden = self.cross_attention_residual(hidden, outputs, training=training)
-        hidden = self.feed(hidden, training=training)
-        results = [hidden]
-        if return_attention_scores:
-            results += [self_results[0], cross_results[0]]
-        if cache is not None:
-            results.append(self_results[-1])
-        return tuple(results) if len(results) > 1 else hidden
+        scores = beams.split_scores(others[0]) if return_attention_scores else None
+        return beams.split(outputs), scores
+
+
+def _beams_of(query, step):
+    """Hypotheses of a sentence, as far as they are known, and number of sentences."""
+    if step.cross_cache is None:
+        return 1, None
+    shared = keras.tree.flatten(step.cross_cache.tensors)[0]
+    num_beams = step.num_beams
+    if num_beams is None and shared.shape[0] is not None and shared.shape[0] == query.shape[0]:
+        num_beams = 1
+    return num_beams, ops.shape(shared)[0]
+
+
+def _check_encoder_sequence(encoder_sequence, step):
+    if encoder_sequence is not None:
+        _check_encoder_shape(encoder_sequence.shape)
+    elif step.cross_cache is None:
+        raise ValueError(
+            "`encoder_sequence` may only be left out with a `step.cross_cache`. Received: neither."
+        )
 
 
 def _check_encoder_shape(shape):

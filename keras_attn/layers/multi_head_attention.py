@@ -3,21 +3,20 @@
 import keras
 from keras import ops
 
-from keras_attn.layers.attention_projections import AttentionProjections, heads_first
-from keras_attn.layers.fused_projections import fuse_projections, project_back, project_heads
+from keras_attn.layers.attended_axes import AttendedAxes, attended_axes
+from keras_attn.layers.attention_cache import CrossCache, SelfCache
+from keras_attn.layers.cached_projections import CachedProjections, heads_first
 from keras_attn.layers.keras_names import KerasNames
 from keras_attn.ops import (
     causal_mask,
     combine_masks,
     scaled_dot_product_attention,
     sliding_window_mask,
-    write_cache,
 )
-from keras_attn.ops.axes import leading_sizes, merge_axes, restore_axes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class MultiHeadAttention(KerasNames, AttentionProjections):
+class MultiHeadAttention(KerasNames, CachedProjections):
     """Attends from every query position to every key position, in `num_heads` subspaces.
 
         head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
@@ -68,18 +67,9 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
         return_attention_scores: bool. Return the weights after the softmax, before dropout, too.
         training: bool. Whether dropout acts.
         use_causal_mask: bool. No position attends to a later one.
-        cache: what `project_key_value` or `empty_cache` returned. Without `cache_update_index` it
-            stands for key and value, and the query may have W rows for each of its rows (the
-            beams of a sentence, adjacent) as long as the mask is the same for all positions.
-        cache_update_index: int scalar. The keys and values of this call are written there, and no
-            position attends beyond its own. `value_mask` and `key_mask` are not used then.
-        num_beams: int. How many rows of the query share a row of a cache without an update index.
-            Defaults to None: found from the shapes.
-        fused_projections: what `fuse_projections` returned, for a query of a few positions in a
-            loop; with a cache.
-        beam_mask: bool, (B, W, S, W), from `keras_attn.ops.beam_mask`; with a cache from
-            `empty_cache(B, S, num_beams=W)` and an update index. The query has W rows for each row
-            of the cache, one position each, and each attends to its own past.
+        cache: `SelfCache`, from `empty_cache`: the keys and values of this call are written into
+            it, no position attends beyond its own, and `value_mask` and `key_mask` are not used. Or
+            `CrossCache`: its keys and values stand for `value` and `key`.
 
     Returns:
         float, (B, T, D); with `return_attention_scores=True` then also (B, H, T, S); with a cache
@@ -102,9 +92,10 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
     def attend(self, query, key, value, attention_mask=None, training=None):
         """Equation 1 on projected heads. The hook to override.
 
-        In a step of decoding, S has the places of a cache, of which the mask allows those up to the
-        query's own. A layer that overrides this never meets the keys of several hypotheses (see
-        `can_share_cache`); in cross-attention, T has the hypotheses that share a sentence's keys.
+        In a step of decoding, S counts the positions of a cache; the mask allows those up to the
+        query's own. A layer that overrides this never meets keys of several hypotheses in one row
+        (see `can_share_cache`). In cross-attention, T may count the positions of all hypotheses of
+        a sentence.
 
         Args:
             query: float, (B, H, T, K).
@@ -128,27 +119,11 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
     def can_share_cache(self):
         """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`.
 
-        Not if `attend` is overridden: what it does may depend on the place of a key, and in a
+        Not if `attend` is overridden: what it does may depend on the position of a key, and in a
         shared cache the keys of all hypotheses stand side by side.
         """
         is_overridden = type(self).attend is not MultiHeadAttention.attend
         return not is_overridden and not self._overrides_keras_hook
-
-    def fuse_projections(self, has_own_key_value):
-        """Lays the projections out as two matrices, for `call(..., fused_projections=...)`.
-
-        Args:
-            has_own_key_value: bool. Whether keys and values will be made of the query
-                (self-attention with a cache); else the query only is projected.
-
-        Returns:
-            dict of tensors: to be made once, outside the loop that uses it. Empty if the layer
-            projects keys and values in a way of its own.
-        """
-        projects_plainly = type(self).project_key_value is MultiHeadAttention.project_key_value
-        if has_own_key_value and not projects_plainly:
-            return {}
-        return fuse_projections(self, has_own_key_value)
 
     def call(
         self,
@@ -163,109 +138,88 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
         training=None,
         use_causal_mask=False,
         cache=None,
-        cache_update_index=None,
-        beam_mask=None,
-        num_beams=None,
-        fused_projections=None,
     ):
-        is_shared = cache is not None and cache_update_index is None
-        if is_shared and self.sliding_window is not None:
-            raise ValueError(
-                "`sliding_window` must be None for a `cache` without `cache_update_index`: the "
-                f"query has no position. Received: sliding_window={self.sliding_window}."
-            )
-        if value is None and not is_shared:
+        if value is None and not isinstance(cache, CrossCache):
             value, value_mask = query, query_mask if value_mask is None else value_mask
-        if value is not None:
-            self._check_shapes(query.shape, value.shape, None if key is None else key.shape)
-        if not is_shared:
-            self._check_rows(query.shape, value.shape)
-        axes = self._attended_axes(query)
+        axes = self._check_inputs(query, value, key, cache)
         if axes is not None:
-            if cache is not None:
-                raise ValueError(
-                    "`cache` needs inputs of shape (B, T, D). "
-                    f"Received: shape={tuple(query.shape)}, attention_axes={self.attention_axes}."
-                )
-            masks = (query_mask, value_mask, key_mask, attention_mask)
-            return self._call_over_axes(
-                query, value, key, masks, axes, return_attention_scores, training, use_causal_mask
+            query, value, key = axes.merge(query), axes.merge(value), axes.merge(key)
+            query_mask, value_mask, key_mask = (
+                axes.merge(mask, num_trailing=0) for mask in (query_mask, value_mask, key_mask)
             )
-        start_index = 0
-        own = heads = None
-        if fused_projections:
-            heads, *own = project_heads(self, query, fused_projections)
-        if cache is None:
-            key_value = self.project_key_value(value, key)
-        elif cache_update_index is None:
-            key_value = cache
-        else:
-            if own:
-                update = {"key": heads_first(own[0]), "value": heads_first(own[1])}
-            else:
-                update = self.project_key_value(value, key)
-            if beam_mask is not None:
-                update = {name: _share_row(update[name], beam_mask) for name in update}
-            key_value = {
-                name: write_cache(cache[name], update[name], cache_update_index) for name in cache
-            }
-            value_mask = key_mask = None
-            use_causal_mask, start_index = True, cache_update_index
-        mask = self._combined_mask(
-            ops.shape(query)[1],
-            ops.shape(key_value["key"])[2],
-            (query_mask, value_mask, key_mask, attention_mask),
-            use_causal_mask,
-            start_index,
-        )
-        heads = self.query_dense(query) if heads is None else heads  # (B, T, H, K)
-        if beam_mask is not None:
-            num_beams = beam_mask.shape[3]
-        elif not is_shared or _have_equal_rows(heads, key_value["key"]):
-            num_beams = 1
-        outputs, scores = self._attend_from(heads, key_value, mask, num_beams, training, beam_mask)
-        results = [self._project_back(query, outputs, fused_projections)]
+            attention_mask = axes.merge_mask(attention_mask)
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        heads, key_value, new_cache = self._project(query, value, key, cache)
+        mask = self._combine_masks(heads, key_value, masks, use_causal_mask, cache)
+        outputs, scores = self._attend(heads, key_value, mask, training)
+        kernels = () if cache is None else cache.kernels
+        outputs = self._project_back(query, outputs, kernels)  # (B, T, D)
+        if axes is not None:
+            outputs, scores = axes.restore(outputs), axes.restore_scores(scores)
+        results = [outputs]
         if return_attention_scores:
+            if isinstance(cache, SelfCache):
+                scores = cache.scores_of_positions(scores)
             results.append(ops.cast(scores, self.compute_dtype))
         if cache is not None:
-            results.append(key_value)
-        return tuple(results) if len(results) > 1 else results[0]
+            results.append(new_cache)
+        return tuple(results) if len(results) > 1 else outputs
 
-    def _project_back(self, query, outputs, fused_projections=None):
-        """Joins the heads: (B, T, H, V) -> (B, T, D)."""
-        if self.use_gate:
-            outputs = outputs * self.gate_dense(query)
-        if fused_projections:
-            return project_back(self, outputs, fused_projections)
-        return self.output_dense(outputs)
+    def _check_inputs(self, query, value, key, cache):
+        """Raises ValueError unless the inputs fit together; returns the `AttendedAxes`, or None."""
+        if isinstance(cache, CrossCache) and self.sliding_window is not None:
+            raise ValueError(
+                "`sliding_window` must be None for a `CrossCache`: the query has no position among "
+                f"its keys. Received: sliding_window={self.sliding_window}."
+            )
+        if not (cache is None or isinstance(cache, (SelfCache, CrossCache))):
+            raise ValueError(
+                "`cache` must be a `SelfCache`, from `empty_cache`, or a `CrossCache`. "
+                f"Received: {type(cache).__name__}."
+            )
+        if value is not None:
+            self._check_shapes(query.shape, value.shape, None if key is None else key.shape)
+            self._check_rows(query.shape, value.shape)
+        axes = attended_axes(len(query.shape), self.attention_axes)
+        if axes is None:
+            return None
+        if cache is not None:
+            raise ValueError(
+                "`cache` needs inputs of shape (B, T, D). "
+                f"Received: shape={tuple(query.shape)}, attention_axes={self.attention_axes}."
+            )
+        return AttendedAxes(axes, query, value)
 
-    def _attend_from(self, heads, key_value, mask, num_beams, training, beam_mask=None):
+    def _project(self, query, value, key, cache):
+        """Query heads, (B, T, H, K), keys and values, (B, H', S, K), and the cache after them."""
+        if cache is None:
+            return *self._project_all(query, value, key), None
+        if isinstance(cache, CrossCache):
+            return self._project_query(query, cache.kernels), cache.tensors, cache
+        heads, update = self._project_all(query, value, key, cache.kernels)
+        after = cache.write(update)
+        return heads, after.keys_and_values(), after
+
+    def _attend(self, heads, key_value, mask, training):
         """Attends: queries (B, T, H, K) -> values (B, T, H, V) and weights (B, H, T, S)."""
-        batch_size, length = leading_sizes(heads, 2)
         key, value = key_value["key"], key_value["value"]
-        if num_beams != 1:
-            # W adjacent query rows share one row of keys: they become W * T query positions of
-            # it, so that keys and values are never copied for each beam.
-            is_known = num_beams is not None and heads.shape[1] is not None
-            sizes = (-1, num_beams * heads.shape[1]) if is_known else (ops.shape(key)[0], -1)
-            heads = ops.reshape(heads, (*sizes, self.num_heads, self.key_dim))  # (B/W, W*T, H, K)
-        if beam_mask is not None:
-            key, value, mask = _lay_out_beams(key, value, mask, beam_mask)
         groups = self.num_heads // self.num_key_value_heads
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
         attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
         outputs, scores = attend(heads_first(heads), key, value, mask, training)
-        outputs = ops.transpose(outputs, (0, 2, 1, 3))  # (B, T, H, V)
-        if num_beams != 1:
-            outputs = ops.reshape(outputs, (batch_size, length, self.num_heads, self.value_dim))
-            num_keys = 1 if beam_mask is None else num_beams
-            scores = _scores_of_rows(scores, ops.shape(outputs)[1], num_keys)
-        return outputs, scores
+        return ops.transpose(outputs, (0, 2, 1, 3)), scores
 
-    def _combined_mask(self, query_length, key_length, masks, use_causal_mask, start_index):
+    def _combine_masks(self, heads, key_value, masks, use_causal_mask, cache):
         """All masks as one, broadcastable to (B, H, T, S), or None."""
         query_mask, value_mask, key_mask, attention_mask = masks
+        query_length, key_length = ops.shape(heads)[1], ops.shape(key_value["key"])[2]
+        start_index = 0
+        if isinstance(cache, SelfCache):
+            value_mask, key_mask, use_causal_mask = None, None, True
+            start_index = cache.position
+            if cache.is_shared:  # W hypotheses at one position
+                query_length, key_length = 1, ops.shape(cache.beam_mask)[2]
         window = causal = None
         if attention_mask is not None and len(attention_mask.shape) == 3:
             attention_mask = attention_mask[:, None]  # (B, 1, T, S)
@@ -273,7 +227,7 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
             causal = causal_mask(query_length, key_length, start_index)
         if self.sliding_window is not None:
             window = sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
-        return combine_masks(
+        mask = combine_masks(
             None if query_mask is None else query_mask[:, None, :, None],
             None if value_mask is None else value_mask[:, None, None, :],
             None if key_mask is None else key_mask[:, None, None, :],
@@ -281,52 +235,7 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
             causal,
             window,
         )
-
-    # Attention over other axes than the second of three
-
-    def _attended_axes(self, query):
-        """The attended axes, or None in the ordinary case of (B, T, D)."""
-        rank = len(query.shape)
-        axes = self.attention_axes or tuple(range(1, rank - 1))
-        axes = tuple(axis if axis >= 0 else rank + axis for axis in axes)
-        return None if rank == 3 and axes == (1,) else axes
-
-    def _call_over_axes(
-        self, query, value, key, masks, axes, return_attention_scores, training, use_causal_mask
-    ):
-        """Lays the attended axes out as one, attends, and lays the results out as they were."""
-        query_sizes, value_sizes = ops.shape(query)[:-1], ops.shape(value)[:-1]
-        *sequence_masks, attention_mask = masks
-        sequence_masks = [
-            None if mask is None else merge_axes(mask, axes, num_trailing=0)
-            for mask in sequence_masks
-        ]
-        query, value = merge_axes(query, axes), merge_axes(value, axes)
-        key = None if key is None else merge_axes(key, axes)
-        query_length, key_length = ops.shape(query)[1], ops.shape(value)[1]
-        batch_sizes = [size for axis, size in enumerate(query_sizes) if axis not in axes]
-        if attention_mask is not None:
-            # (B, T, S) is the same for the other batch axes, as in Keras: (B, 1, ..., T, S).
-            given = list(ops.shape(attention_mask))[: len(attention_mask.shape) - 2 * len(axes)]
-            given += [1] * (len(batch_sizes) - len(given))
-            attention_mask = ops.reshape(attention_mask, (*given, query_length, key_length))
-            attention_mask = ops.broadcast_to(
-                attention_mask, (*batch_sizes, query_length, key_length)
-            )
-            attention_mask = ops.reshape(attention_mask, (-1, query_length, key_length))
-        key_value = self.project_key_value(value, key)
-        mask = self._combined_mask(
-            query_length, key_length, (*sequence_masks, attention_mask), use_causal_mask, 0
-        )
-        heads = self.query_dense(query)
-        outputs, scores = self._attend_from(heads, key_value, mask, 1, training)
-        outputs = self._project_back(query, outputs)
-        outputs = restore_axes(outputs, axes, query_sizes)
-        if not return_attention_scores:
-            return outputs
-        attended = [query_sizes[axis] for axis in axes] + [value_sizes[axis] for axis in axes]
-        scores = ops.reshape(scores, (*batch_sizes, self.num_heads, *attended))
-        return outputs, ops.cast(scores, self.compute_dtype)
+        return cache.mask_of_beams(mask) if isinstance(cache, SelfCache) else mask
 
     # Keras' symbolic world
 
@@ -337,41 +246,3 @@ class MultiHeadAttention(KerasNames, AttentionProjections):
     def compute_output_spec(self, *args, **kwargs):
         # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
-
-def _have_equal_rows(heads, key):
-    """Whether it is known that every query row has a row of keys of its own."""
-    return heads.shape[0] is not None and heads.shape[0] == key.shape[0]
-
-
-def _share_row(update, beam_mask):
-    """What W hypotheses computed at one position, in a row: (R, H, 1, K) -> (B, H, 1, W, K)."""
-    num_heads, size = update.shape[1], update.shape[3]
-    update = ops.reshape(update, (-1, beam_mask.shape[3], num_heads, size))  # (B, W, H, K)
-    return ops.transpose(update, (0, 2, 1, 3))[:, :, None]
-
-
-def _lay_out_beams(key, value, mask, beam_mask):
-    """Positions and beams as one axis of keys: (B, H, S, W, K) -> (B, H, S*W, K), and the mask."""
-    batch_size, num_heads, length, num_beams, _ = ops.shape(key)
-    shape = (batch_size, num_heads, length * num_beams)
-    # (1, S), the same for all hypotheses, and (B, W, S, W) -> (B, 1, W, S*W)
-    mask = ops.logical_and(ops.reshape(mask, (1, 1, -1, 1)), beam_mask)
-    mask = ops.reshape(mask, (batch_size, 1, num_beams, length * num_beams))
-    return (
-        ops.reshape(key, (*shape, key.shape[4])),
-        ops.reshape(value, (*shape, value.shape[4])),
-        mask,
-    )
-
-
-def _scores_of_rows(scores, length, keys_per_position):
-    """Weights of shared rows of keys, (B/W, H, W*T, S*W'), as those of each row, (B, H, T, S)."""
-    rows, num_heads, _, num_keys = ops.shape(scores)
-    if keys_per_position > 1:  # of the W' keys at a position, a hypothesis attends to its own
-        num_keys = num_keys // keys_per_position
-        scores = ops.reshape(scores, (rows, num_heads, -1, num_keys, keys_per_position))
-        scores = ops.sum(scores, axis=-1)
-    scores = ops.reshape(scores, (rows, num_heads, -1, length, num_keys))
-    scores = ops.transpose(scores, (0, 2, 1, 3, 4))  # (B/W, W, H, T, S)
-    return ops.reshape(scores, (-1, num_heads, length, num_keys))

@@ -102,6 +102,10 @@ def _layer_class(slot: str, filling: Any) -> type[keras.layers.Layer]:
 def _known(layer_class: type, sizes: dict[str, Any]) -> dict[str, Any]:
     """The sizes that the constructor, or one it hands its `**kwargs` on to, has names for."""
     known: set[str] = {"dtype"}
+    policy = sizes.get("dtype")
+    if isinstance(policy, keras.DTypePolicy) and type(policy) is keras.DTypePolicy:
+        # By its name: Keras writes a config for a layer without `get_config`, but only from names.
+        sizes = {**sizes, "dtype": policy.name}
     for ancestor in layer_class.__mro__:
         if ancestor is keras.layers.Layer:
             break

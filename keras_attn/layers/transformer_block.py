@@ -1,5 +1,7 @@
 """What encoder and decoder blocks have in common: sizes, slots and configuration."""
 
+import inspect
+
 import keras
 
 from keras_attn.layers.dense_inputs import DenseInputs
@@ -77,8 +79,7 @@ class TransformerBlock(DenseInputs):
         for layer in (self.position, self.feed_forward):
             if layer is not None and not layer.built:
                 layer.build(inputs_shape)
-        if not self.self_attention.built:
-            self.self_attention.build(inputs_shape, inputs_shape)
+        build_attention(self.self_attention, inputs_shape, inputs_shape)
         self.self_attention_residual.build(inputs_shape)
         self.feed_forward_residual.build(inputs_shape)
         self.built = True
@@ -111,6 +112,17 @@ class TransformerBlock(DenseInputs):
             "normalization": self.normalization,
             "max_sequence_length": self.max_sequence_length,
         }
+
+
+def build_attention(attention, query_shape, value_shape):
+    """Builds an attention layer, also one whose `build` takes a single shape, as Keras' default."""
+    if attention.built:
+        return
+    shapes = (query_shape, value_shape)
+    parameters = inspect.signature(attention.build).parameters.values()
+    if not any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        shapes = shapes[: len(parameters)]
+    attention.build(*shapes)
 
 
 def as_tuple(outputs):

@@ -4,6 +4,7 @@ import keras
 
 from keras_attn.layers import DecoderBlock, TokenEmbedding
 from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.transformer_block import as_tuple
 from keras_attn.models.transformer_stack import TransformerStack, stack_scores
 from keras_attn.ops import padding_mask as mask_padding
 
@@ -12,7 +13,7 @@ from keras_attn.ops import padding_mask as mask_padding
 class Decoder(TransformerStack):
     """Target ids and the encoder's output to logits: embedding, positions, N blocks, projection.
 
-    Training, scoring, cached decoding and the exported graph are this one `call`: with `caches`,
+    Training, scoring, cached decoding and the exported graph are this one `call`: with a `step`,
     `token_ids` are the new positions only.
 
     Masking: causal, so padding after a target needs no mask; `encoder_padding_mask` for the source.
@@ -30,22 +31,16 @@ class Decoder(TransformerStack):
 
     Call arguments:
         token_ids: int, (B, T).
-        encoder_sequence: float, (B, S, D). May be None with `cross_caches`.
+        encoder_sequence: float, (B, S, D). May be None with a `step` that has it projected.
         encoder_padding_mask: bool, (B, S). True = real token.
-        caches: list of one cache a block, from `empty_caches`.
-        beam_mask: bool, (B, W, S, W). For caches that W hypotheses share; see
-            `keras_attn.ops.beam_mask`.
-        start_index: int scalar. Position of the first of `token_ids`, where `caches` are written.
-        cross_caches: list of one a block, from `project_encoder_sequence`.
-        num_beams: int. Rows that share a row of the encoder's, W, where it is known.
-        fused_projections: what `fuse_projections` returned; with both caches.
+        step: `DecodingStep`, for decoding step by step: position, and caches of every block.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
     Returns:
         Logits, (B, T, V); with `return_attention_scores=True` then also the weights of
-        self-attention, (B, L, H, T, T), and cross-attention, (B, L, H, T, S); with `caches` then
-        also the new caches. A tuple if more than one.
+        self-attention, (B, L, H, T, T), and cross-attention, (B, L, H, T, S); with a `step`
+        then also the new `SelfCache` of each block, a list. A tuple if more than one.
 
     Example:
     >>> decoder = keras_attn.models.Decoder(
@@ -107,74 +102,61 @@ class Decoder(TransformerStack):
         return all(block.can_share_cache for block in self.blocks)
 
     def empty_caches(self, batch_size, max_length, num_beams=None):
-        """Caches of zeros, one a block, for `batch_size` rows, `max_length` positions, W beams."""
+        """A `SelfCache` a block, for `batch_size` rows of `max_length` positions of `num_beams`."""
         return [block.empty_cache(batch_size, max_length, num_beams) for block in self.blocks]
 
     def project_encoder_sequence(self, encoder_sequence):
-        """Projects the encoder's output once per sentence: `cross_caches`, one a block."""
+        """Projects the encoder's output once per sentence: tensors of a `CrossCache` a block."""
         return [block.project_encoder_sequence(encoder_sequence) for block in self.blocks]
 
-    def fuse_projections(self, num_rows=None):
-        """Lays out the matrices of the projections once per search: `fused_projections`.
+    def fuse_projections(self):
+        """Lays out the projections once per search: for each block a pair of `FusedKernels`."""
+        return [block.fuse_projections() for block in self.blocks]
+
+    def output_kernel(self, num_rows=None):
+        """The matrix of the logits, (D, V), laid out once per search, or None if nothing is gained.
 
         Args:
             num_rows: int. Rows of every step, where it is known.
-
-        Returns:
-            dict of `"blocks"`, one each, and `"output_kernel"`, (D, V), or None.
         """
+        is_tied = self.output_projection is None and isinstance(self.embedding, TokenEmbedding)
         # A single row gains nothing.
-        is_tied = self.output_projection is None
-        is_laid_out = is_tied and num_rows != 1 and isinstance(self.embedding, TokenEmbedding)
-        return {
-            "blocks": [block.fuse_projections() for block in self.blocks],
-            "output_kernel": self.embedding.output_kernel() if is_laid_out else None,
-        }
+        return self.embedding.output_kernel() if is_tied and num_rows != 1 else None
 
     def call(
         self,
         token_ids,
         encoder_sequence=None,
         encoder_padding_mask=None,
-        caches=None,
-        beam_mask=None,
-        start_index=0,
-        cross_caches=None,
-        num_beams=None,
-        fused_projections=None,
+        step=None,
         return_attention_scores=False,
         training=None,
     ):
+        start_index = 0 if step is None else step.position
         hidden = self.embed(token_ids, start_index=start_index, training=training)
         # Without a cache, padding can only follow a target: the causal mask hides it from every
         # real position, so a padding mask would cost time and change nothing.
-        fused = fused_projections or {"blocks": [None] * self.num_layers, "output_kernel": None}
-        new_caches, self_scores, cross_scores = [], [], []
+        self_scores, cross_scores, new_caches = [], [], []
         for i, block in enumerate(self.blocks):
-            hidden = block(
+            results = block(
                 hidden,
                 encoder_sequence,
                 encoder_padding_mask=encoder_padding_mask,
-                cache=None if caches is None else caches[i],
-                cache_update_index=None if caches is None else start_index,
-                beam_mask=beam_mask,
-                cross_cache=None if cross_caches is None else cross_caches[i],
-                num_beams=num_beams,
-                fused_projections=fused["blocks"][i],
+                step=None if step is None else step.blocks[i],
                 return_attention_scores=return_attention_scores,
                 training=training,
             )
-            if isinstance(hidden, tuple):
-                hidden, *others = hidden
-                if return_attention_scores:
-                    self_scores.append(others[0])
-                    cross_scores.append(others[1])
-                if caches is not None:
-                    new_caches.append(others[-1])
-        results = [self._logits(self.normalize(hidden), fused["output_kernel"])]
+            hidden, *others = as_tuple(results)
+            if return_attention_scores:
+                self_scores.append(others[0])
+                cross_scores.append(others[1])
+            if step is not None and step.blocks[i].self_cache is not None:
+                new_caches.append(others[-1])
+        output_kernel = None if step is None else step.output_kernel
+        results = [self._logits(self.normalize(hidden), output_kernel)]
         if return_attention_scores:
             results += [stack_scores(self_scores), stack_scores(cross_scores)]
-        if caches is not None:
+        if new_caches:
             results.append(new_caches)
         return tuple(results) if len(results) > 1 else results[0]
 

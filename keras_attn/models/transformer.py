@@ -4,13 +4,15 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep, SelfCache
 from keras_attn.layers.size_checks import positive_integer
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
+from keras_attn.models.hypothesis_caches import MovedCaches, SharedCaches, StillCaches
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer_stack import check_inputs
-from keras_attn.ops import beam_mask, padding_mask
+from keras_attn.ops import padding_mask
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -155,28 +157,33 @@ class Transformer(Seq2SeqModel):
     def start(self, encoder_token_ids, max_length, num_beams=None):
         self._check_max_length(max_length)
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
-        batch_size = ops.shape(encoder_token_ids)[0]
-        known_rows = encoder_token_ids.shape[0]
+        batch_size, known_rows = ops.shape(encoder_token_ids)[0], encoder_token_ids.shape[0]
         num_rows = None if known_rows is None else known_rows * (num_beams or 1)
-        state = {
+        return {
             "source": {
                 "padding_mask": padding_mask(encoder_token_ids),
                 "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
             },
-            "cache": {},
-            "weights": self.decoder.fuse_projections(num_rows),
+            **self._start_caches(batch_size, max_length, num_beams),
+            "constants": {
+                "kernels": self.decoder.fuse_projections(),
+                "output_kernel": self.decoder.output_kernel(num_rows),
+            },
             "position": ops.convert_to_tensor(0, dtype="int32"),
         }
-        can_stay = num_beams == 1 or self.decoder.can_share_caches
-        if num_beams is None or not can_stay:  # the search copies and moves the rows
-            state["cache"] = {"blocks": self.decoder.empty_caches(batch_size, max_length)}
-        elif num_beams == 1:
-            state["memory"] = self.decoder.empty_caches(batch_size, max_length)
-        else:
-            state["memory"] = self.decoder.empty_caches(batch_size, max_length, num_beams)
-            history = ops.full((batch_size, max_length), -1, dtype="int32")
-            state["cache"] = {"history": history}
-        return state
+
+    def _start_caches(self, batch_size, max_length, num_beams):
+        """Empty caches, as `MovedCaches`, `StillCaches` or `SharedCaches` keep them."""
+        can_share = num_beams is not None and num_beams > 1 and self.decoder.can_share_caches
+        shared_by = num_beams if can_share else None
+        caches = self.decoder.empty_caches(batch_size, max_length, shared_by)
+        blocks = [cache.tensors for cache in caches]
+        if num_beams == 1:
+            return StillCaches().close(blocks)
+        if not can_share:
+            return MovedCaches(blocks).close(blocks)
+        history = ops.full((batch_size, max_length), -1, dtype="int32")
+        return SharedCaches(history).close(blocks)
 
     def _check_max_length(self, max_length):
         # The encoder looks at the length of the source itself.
@@ -188,34 +195,31 @@ class Transformer(Seq2SeqModel):
             )
 
     def decode_step(self, token_ids, state):
-        cache, mask, num_beams = state["cache"], None, None
-        if "history" in cache:
-            cache, mask = self._enter_history(state)
-            num_beams = mask.shape[3]
-        elif "blocks" not in cache:
-            num_beams = 1
-        logits, written = self.decoder(
+        rows, caches = state["rows"].open(state)
+        logits, new_caches = self.decoder(
             token_ids,
             encoder_padding_mask=state["source"]["padding_mask"],
-            caches=cache.get("blocks") or state["memory"],
-            beam_mask=mask,
-            start_index=state["position"],
-            cross_caches=state["source"]["cross_caches"],
-            num_beams=num_beams,
-            fused_projections=state["weights"],
+            step=self._decoding_step(caches, state),
             training=False,
         )
-        after = {"cache": {"blocks": written}} if "blocks" in cache else {"memory": written}
-        return logits[:, 0], {**state, "cache": cache, **after, "position": state["position"] + 1}
+        blocks = [cache.tensors for cache in new_caches]
+        after = {**rows.close(blocks), "position": state["position"] + 1}
+        return logits[:, 0], {**state, **after}
 
-    def _enter_history(self, state):
-        """Enters each hypothesis' own place at this position, and makes the mask of it."""
-        history = state["cache"]["history"]  # (R, T)
-        num_beams = state["memory"][0]["key"].shape[3]
-        places = ops.arange(ops.shape(history)[0], dtype="int32") % num_beams  # (R,)
-        here = ops.equal(ops.arange(ops.shape(history)[1], dtype="int32"), state["position"])
-        history = ops.where(here, places[:, None], history)
-        return {"history": history}, beam_mask(history, num_beams)
+    def _decoding_step(self, caches, state):
+        """The state as the decoder takes it."""
+        position, kernels = state["position"], state["constants"]["kernels"]
+        blocks = [
+            BlockStep(
+                SelfCache(tensors, position, caches.beam_mask, self_kernels),
+                CrossCache(cross_tensors, cross_kernels),
+                caches.num_beams,
+            )
+            for tensors, cross_tensors, (self_kernels, cross_kernels) in zip(
+                caches.blocks, state["source"]["cross_caches"], kernels, strict=True
+            )
+        ]
+        return DecodingStep(position, blocks, state["constants"]["output_kernel"])
 
     def attention_scores(self, inputs):
         encoder_token_ids = inputs["encoder_token_ids"]

@@ -14,15 +14,15 @@ State = dict[str, Any]
 
 @contextlib.contextmanager
 def in_place_caches(state: State) -> Iterator[State]:
-    """Gives a state whose "memory" a search may overwrite; trace the search inside the `with`.
+    """Gives a state whose "carried" caches a search may overwrite; trace the search inside `with`.
 
     For the graph of any number of rows, which runs without XLA (a server's, and that of few lines).
     There TensorFlow copies a whole cache to change one position of it: with 64 sentences and 4
     beams of the base model 12 caches of 16 MB at each step, which took half of the time. A state of
     known size is compiled, or run eagerly, and stays as it is.
 
-    Writing in place is right because the memory goes from step to step and nowhere else: what reads
-    it at a step feeds that step's logits, on which the next token and so the next writing depend.
+    Writing in place is right because these caches go from step to step and nowhere else: what reads
+    them at a step feeds that step's logits, on which the next token and so the next writing depend.
 
     Args:
         state: dict. What `Seq2SeqModel.start` returned, in the graph that is being traced.
@@ -30,15 +30,15 @@ def in_place_caches(state: State) -> Iterator[State]:
     Yields:
         The state to give to `search`.
     """
-    caches = tf.nest.flatten(state.get("memory", ()))
+    caches = tf.nest.flatten(state.get("carried", ()))
     if not caches or caches[0].shape[0] is not None:
         yield state
         return
     # TensorFlow makes one tensor of equal ones, such as caches of zeros: each gets a buffer of its
     # own.
-    memory = tf.nest.map_structure(lambda cache: tf.raw_ops.DeepCopy(x=cache), state["memory"])
+    carried = tf.nest.map_structure(lambda cache: tf.raw_ops.DeepCopy(x=cache), state["carried"])
     with positions_written_by(_InPlaceWriter(caches)):
-        yield {**state, "memory": memory}
+        yield {**state, "carried": carried}
 
 
 class _InPlaceWriter:

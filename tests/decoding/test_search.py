@@ -204,18 +204,18 @@ def test_a_beam_stops_as_soon_as_nothing_can_beat_what_it_has(
     assert len(fed) == expected_steps
 
 
-def test_the_source_is_passed_as_it_is_and_the_cache_once_for_each_beam() -> None:
+def test_the_source_is_passed_as_it_is_and_the_rows_once_for_each_beam() -> None:
     source = {"encoded": tf.ones([3, 5, 2]), "lengths": [tf.constant([5, 4, 5])]}
-    cache = [tf.constant([10.0, 20.0, 30.0])]
+    rows = [tf.constant([10.0, 20.0, 30.0])]
     seen = []
 
     def decode_step(token_ids: tf.Tensor, state: dict) -> tuple[tf.Tensor, dict]:
         seen.append(state)
         return tf.zeros([token_ids.shape[0], 6]), state
 
-    search(decode_step, {"source": source, "cache": cache, "position": 0}, BeamSearch(2), 3)
+    search(decode_step, {"source": source, "rows": rows, "position": 0}, BeamSearch(2), 3)
     assert seen[0]["source"] is source and seen[-1]["source"] is source
-    assert seen[0]["cache"][0].numpy().tolist() == [10, 10, 20, 20, 30, 30]
+    assert seen[0]["rows"][0].numpy().tolist() == [10, 10, 20, 20, 30, 30]
 
 
 def test_an_empty_batch_gives_an_empty_result() -> None:
@@ -297,19 +297,17 @@ def test_wrong_arguments_are_refused() -> None:
         (dict(start_token_id=3), "`start_token_id` and `end_token_id` must differ"),
         (dict(end_token_id=0), "`end_token_id` must be an integer of at least 1"),
         (dict(end_token_id=6), "must be in the vocabulary"),
-        (dict(state={"cache": tf.zeros([1])}), "`state` must be a dict with the keys"),
-        (dict(state={"source": (), "cache": (), "position": 0}), "Received: none"),
-        (dict(state={"source": (), "cache": 3.0, "position": 0}), "Received: a scalar"),
+        (dict(state={"rows": tf.zeros([1])}), "`state` must be a dict with the keys"),
+        (dict(state={"source": (), "rows": (), "position": 0}), "Received: none"),
+        (dict(state={"source": (), "rows": 3.0, "position": 0}), "Received: a scalar"),
         (dict(step=lambda ids, state: (tf.zeros([1, 1, 6]), state)), "logits of shape"),
         (
-            dict(
-                step=lambda ids, state: (tf.zeros([1, 6]), {**state, "cache": [tf.zeros([1, 1])]})
-            ),
-            "`decode_step` must return a cache of the structure",
+            dict(step=lambda ids, state: (tf.zeros([1, 6]), {**state, "rows": [tf.zeros([1, 1])]})),
+            "`decode_step` must return a state of the structure",
         ),
         (
-            dict(step=lambda ids, state: (tf.zeros([1, 6]), {**state, "cache": tf.zeros([1, 2])})),
-            "`decode_step` must return a cache of the structure and the shapes",
+            dict(step=lambda ids, state: (tf.zeros([1, 6]), {**state, "rows": tf.zeros([1, 2])})),
+            "`decode_step` must return a state of the structure and the shapes",
         ),
     ]
     for changes, message in cases:

@@ -1,7 +1,7 @@
 """Small random models whose every answer NumPy can check, for the tests of `keras_attn.decoding`.
 
 What a toy model says next depends on the last two tokens, on how often each token occurred so far
-and on the position. So a search that mixes up its caches, its rows or its positions gets other
+and on the position. So a search that mixes up its rows or its positions gets other
 probabilities than the NumPy half of this file, which reads the whole sequence again, in float64.
 """
 
@@ -67,7 +67,7 @@ def toy_state(tables: Any, by_count: Any, by_position: Any) -> dict[str, Any]:
     batch_size, size = tf.shape(tables)[0], tf.shape(tables)[1]
     return {
         "source": {"tables": tables, "by_count": by_count, "by_position": by_position},
-        "cache": {
+        "rows": {
             "counts": tf.zeros([batch_size, size]),
             "previous": (tf.fill([batch_size], PAD),),
         },
@@ -76,19 +76,19 @@ def toy_state(tables: Any, by_count: Any, by_position: Any) -> dict[str, Any]:
 
 
 def toy_decode_step(token_ids: tf.Tensor, state: dict[str, Any]) -> tuple[tf.Tensor, dict]:
-    """The TensorFlow half: one step, from the caches only."""
-    source, cache = state["source"], state["cache"]
+    """The TensorFlow half: one step, from the rows only."""
+    source, rows = state["source"], state["rows"]
     last = token_ids[:, 0]  # (R,)
     batch_size = tf.shape(source["tables"])[0]
     num_beams = tf.shape(last)[0] // tf.maximum(batch_size, 1)
     sentence = tf.repeat(tf.range(batch_size), num_beams)  # (R,)
-    counts = cache["counts"] + tf.one_hot(last, tf.shape(source["tables"])[1])  # (R, V)
-    logits = tf.gather_nd(source["tables"], tf.stack([sentence, cache["previous"][0], last], 1))
+    counts = rows["counts"] + tf.one_hot(last, tf.shape(source["tables"])[1])  # (R, V)
+    logits = tf.gather_nd(source["tables"], tf.stack([sentence, rows["previous"][0], last], 1))
     logits += tf.einsum("rv,rvu->ru", counts, tf.gather(source["by_count"], sentence))
     position = tf.cast(state["position"], tf.float32)
     logits += position * tf.gather(source["by_position"], sentence)
     after = {"counts": counts, "previous": (last,)}
-    return logits, {"source": source, "cache": after, "position": state["position"] + 1}
+    return logits, {"source": source, "rows": after, "position": state["position"] + 1}
 
 
 def fixed_step(logits: Any) -> Any:
@@ -103,7 +103,7 @@ def fixed_step(logits: Any) -> Any:
 
 def fixed_state(batch_size: int) -> dict[str, Any]:
     """The state that goes with `fixed_step`."""
-    return {"source": (), "cache": tf.zeros([batch_size, 1]), "position": 0}
+    return {"source": (), "rows": tf.zeros([batch_size, 1]), "position": 0}
 
 
 def log_of(probabilities: dict[int, float], vocabulary_size: int) -> np.ndarray:

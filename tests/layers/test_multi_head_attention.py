@@ -1,11 +1,14 @@
 """MultiHeadAttention: equal to Keras' layer with copied weights, and without its defects."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers import CrossCache, MultiHeadAttention
+from keras_attn.ops import beam_mask
 from tests.support.layer_checks import check_layer
 
 B, T, S, D, H, K = 2, 5, 7, 12, 3, 4
@@ -167,11 +170,9 @@ def test_a_cache_filled_step_by_step_equals_the_full_causal_pass():
     expected, expected_scores = layer(inputs, use_causal_mask=True, return_attention_scores=True)
     cache = layer.empty_cache(B, T + 2)
     for t in range(T):
+        assert int(cache.position) == t
         output, scores, cache = layer(
-            inputs[:, t : t + 1],
-            cache=cache,
-            cache_update_index=t,
-            return_attention_scores=True,
+            inputs[:, t : t + 1], cache=cache, return_attention_scores=True
         )
         np.testing.assert_allclose(output[:, 0], expected[:, t], atol=2e-6)
         np.testing.assert_allclose(scores[:, :, 0, :T], expected_scores[:, :, t], atol=2e-6)
@@ -182,31 +183,70 @@ def test_a_cache_filled_in_chunks_equals_the_full_causal_pass():
     layer = MultiHeadAttention(H, K)
     expected = layer(inputs, use_causal_mask=True)
     cache = layer.empty_cache(B, T)
-    first, cache = layer(inputs[:, :3], cache=cache, cache_update_index=0)
-    second, cache = layer(inputs[:, 3:], cache=cache, cache_update_index=tf.constant(3))
+    first, cache = layer(inputs[:, :3], cache=cache)
+    second, cache = layer(inputs[:, 3:], cache=cache)
     np.testing.assert_allclose(np.concatenate([first, second], 1), expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("num_beams", [1, 3])
-def test_beams_share_the_projected_keys_of_their_sentence(num_beams):
-    query, value = draw(B * num_beams, T, D), draw(B, S, 9)
+def test_keys_and_values_that_were_projected_before_stand_for_the_value():
+    query, value = draw(B, T, D), draw(B, S, 9)
     layer = MultiHeadAttention(H, K)
     layer.build(query.shape, value.shape)
     mask = np.array([[True] * S, [True] * 4 + [False] * 3])
-    expected, expected_scores = layer(
-        query,
-        np.repeat(value, num_beams, 0),
-        value_mask=np.repeat(mask, num_beams, 0),
-        return_attention_scores=True,
-    )
-    output, scores, _ = layer(
-        query,
-        value_mask=mask,
-        cache=layer.project_key_value(value),
-        return_attention_scores=True,
-    )
-    np.testing.assert_allclose(output, expected, atol=2e-6)
-    np.testing.assert_allclose(scores, expected_scores, atol=2e-6)
+    expected = layer(query, value, value_mask=mask, return_attention_scores=True)
+    for has_kernels in (False, True):
+        kernels = layer.fuse_projections(has_own_key_value=False) if has_kernels else ()
+        cache = CrossCache(layer.project_key_value(value), kernels)
+        *results, same = layer(query, value_mask=mask, cache=cache, return_attention_scores=True)
+        np.testing.assert_allclose(results[0], expected[0], atol=2e-6)
+        np.testing.assert_allclose(results[1], expected[1], atol=2e-6)
+        assert same.tensors["key"] is cache.tensors["key"]
+
+
+def test_hypotheses_that_share_a_cache_attend_to_their_own_past():
+    num_beams, length = 3, 4
+    inputs = draw(B, num_beams, length, D)  # three sequences a sentence, none of which moves
+    layer = MultiHeadAttention(H, K, num_key_value_heads=1)
+    rows = inputs.reshape(-1, length, D)
+    expected, expected_scores = layer(rows, use_causal_mask=True, return_attention_scores=True)
+    cache = layer.empty_cache(B, length, num_beams)
+    history = np.full((B * num_beams, length), -1)
+    for t in range(length):
+        history[:, t] = np.arange(B * num_beams) % num_beams
+        cache = cache._replace(beam_mask=beam_mask(history, num_beams))
+        output, scores, cache = layer(inputs[:, :, t], cache=cache, return_attention_scores=True)
+        now = np.asarray(expected[:, t]).reshape(B, num_beams, -1)
+        np.testing.assert_allclose(output, now, atol=2e-6)
+        weights = np.asarray(expected_scores[:, :, t]).reshape(B, num_beams, H, length)
+        np.testing.assert_allclose(scores, weights.transpose(0, 2, 1, 3), atol=2e-6)
+
+
+def test_a_loop_of_tensorflow_carries_a_cache():
+    inputs = draw(B, T, D)
+    layer = MultiHeadAttention(H, K)
+    expected = layer(inputs, use_causal_mask=True)
+
+    @tf.function
+    def last_output(inputs):
+        cache, output = layer.empty_cache(B, T), tf.zeros((B, 1, D))
+        for t in tf.range(T):
+            output, cache = layer(inputs[:, t : t + 1], cache=cache)
+            output = tf.ensure_shape(output, (B, 1, D))
+        return output
+
+    np.testing.assert_allclose(last_output(inputs)[:, 0], expected[:, -1], atol=2e-6)
+
+
+def test_call_has_keras_arguments_and_a_cache():
+    keras_names = list(inspect.signature(keras.layers.MultiHeadAttention.call).parameters)
+    names = list(inspect.signature(MultiHeadAttention.call).parameters)
+    assert names == [*keras_names, "cache"]
+
+
+@pytest.mark.parametrize("cache", [{"key": 1}, (np.zeros(2), np.zeros(2))])
+def test_another_cache_is_refused(cache):
+    with pytest.raises(ValueError, match="`cache` must be a `SelfCache`, from `empty_cache`"):
+        MultiHeadAttention(H, K)(draw(B, T, D), cache=cache)
 
 
 # Errors and subclasses
@@ -257,7 +297,7 @@ def test_a_subclass_overrides_one_hook_and_keeps_masks_caches_and_saving(tmp_pat
     layer, cache = model.layers[1], model.layers[1].empty_cache(B, T)
     rounding = 1e-6 * np.abs(expected).max()  # of sums whose terms are that large
     for t in range(T):
-        output, cache = layer(data[:, t : t + 1], cache=cache, cache_update_index=t)
+        output, cache = layer(data[:, t : t + 1], cache=cache)
         np.testing.assert_allclose(output[:, 0], expected[:, t], rtol=0, atol=rounding)
 
 

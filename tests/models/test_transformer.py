@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_attn
-from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers import MultiHeadAttention, SelfCache
 from keras_attn.models import Decoder, Encoder, Transformer, create_model
 
 B, T, S, V = 3, 5, 7, 23
@@ -22,11 +22,11 @@ SIZES = {"hidden_dim": 12, "intermediate_dim": 17, "num_heads": 3, "num_layers":
 
 @keras.saving.register_keras_serializable(package="tests")
 class FadingAttention(MultiHeadAttention):
-    """Attends less to a key the later it stands: its own place counts, not that in a cache."""
+    """Attends less to later keys: by their position in the sequence, not in a shared cache."""
 
     def attend(self, query, key, value, attention_mask=None, training=None):
-        places = keras.ops.arange(keras.ops.shape(key)[2], dtype="float32")[:, None]
-        return super().attend(query, key * 0.5**places, value, attention_mask, training)
+        positions = keras.ops.arange(keras.ops.shape(key)[2], dtype="float32")[:, None]
+        return super().attend(query, key * 0.5**positions, value, attention_mask, training)
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -36,6 +36,37 @@ class UnitKeysAttention(MultiHeadAttention):
     def project_key_value(self, value, key=None):
         projected = super().project_key_value(value, key)
         return {**projected, "key": 3.0 * keras.ops.normalize(projected["key"])}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class RunningMean(keras.layers.Layer):
+    """An attention that is no `MultiHeadAttention`: the mean of what came before, or of all.
+
+    Of decoding it knows `cache` alone. It keeps one sum instead of keys and values.
+    """
+
+    def call(
+        self, query, value=None, value_mask=None, use_causal_mask=False, cache=None, **options
+    ):
+        if isinstance(cache, SelfCache):
+            total, position = cache.tensors["total"] + query, cache.position + 1
+            cache = cache._replace(tensors={"total": total}, position=position)
+            return total / keras.ops.cast(position, total.dtype), cache
+        value = value if cache is None else cache.tensors["value"]
+        if use_causal_mask:
+            counts = keras.ops.arange(1, keras.ops.shape(value)[1] + 1, dtype=value.dtype)
+            return keras.ops.cumsum(value, axis=1) / counts[:, None]
+        weights = keras.ops.cast(value_mask, value.dtype)[..., None]
+        mean = keras.ops.sum(value * weights, 1) / keras.ops.sum(weights, 1)
+        outputs = query * 0 + mean[:, None]
+        return outputs if cache is None else (outputs, cache)
+
+    def empty_cache(self, batch_size, max_length):
+        total = keras.ops.zeros((batch_size, 1, SIZES["hidden_dim"]), self.compute_dtype)
+        return SelfCache({"total": total}, keras.ops.convert_to_tensor(0))
+
+    def project_key_value(self, value):
+        return {"value": value}
 
 
 VARIANTS = {
@@ -49,8 +80,9 @@ VARIANTS = {
     "two vocabularies": {"target_vocabulary_size": 19},
     "deep decoder": {"num_decoder_layers": 3},
     "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
-    "places of keys": {"attention": FadingAttention},
+    "positions of keys": {"attention": FadingAttention},
     "keys of its own": {"attention": UnitKeysAttention},
+    "attention of its own": {"attention": RunningMean},
     "grouped heads": {"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
 }
 
@@ -128,7 +160,7 @@ def test_cached_steps_equal_the_full_pass(model):
 def test_several_hypotheses_share_the_source_of_their_sentence(model, num_beams):
     expected = model(INPUTS)
     state = model.start(SOURCE, max_length=T, num_beams=num_beams)
-    state["cache"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["cache"])
+    state["rows"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["rows"])
     for t in range(2):
         logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
         np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
@@ -140,9 +172,7 @@ def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, announced
     num_beams, rng = 3, np.random.default_rng(5)
     rows = B * num_beams
     state = model.start(SOURCE, max_length=T, num_beams=num_beams if announced else None)
-    state["cache"] = tf.nest.map_structure(
-        lambda x: tf.repeat(x, num_beams, axis=0), state["cache"]
-    )
+    state["rows"] = tf.nest.map_structure(lambda x: tf.repeat(x, num_beams, axis=0), state["rows"])
     source = np.repeat(SOURCE, num_beams, 0)
     prefixes = np.full((rows, 1), 2)
     for t in range(T - 1):
@@ -152,7 +182,7 @@ def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, announced
         np.testing.assert_allclose(logits, model(inputs)[:, t], atol=5e-6)
         parents = rng.integers(0, num_beams, (B, num_beams)) + num_beams * np.arange(B)[:, None]
         parents = parents.ravel()
-        state["cache"] = tf.nest.map_structure(lambda x: tf.gather(x, parents), state["cache"])  # noqa: B023
+        state["rows"] = tf.nest.map_structure(lambda x: tf.gather(x, parents), state["rows"])  # noqa: B023
         prefixes = np.concatenate([prefixes[parents], rng.integers(4, 16, (rows, 1))], axis=1)
 
 

@@ -68,6 +68,6 @@ def test_caches_are_written_in_place_in_such_a_graph_alone():
 
 
 def test_a_state_of_known_size_stays_as_it_is():
-    state = {"memory": [tf.zeros([2, 3])], "cache": {}, "source": (), "position": 0}
+    state = {"carried": [tf.zeros([2, 3])], "rows": {}, "source": (), "position": 0}
     with in_place_caches(state) as same:
         assert same is state

@@ -51,11 +51,12 @@ class Workers:
     def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
         self._strategy = strategy or tf.distribute.get_strategy()
         self.count, self.index = 1, 0
-        if strategy is not None and strategy.extended._in_multi_worker_mode():
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             resolver = strategy.cluster_resolver
             cluster = resolver.cluster_spec().as_dict()
             chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
-            self.count = chiefs + others
+            self.count = max(1, chiefs + others)  # no cluster: this process alone
+        if self.count > 1:
             self.index = 0 if resolver.task_type == "chief" else chiefs + int(resolver.task_id)
         self.is_chief = self.index == 0
 

@@ -1,0 +1,82 @@
+"""Attention over other axes than the second of three."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from keras_attn.ops.axes import merge_axes, restore_axes
+
+Tensor = Any
+
+
+class AttendedAxes:
+    """Lays the attended axes out as one and all others as the batch, and lays results out again.
+
+    Args:
+        axes: int. The attended axes of the query, and of value and key.
+        query: float, (batch..., attended..., D).
+        value: float, (batch..., attended..., D).
+    """
+
+    def __init__(self, axes: Sequence[int], query: Tensor, value: Tensor) -> None:
+        self.axes = axes
+        self._query_sizes = ops.shape(query)[:-1]
+        self._value_sizes = ops.shape(value)[:-1]
+        self._batch_sizes = [
+            size for axis, size in enumerate(self._query_sizes) if axis not in axes
+        ]
+
+    def merge(self, tensor: Tensor | None, num_trailing: int = 1) -> Tensor | None:
+        """(batch..., attended..., D) -> (B, T, D); a mask has no trailing axis."""
+        return None if tensor is None else merge_axes(tensor, self.axes, num_trailing)
+
+    def merge_mask(self, mask: Tensor | None) -> Tensor | None:
+        """An attention mask, (batch..., T..., S...), as (B, T, S).
+
+        (B, T, S) is the same for the other batch axes, as in Keras: (B, 1, ..., T, S).
+        """
+        if mask is None:
+            return None
+        lengths = (self._length(self._query_sizes), self._length(self._value_sizes))
+        given = list(ops.shape(mask))[: len(mask.shape) - 2 * len(self.axes)]
+        given += [1] * (len(self._batch_sizes) - len(given))
+        mask = ops.reshape(mask, (*given, *lengths))
+        mask = ops.broadcast_to(mask, (*self._batch_sizes, *lengths))
+        return ops.reshape(mask, (-1, *lengths))
+
+    def restore(self, outputs: Tensor) -> Tensor:
+        """(B, T, D) -> (batch..., attended..., D), the axes in the query's order."""
+        return restore_axes(outputs, self.axes, self._query_sizes)
+
+    def restore_scores(self, scores: Tensor) -> Tensor:
+        """(B, H, T, S) -> (batch..., H, T..., S...)."""
+        attended = [
+            sizes[axis] for sizes in (self._query_sizes, self._value_sizes) for axis in self.axes
+        ]
+        return ops.reshape(scores, (*self._batch_sizes, scores.shape[1], *attended))
+
+    def _length(self, sizes: Sequence[Any]) -> Any:
+        length = 1
+        for axis in self.axes:
+            length = length * sizes[axis]
+        return length
+
+
+def attended_axes(rank: int, attention_axes: Sequence[int] | None) -> tuple[int, ...] | None:
+    """The axes that attend, or None in the ordinary case: the second of (B, T, D).
+
+    Args:
+        rank: int. Number of axes of the query.
+        attention_axes: int. As given to the layer. None: all but the first and the last.
+
+    Returns:
+        tuple of int or None.
+
+    Example:
+    >>> attended_axes(4, None), attended_axes(4, (-2,)), attended_axes(3, None)
+    ((1, 2), (2,), None)
+    """
+    axes = attention_axes or tuple(range(1, rank - 1))
+    axes = tuple(axis if axis >= 0 else rank + axis for axis in axes)
+    return None if rank == 3 and axes == (1,) else axes

@@ -1,0 +1,86 @@
+"""Three ways to keep the caches of a search: what a Transformer has in its state's "rows".
+
+Moving keys and values with the hypotheses costs a good part of a step, so they stay where they are
+if that is possible. `Transformer.start` chooses the way; a step asks it for the caches to read, and
+hands back the caches that it wrote. A cache here is the `tensors` of a `SelfCache`.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_attn.ops import beam_mask
+
+Tensor = Any
+State = dict[str, Any]
+
+
+class OpenCaches(NamedTuple):
+    """The caches as a step reads them.
+
+    Args:
+        blocks: list of caches, one a block.
+        beam_mask: bool, (B, W, S, W), for caches that W hypotheses share; else `()`.
+        num_beams: int. Hypotheses of a sentence, W, or None if that is unknown.
+    """
+
+    blocks: list[Any]
+    beam_mask: Tensor = ()
+    num_beams: int | None = None
+
+
+class MovedCaches(NamedTuple):
+    """Each hypothesis has caches of its own, (R, ...), and the search moves them with it.
+
+    For a number of hypotheses that is unknown, or an attention that cannot share.
+    """
+
+    blocks: list[Any]
+
+    def open(self, state: State) -> tuple["MovedCaches", OpenCaches]:
+        """What stays in "rows", and the caches to read."""
+        return self, OpenCaches(self.blocks)
+
+    def close(self, blocks: list[Any]) -> State:
+        """The parts of the state that the caches of a step become."""
+        return {"rows": MovedCaches(blocks)}
+
+
+class StillCaches(NamedTuple):
+    """The one hypothesis of a sentence has the caches, (B, ...), in "carried"; nothing moves."""
+
+    def open(self, state: State) -> tuple["StillCaches", OpenCaches]:
+        """What stays in "rows", and the caches to read."""
+        return self, OpenCaches(state["carried"], num_beams=1)
+
+    def close(self, blocks: list[Any]) -> State:
+        """The parts of the state that the caches of a step become."""
+        return {"rows": self, "carried": blocks}
+
+
+class SharedCaches(NamedTuple):
+    """The W hypotheses of a sentence share the caches, (B, H, S, W, K), in "carried".
+
+    Each writes into its own column. What moves with a hypothesis is its history.
+
+    Args:
+        history: int, (R, S). The column that was written at each position by the hypothesis, or
+            by the one that it comes from; -1 where nothing was written yet.
+    """
+
+    history: Tensor
+
+    def open(self, state: State) -> tuple["SharedCaches", OpenCaches]:
+        """The history with this position, and the caches to read."""
+        num_beams = keras.tree.flatten(state["carried"])[0].shape[3]
+        columns = ops.arange(ops.shape(self.history)[0], dtype="int32") % num_beams  # (R,)
+        positions = ops.arange(ops.shape(self.history)[1], dtype="int32")
+        is_now = ops.equal(positions, state["position"])
+        history = ops.where(is_now, columns[:, None], self.history)
+        caches = OpenCaches(state["carried"], beam_mask(history, num_beams), num_beams)
+        return SharedCaches(history), caches
+
+    def close(self, blocks: list[Any]) -> State:
+        """The parts of the state that the caches of a step become."""
+        return {"rows": self, "carried": blocks}

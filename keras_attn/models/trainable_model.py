@@ -1,0 +1,105 @@
+"""What `keras.Model` lacks for training on several devices and machines, and for export."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from keras_attn.layers.dense_inputs import DenseInputs
+
+
+class TrainableModel(DenseInputs, keras.Model):
+    """A `keras.Model` of token ids that trains under every strategy and exports for any batch.
+
+    Keras 3.15 trains a subclassed model under `MirroredStrategy` and `MultiWorkerMirroredStrategy`
+    only with the repairs below; each says what it repairs.
+
+    Attributes:
+        input_names: tuple of str. Names of the inputs, int32 ids of shape (batch, length).
+        training_step: callable or None. Takes a batch, makes one update and gives the metrics, in
+            place of Keras' own step, in `fit`; as `keras_attn.training.TrainingStep`.
+    """
+
+    input_names: tuple[str, ...] = ()
+    training_step: Callable | None = None
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """As `keras.Model.export`, of any batch unless a signature is given."""
+        if input_signature is None:
+            input_signature = self._input_signature()
+        super().export(filepath, format, verbose, input_signature, **kwargs)
+
+    @property
+    def _default_save_signature(self):
+        """What `tf.saved_model.save` asks for: the same function as `export` writes."""
+        archive = keras.export.ExportArchive()
+        return archive.track_and_add_endpoint("serve", self, self._input_signature())
+
+    def _input_signature(self):
+        return [
+            {
+                name: keras.InputSpec(shape=(None, None), dtype="int32", name=name)
+                for name in self.input_names
+            }
+        ]
+
+    def train_step(self, *args):
+        """As `keras.Model.train_step`, or what was set as `training_step` in its place."""
+        step = super().train_step if self.training_step is None else self.training_step
+        return self._reducible(step(*args))
+
+    def test_step(self, *args):
+        """As `keras.Model.test_step`."""
+        return self._reducible(super().test_step(*args))
+
+    def _reducible(self, logs):
+        """Logs as Keras can take their mean over several machines: along an axis.
+
+        Keras 3.15 asks for the mean over axis 0 of what has none, and fails; the mean that it takes
+        of a vector of one is a scalar again.
+        """
+        if _num_workers(getattr(self, "distribute_strategy", None)) < 2:
+            return logs
+        return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """As Keras', under a strategy, but from the first replica's batch, and only if needed.
+
+        Keras takes the mean of the replicas' batches, which turns token ids into floats.
+        """
+        if self._distribute_strategy is None or self._is_built_for_training():
+            return
+        if iterator is not None:
+            _, _, steps = next(iter(iterator))
+            data_batch = self._first_replica_of(next(steps))
+        with self.distribute_strategy.scope():
+            self.build_for_training(data_batch)
+
+    def build_for_training(self, batch):
+        """Makes what `fit` makes with its first batch: the state of loss, metrics and optimizer.
+
+        Args:
+            batch: tuple of inputs, labels and weights of one replica, as in `fit`. Only shapes and
+                dtypes count.
+        """
+        if not self._is_built_for_training():
+            self._symbolic_build(data_batch=batch)
+
+    def _is_built_for_training(self):
+        parts = (self, self._compile_loss, self._compile_metrics, self.optimizer)
+        return all(part is None or part.built for part in parts)
+
+    def _first_replica_of(self, batch):
+        local_results = self.distribute_strategy.experimental_local_results
+        return keras.tree.map_structure(lambda value: local_results(value)[0], batch)
+
+
+def _num_workers(strategy):
+    """Number of processes that train together, each with its own `fit`; a TPU has one."""
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or hasattr(resolver, "get_tpu_system_metadata"):
+        return 1
+    tasks = resolver.cluster_spec().as_dict()
+    return sum(len(tasks.get(job, ())) for job in ("chief", "worker"))
