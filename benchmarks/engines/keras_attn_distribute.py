@@ -48,7 +48,7 @@ def prepare(strategy: str, devices: int, size: dict[str, Any], rows: int, length
         _model = keras_attn.create_model(
             "transformer_base", source_vocabulary_size=size["vocabulary_size"], **options
         )
-        compile_model(_model, TrainingRecipe(max_steps=1), size["hidden_dim"])
+        compile_model(_model, TrainingRecipe(max_steps=1))
     replicas = scope.num_replicas_in_sync
     shape = (rows // replicas, length)
     ids = tf.random.uniform(shape, 4, size["vocabulary_size"], "int32", seed=1)

@@ -58,7 +58,7 @@ def prepare(
         "transformer_base", source_vocabulary_size=size["vocabulary_size"], **options
     )
     recipe = TrainingRecipe(max_steps=1, label_smoothing=label_smoothing)
-    compile_model(_model, recipe, size["hidden_dim"])
+    compile_model(_model, recipe)
     run(1)
     return {"parameters": _model.count_params(), "jit_compile": _model.jit_compile}
 

@@ -1,6 +1,5 @@
 """Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
 
-from keras_attn.training.finish_run import rewrite_translator
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.recipe_info import RecipeInfo, list_recipes
 from keras_attn.training.replicas.strategies import get_strategy
@@ -8,8 +7,8 @@ from keras_attn.training.replicas.workers import WorkerLostError, WorkerMismatch
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_file import CheckpointError
 from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.run.training_result import TrainingResult
-from keras_attn.training.trainer import train
+from keras_attn.training.run.rewrite_translator import rewrite_translator
+from keras_attn.training.trainer import TrainingResult, train
 from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
-from keras_attn.training.replicas.distribute_batches import distribute_batches
-from keras_attn.training.run.json_lines import drop_lines_after
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
-from keras_attn.training.session_callbacks import (
-    counters,
-    judges,
+from keras_attn.lines.json_records import drop_records_after
+from keras_attn.training.built_in_callbacks import (
+    counting_callbacks,
     make_display,
     make_early_stopping,
-    savers,
+    saving_callbacks,
+    validating_callbacks,
 )
+from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
+from keras_attn.training.replicas.distribute_batches import distribute_batches
+from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
 from keras_attn.training.training_session import TrainingSession
 
@@ -26,8 +26,9 @@ _ENDLESS_EPOCHS = 10**9
 class FitSession:
     """Trains a session's model to a limit, and leaves a checkpoint of where it ended.
 
-    Validations come every `interval_steps` updates, counted from the start of the run, wherever a
-    session begins: so a run that was interrupted validates at the same steps as one that was not.
+    Validations come every `plan.validate_every_steps` updates, counted from the start of the run
+    and not of the session. So a run that was interrupted validates at the same steps as one that
+    was not.
 
     Args:
         session: TrainingSession. What to train.
@@ -50,9 +51,9 @@ class FitSession:
         self._display = make_display(session)
         self._early_stopping = make_early_stopping(session)
         built_in = [
-            *counters(session),
-            *judges(session, self._display),
-            *savers(session, self._writer),
+            *counting_callbacks(session),
+            *validating_callbacks(session, self._display),
+            *saving_callbacks(session, self._writer),
             *([self._early_stopping] if self._early_stopping is not None else []),
         ]
         last = StopOnSignal(signals, session.workers, self._writer)
@@ -77,8 +78,8 @@ class FitSession:
                 return
             session.model.stop_training = False
             while not (session.model.stop_training or self._is_at_limit()):
-                done = steps.step % session.interval_steps
-                self._fit(session.interval_steps - done, 1 if done else _ENDLESS_EPOCHS)
+                done = steps.step % session.plan.validate_every_steps
+                self._fit(session.plan.validate_every_steps - done, 1 if done else _ENDLESS_EPOCHS)
             session.ended_by = self._ended_by()
         except KeyboardInterrupt as error:
             self._save_if_consistent(error)
@@ -90,15 +91,15 @@ class FitSession:
             self._display.close()
 
     def _is_at_limit(self) -> bool:
-        limit = self._session.max_steps
+        limit = self._session.plan.last_step
         return limit is not None and self._session.steps.step >= limit
 
     def _fit(self, steps_per_epoch: int, epochs: int) -> None:
         """Trains so many stretches of so many updates; a limit may end it before."""
         session = self._session
-        first_epoch = session.steps.step // session.interval_steps
-        if session.max_steps is not None:
-            left = session.max_steps - session.steps.step
+        first_epoch = session.steps.step // session.plan.validate_every_steps
+        if session.plan.last_step is not None:
+            left = session.plan.last_step - session.steps.step
             epochs = min(epochs, math.ceil(left / steps_per_epoch))
         pipeline = session.validation_pipeline
         session.model.fit(
@@ -116,7 +117,7 @@ class FitSession:
     def _validate_if_due(self) -> None:
         """Validates where the last session stopped between an update and its validation."""
         session, latest = self._session, self._session.index.latest
-        is_between = session.steps.step % session.interval_steps != 0
+        is_between = session.steps.step % session.plan.validate_every_steps != 0
         if latest is None or latest.metrics or is_between:
             return
         model, pipeline = session.model, session.validation_pipeline
@@ -124,7 +125,7 @@ class FitSession:
         # It may have been killed when all of that validation was there but its checkpoint.
         if session.workers.is_chief:
             for path in (session.run.history, session.run.samples):
-                drop_lines_after(path, session.steps.step - 1)
+                drop_records_after(path, session.steps.step - 1)
         self._callbacks.on_epoch_begin(0)  # puts back the running metrics
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
@@ -147,7 +148,7 @@ class FitSession:
         """Names the limit that ended the training."""
         session, settings = self._session, self._session.recipe.training
         if self._is_at_limit():
-            return session.step_limit
+            return session.plan.limit
         if any(isinstance(one, TimeLimit) and one.reached for one in self._callbacks.callbacks):
             return f"max_minutes = {settings.max_minutes:g}"
         return "early stopping" if self._early_stopping is not None else "a callback"

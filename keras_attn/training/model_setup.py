@@ -14,6 +14,7 @@ from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.training.update.token_accuracy import TokenAccuracy
 from keras_attn.training.update.training_step import TrainingStep
 from keras_attn.training.update.transformer_schedule import TransformerSchedule
+from keras_attn.translator import Translator
 
 _SMALLEST_VOCABULARY = 8
 
@@ -26,14 +27,11 @@ _SYMBOLIC_BATCH = (
 )
 
 
-def check_model(recipe: Recipe) -> int:
+def check_model(recipe: Recipe) -> None:
     """Makes the recipe's model with next to no vocabulary, so that mistakes show before any work.
 
     Args:
         recipe: Recipe. The preset, its overrides and the longest sentences.
-
-    Returns:
-        int. The width of the model.
 
     Raises:
         ValueError: if the preset or an override is not known or wrong, or the model has not as many
@@ -58,7 +56,6 @@ def check_model(recipe: Recipe) -> int:
                 f"`data.max_{side}_tokens` must be less than the model's max_sequence_length, "
                 f"{limit}. Received: {longest}"
             )
-    return int(model.get_config()["hidden_dim"])
 
 
 def build_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2SeqModel:
@@ -100,7 +97,9 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
     return TransformerSchedule(hidden_dim, recipe.warmup_steps, recipe.learning_rate_scale)
 
 
-def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) -> Perplexity:
+def compile_model(
+    model: Seq2SeqModel, recipe: TrainingRecipe, perplexity: Perplexity | None = None
+) -> None:
     """Compiles a model with the paper's optimizer, schedule and loss.
 
     The two metrics stay on in training: under XLA they share the maximum, the sum and the gathered
@@ -111,14 +110,11 @@ def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) 
     Args:
         model: Seq2SeqModel. Built, in the scope of its strategy.
         recipe: TrainingRecipe. How it is trained.
-        hidden_dim: int. The width of the model.
-
-    Returns:
-        The Perplexity metric, which counts target tokens.
+        perplexity: Perplexity. The metric, for a caller who reads its count of target tokens.
     """
     # Section 5.3: Adam with beta_1 = 0.9, beta_2 = 0.98, epsilon = 1e-9.
     optimizer = GuardedAdam(
-        make_schedule(recipe, hidden_dim),
+        make_schedule(recipe, hidden_dim=model.get_config()["hidden_dim"]),
         beta_1=0.9,
         beta_2=0.98,
         epsilon=1e-9,
@@ -127,12 +123,11 @@ def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) 
         scales_loss=recipe.dtype_policy == "mixed_float16",
         withhold_later_updates=True,
     )
-    perplexity = Perplexity()
     has_replicas = model.distribute_strategy.num_replicas_in_sync > 1
     model.compile(
         optimizer=optimizer,
         loss=LabelSmoothedCrossEntropy(recipe.label_smoothing),
-        weighted_metrics=[TokenAccuracy(), perplexity],
+        weighted_metrics=[TokenAccuracy(), perplexity or Perplexity()],
         jit_compile=recipe.jit_compile and not has_replicas,
         steps_per_execution=recipe.steps_per_execution,
         auto_scale_loss=False,
@@ -141,4 +136,30 @@ def compile_model(model: Seq2SeqModel, recipe: TrainingRecipe, hidden_dim: int) 
         model, recipe.accumulation_steps, jit_compile=recipe.jit_compile and has_replicas
     )
     model.training_step.build(_SYMBOLIC_BATCH)
-    return perplexity
+
+
+def make_translator(
+    recipe: Recipe, model: Seq2SeqModel, tokenizers: TokenizerPair, decoding: Any = None
+) -> Translator:
+    """Makes the translator of a recipe.
+
+    Args:
+        recipe: Recipe. Limits and search.
+        model: Seq2SeqModel. The model.
+        tokenizers: TokenizerPair. Its vocabularies.
+        decoding: a search strategy or its name, or None for the recipe's.
+
+    Returns:
+        Translator.
+    """
+    if decoding is None:
+        decoding = {"class_name": recipe.decoding.class_name, "config": recipe.decoding.config}
+    return Translator(
+        model,
+        tokenizers.source,
+        None if tokenizers.is_shared else tokenizers.target,
+        decoding=decoding,
+        max_source_tokens=recipe.data.max_source_tokens,
+        max_extra_tokens=recipe.decoding.max_extra_tokens,
+        batch_tokens=recipe.decoding.batch_tokens,
+    )

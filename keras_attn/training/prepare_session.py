@@ -13,6 +13,7 @@ from rich.console import Console
 from keras_attn import decoding
 from keras_attn.data import TrainingPipeline, training_pipeline
 from keras_attn.evaluation import SPLITS_AT_SPACES, find_bleu_tokenizer, unspaced_notes
+from keras_attn.lines.json_records import read_noted_records
 from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.load_corpora import Corpora, load_corpora
 from keras_attn.training.model_setup import build_model, check_model, compile_model
@@ -24,7 +25,8 @@ from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.tokenizer_pair import TokenizerPair
-from keras_attn.training.training_session import TrainingSession
+from keras_attn.training.training_session import StepPlan, TrainingSession
+from keras_attn.training.update.perplexity import Perplexity
 
 _HIGHER_IS_BETTER = ("token_accuracy", "bleu")
 
@@ -58,7 +60,7 @@ def prepare_session(
     settings = recipe.training
     strategy = get_strategy(settings.strategy)  # several workers: before any operation runs
     workers = Workers(strategy)
-    hidden_dim = _check_recipe(recipe)
+    _check_recipe(recipe)
     console.quiet = console.quiet or not workers.is_chief
     corpora = load_corpora(recipe.data, settings.seed)
     for corpus in (corpora.train, corpora.validation):
@@ -66,10 +68,15 @@ def prepare_session(
             show_line(console, f"{corpus.name}: {note}")
     _check_bleu(recipe, corpora, console)
     tokenizers = _find_tokenizers(recipe, run, corpora, console)
-    pipelines = _make_pipelines(recipe, corpora, tokenizers, strategy.num_replicas_in_sync)
-    show_line(console, f"training pairs: {pipelines[0].report}")
-    show_line(console, f"validation pairs: {pipelines[1].report}")
-    fingerprints = {"train": pipelines[0].fingerprint, "validation": pipelines[1].fingerprint}
+    train_pipeline, validation_pipeline = _make_pipelines(
+        recipe, corpora, tokenizers, strategy.num_replicas_in_sync
+    )
+    show_line(console, f"training pairs: {train_pipeline.report}")
+    show_line(console, f"validation pairs: {validation_pipeline.report}")
+    fingerprints = {
+        "train": train_pipeline.fingerprint,
+        "validation": validation_pipeline.fingerprint,
+    }
     first_step = run.last_step()
     if first_step and not accept_changed_data:
         check_data(run, fingerprints)
@@ -79,23 +86,36 @@ def prepare_session(
     keras.utils.set_random_seed(settings.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)
-        token_counter = compile_model(model, settings, hidden_dim)
-    interval, max_steps, step_limit = _plan_steps(recipe, pipelines[0])
+        perplexity = Perplexity()
+        compile_model(model, settings, perplexity)
     session = TrainingSession(
-        recipe, run, console, strategy, workers, corpora, tokenizers, *pipelines, model,
-        _open_index(run, recipe), StepCounter(first_step), Throughput(token_counter),
-        interval, max_steps, step_limit,
-    )  # fmt: skip
+        recipe=recipe,
+        run=run,
+        console=console,
+        strategy=strategy,
+        workers=workers,
+        corpora=corpora,
+        tokenizers=tokenizers,
+        train_pipeline=train_pipeline,
+        validation_pipeline=validation_pipeline,
+        model=model,
+        index=_open_index(run, recipe),
+        steps=StepCounter(first_step),
+        throughput=Throughput(perplexity),
+        plan=StepPlan.of(settings, train_pipeline.steps_per_epoch),
+    )
     if first_step:
         restore(session)
+        for note in read_noted_records(run.history)[1]:
+            show_line(console, note)
     workers.wait()  # until all have read what the chief now changes
     if workers.is_chief:
         _begin(session, fingerprints)
     return session
 
 
-def _check_recipe(recipe: Recipe) -> int:
-    """Tries what needs no data; returns the width of the model."""
+def _check_recipe(recipe: Recipe) -> None:
+    """Tries what needs no data."""
     if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "`training.tensorboard` needs a package that is missing: pip install tensorboard. "
@@ -106,7 +126,7 @@ def _check_recipe(recipe: Recipe) -> int:
             recipe.training.bleu_tokenizer, recipe.data.target_language, "training.bleu_tokenizer"
         )
     decoding.get({"class_name": recipe.decoding.class_name, "config": recipe.decoding.config})
-    return check_model(recipe)
+    check_model(recipe)
 
 
 def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
@@ -171,27 +191,6 @@ def _make_pipelines(
         training_pipeline(corpora.train, *pair, repeat=True, **options),
         training_pipeline(corpora.validation, *pair, shuffle=False, **options),
     )
-
-
-def _plan_steps(recipe: Recipe, pipeline: TrainingPipeline) -> tuple[int, int | None, str]:
-    """Updates between two validations, updates in all (None: until the time is over), and why.
-
-    Both numbers are rounded up to whole calls of the training function (`steps_per_execution`).
-    """
-    settings = recipe.training
-    per_call = settings.steps_per_execution
-    limits: dict[str, int] = {}
-    if settings.max_steps is not None:
-        limits[f"max_steps = {settings.max_steps}"] = settings.max_steps
-    if settings.max_epochs is not None:
-        in_steps = math.ceil(settings.max_epochs * pipeline.steps_per_epoch)
-        limits[f"max_epochs = {settings.max_epochs:g}"] = in_steps
-    interval = settings.validate_every_steps or pipeline.steps_per_epoch
-    interval = math.ceil(interval / per_call) * per_call
-    if not limits:
-        return interval, None, ""
-    lowest = min(limits, key=limits.__getitem__)
-    return interval, math.ceil(limits[lowest] / per_call) * per_call, lowest
 
 
 def _open_index(run: RunDirectory, recipe: Recipe) -> CheckpointIndex:

@@ -1,6 +1,8 @@
 """What one training works with."""
 
 import dataclasses
+import math
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -11,13 +13,54 @@ from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.load_corpora import Corpora
 from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.tokenizer_pair import TokenizerPair
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
+class StepPlan:
+    """How many updates a training makes. All counts are whole calls of the training function.
+
+    Args:
+        validate_every_steps: int. Updates between two validations.
+        last_step: int or None. The last update; None if time alone ends the training.
+        limit: str. The field of the recipe that `last_step` comes from, with its value.
+
+    Example:
+
+    >>> StepPlan.of(TrainingRecipe(max_epochs=2, steps_per_execution=8), steps_per_epoch=11)
+    StepPlan(validate_every_steps=16, last_step=24, limit='max_epochs = 2')
+    """
+
+    validate_every_steps: int
+    last_step: int | None
+    limit: str
+
+    @classmethod
+    def of(cls, recipe: TrainingRecipe, steps_per_epoch: int) -> "StepPlan":
+        """The plan of a recipe, whose epochs have so many updates."""
+
+        def whole_calls(steps: int) -> int:
+            return math.ceil(steps / recipe.steps_per_execution) * recipe.steps_per_execution
+
+        limits: dict[str, int] = {}
+        if recipe.max_steps is not None:
+            limits[f"max_steps = {recipe.max_steps}"] = recipe.max_steps
+        if recipe.max_epochs is not None:
+            limits[f"max_epochs = {recipe.max_epochs:g}"] = math.ceil(
+                recipe.max_epochs * steps_per_epoch
+            )
+        interval = whole_calls(recipe.validate_every_steps or steps_per_epoch)
+        if not limits:
+            return cls(interval, None, "")
+        lowest = min(limits, key=limits.__getitem__)
+        return cls(interval, whole_calls(limits[lowest]), lowest)
+
+
+@dataclasses.dataclass(kw_only=True)
 class TrainingSession:
     """What one call of `train` works with; made by `prepare_session`.
 
@@ -35,11 +78,10 @@ class TrainingSession:
         index: CheckpointIndex. The run's checkpoints.
         steps: StepCounter. At the step to start from.
         throughput: Throughput. The measure of speed.
-        interval_steps: int. Updates between two validations.
-        max_steps: int or None. The last update; None if only time ends the training.
-        step_limit: str. The field of the recipe that `max_steps` comes from, with its value.
+        plan: StepPlan. How many updates.
         state: dict of str to array. The running metrics of the checkpoint resumed from.
         ended_by: str. What ended the training, once it has ended.
+        started: float. When the session was made, by `time.monotonic`.
     """
 
     recipe: Recipe
@@ -55,17 +97,21 @@ class TrainingSession:
     index: CheckpointIndex
     steps: StepCounter
     throughput: Throughput
-    interval_steps: int
-    max_steps: int | None
-    step_limit: str
+    plan: StepPlan
     state: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     ended_by: str = ""
+    started: float = dataclasses.field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the session was made."""
+        return time.monotonic() - self.started
 
     @property
     def was_cut(self) -> bool:
         """Whether the time limit ended a training that has a number of updates to make."""
         return (
             self.ended_by.startswith("max_minutes")
-            and self.max_steps is not None
-            and self.steps.step < self.max_steps
+            and self.plan.last_step is not None
+            and self.steps.step < self.plan.last_step
         )

@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_attn.lines.json_records import (
+    drop_records_after,
+    read_noted_records,
+    read_records,
+)
 from keras_attn.training.callbacks import (
     CheckpointWriter,
     HistoryWriter,
@@ -23,7 +28,6 @@ from keras_attn.training.callbacks import (
     ValidationBleu,
 )
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
-from keras_attn.training.run.json_lines import read_lines
 from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
@@ -116,21 +120,27 @@ def test_history_has_a_line_a_validation_and_a_resumed_run_drops_what_it_repeats
     path = tmp_path / "history.jsonl"
     steps = StepCounter()
     fit([steps, HistoryWriter(path, steps)], epochs=3, steps=2)
-    assert [line["step"] for line in read_lines(path)] == [2, 4, 6]
-    assert {"loss", "val_loss", "val_perplexity", "learning_rate"} < set(read_lines(path)[0])
-    first = read_lines(path)[0]
+    assert [line["step"] for line in read_records(path)] == [2, 4, 6]
+    assert {"loss", "val_loss", "val_perplexity", "learning_rate"} < set(read_records(path)[0])
+    first = read_records(path)[0]
     with path.open("a") as file:
         file.write('{"step": 8, "lo')  # a crash while writing
     steps = StepCounter(step=3)
     fit([steps, HistoryWriter(path, steps)], epochs=1, steps=2)
-    assert [line["step"] for line in read_lines(path)] == [2, 5]
-    assert read_lines(path)[0] == first
+    assert [line["step"] for line in read_records(path)] == [2, 5]
+    assert read_records(path)[0] == first
 
 
-def test_a_damaged_line_of_the_history_is_named(tmp_path):
-    (tmp_path / "history.jsonl").write_text('{"step": 1}\nnothing\n{"step": 2}\n')
-    with pytest.raises(ValueError, match="line 2: 'nothing'"):
-        read_lines(tmp_path / "history.jsonl")
+def test_a_damaged_line_of_the_history_costs_no_other_and_is_named(tmp_path):
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b'{"step": 1}\nnothing\n{"step": 2}\n{"loss": 3}\n{"step": 3, "a": "\xff')
+    records, notes = read_noted_records(path)
+    assert records == read_records(path) == [{"step": 1}, {"step": 2}]
+    assert [note.split(" is damaged")[0] for note in notes] == [
+        f"line {number} of history.jsonl" for number in (2, 4, 5)
+    ]
+    drop_records_after(path, step=1)
+    assert path.read_text() == '{"step": 1}\n'
 
 
 def test_checkpoints_hold_weights_and_optimizer_state(tmp_path):
@@ -158,7 +168,7 @@ def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
     bleu = ValidationBleu(Upper(), sources, [[text.upper() for text in sources]])
     steps = StepCounter()
     fit([steps, bleu, HistoryWriter(tmp_path / "history.jsonl", steps)], epochs=1)
-    (line,) = read_lines(tmp_path / "history.jsonl")
+    (line,) = read_records(tmp_path / "history.jsonl")
     assert line["val_bleu"] == pytest.approx(100.0) and line["val_chrf"] == pytest.approx(100.0)
     assert line["val_truncated"] == 1
     assert "tok:13a" in bleu.signature

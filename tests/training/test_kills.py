@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_attn.training.run.json_lines import read_lines
+from keras_attn.lines.json_records import read_records
 from tests.support.checkpoints import arrays, last_saved
 from tests.support.digits import digits_recipe, write_digits
 
@@ -79,12 +79,12 @@ def test_killed_runs_end_with_the_same_weights_and_a_whole_history(
     for key in ours:
         np.testing.assert_array_equal(ours[key], theirs[key], err_msg=key)
     histories = [
-        [comparable(line) for line in read_lines(run / "history.jsonl")]
+        [comparable(line) for line in read_records(run / "history.jsonl")]
         for run in (killed, straight)
     ]
     assert histories[0] == histories[1]
     assert [line["step"] for line in histories[0]] == list(range(30, max_steps + 1, 30))
-    assert read_lines(killed / "samples.jsonl") == read_lines(straight / "samples.jsonl")
+    assert read_records(killed / "samples.jsonl") == read_records(straight / "samples.jsonl")
     reports = [json.loads((run / "report.json").read_text()) for run in (killed, straight)]
     for key in ("weights", "steps", "epochs", "ended_by"):
         assert reports[0][key] == reports[1][key], key

@@ -16,7 +16,7 @@ def a_small_model():
 
 
 def test_the_optimizer_is_the_papers(model):
-    compile_model(model, TrainingRecipe(max_steps=1, jit_compile=False), hidden_dim=8)
+    compile_model(model, TrainingRecipe(max_steps=1, jit_compile=False))
     config = model.optimizer.get_config()
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert (config["beta_1"], config["beta_2"], config["epsilon"]) == (0.9, 0.98, 1e-9)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from keras_attn.training.finish_run import choose_weights, rewrite_translator
+from keras_attn.lines.json_records import append_records, read_records
+from keras_attn.training import TrainingResult, rewrite_translator
+from keras_attn.training.finish import choose_weights
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
-from keras_attn.training.run.json_lines import append_lines, read_lines
 from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.run.run_directory import RunDirectory
-from keras_attn.training.run.training_result import TrainingResult
 from keras_attn.training.trainer import train
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.translator import Translator
@@ -160,7 +160,7 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
         for name in ("step", "loss", "perplexity", "val_loss", "learning_rate"):
             assert ours[name] == theirs[name], name
-    lines = [read_lines(tmp_path / run / "history.jsonl") for run in ("run", "straight")]
+    lines = [read_records(tmp_path / run / "history.jsonl") for run in ("run", "straight")]
     logged = [[line for line in each if "recent_loss" in line] for each in lines]
     assert [line["step"] for line in lines[0]] == [1, 2, 3, 4, 5, 6]
     assert [line["step"] for line in logged[0]] == [1, 3, 5] and logged[0] == logged[1]
@@ -177,9 +177,9 @@ def test_a_run_stopped_between_an_update_and_its_validation_validates_first(
 ):
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(4)])
-    assert [line["step"] for line in read_lines(tmp_path / "run" / "history.jsonl")] == [2]
+    assert [line["step"] for line in read_records(tmp_path / "run" / "history.jsonl")] == [2]
     # Killed a moment later it would have written its line, too, and not yet the checkpoint.
-    append_lines(tmp_path / "run" / "history.jsonl", straight.history[1:2])
+    append_records(tmp_path / "run" / "history.jsonl", straight.history[1:2])
     resumed = train(None, tmp_path / "run", resume=True, progress=False)
     assert [line["step"] for line in resumed.history] == [2, 4, 6]
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
@@ -320,13 +320,12 @@ def test_the_mean_of_the_last_checkpoints_is_taken_only_where_it_is_better(
     averaged, tmp_path, mean_is_better
 ):
     run = RunDirectory(shutil.copytree(averaged.run, tmp_path / "run"))
-    recipe = Recipe.from_run(run.path)
     index = CheckpointIndex(run.path / "checkpoints")
 
     def perplexity_of(weights):
         return 2.0 if ("average" in weights.name) == mean_is_better else 3.0
 
-    path, words = choose_weights(run, recipe, index, perplexity_of)
+    path, words = choose_weights(run, index, 2, perplexity_of)
     assert ("average" in path.name) == mean_is_better
     assert words.startswith("mean of 2" if mean_is_better else "best val_perplexity")
     assert "perplexity 2" in words and words.endswith(": 3")
@@ -428,7 +427,7 @@ def test_the_report_names_the_limit_that_ended_the_training(recipe, tmp_path, ov
     result = train(recipe.override(overrides), tmp_path / "run", console=console)
     assert result.report["ended_by"] == reason
     was_cut = "max_minutes" in reason
-    assert result.report["was_cut"] == was_cut == ("the time limit cut this" in output.getvalue())
+    assert result.report["was_cut"] == was_cut == ("the time limit ended this" in output.getvalue())
 
 
 def test_steps_end_it_where_nothing_else_does(straight):

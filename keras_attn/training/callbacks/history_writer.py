@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
+from keras_attn.lines.json_records import append_records, drop_records_after, read_records
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.replicas.workers import Workers
-from keras_attn.training.run.json_lines import append_lines, drop_lines_after, read_lines
 
 
 class HistoryWriter(keras.callbacks.Callback):
@@ -59,7 +59,7 @@ class HistoryWriter(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Drops the lines of steps that are made again."""
         if self._is_chief:
-            drop_lines_after(self._path, self._steps.step)
+            drop_records_after(self._path, self._steps.step)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Takes up the sums where the last line left them, if it is one of this stretch."""
@@ -68,7 +68,7 @@ class HistoryWriter(keras.callbacks.Callback):
             return
         step = self._steps.step
         stretch_began = step - step % self._validate_every_steps
-        written = read_lines(self._path) if self._is_chief else []
+        written = read_records(self._path) if self._is_chief else []
         lines = [line for line in written if line["step"] > stretch_began]
         last = lines[-1] if lines else {}
         self._sum_before = last.get("loss_sum", 0.0)
@@ -95,7 +95,7 @@ class HistoryWriter(keras.callbacks.Callback):
         }
         self._sum_before, self._rows_before = loss_sum, loss_rows
         if self._is_chief:
-            append_lines(self._path, [line])
+            append_records(self._path, [line])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Appends one line."""
@@ -107,7 +107,7 @@ class HistoryWriter(keras.callbacks.Callback):
         if self._throughput is not None:
             line["target_tokens_per_second"] = self._throughput.recent_tokens_per_second
         line["seconds"] = time.monotonic() - self._started
-        append_lines(self._path, [line])
+        append_records(self._path, [line])
 
 
 def _number(variable: keras.Variable) -> float:
@@ -124,4 +124,4 @@ def read_validations(path: str | os.PathLike) -> list[dict[str, Any]]:
     Returns:
         list of dict.
     """
-    return [line for line in read_lines(path) if "recent_loss" not in line]
+    return [line for line in read_records(path) if "recent_loss" not in line]

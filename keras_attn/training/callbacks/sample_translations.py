@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_attn.lines.json_records import append_records, drop_records_after
 from keras_attn.training.callbacks.step_counter import StepCounter
-from keras_attn.training.run.json_lines import append_lines, drop_lines_after
 from keras_attn.translator import Translation
 
 
@@ -44,7 +44,7 @@ class SampleTranslations(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Drops the lines of steps that are made again."""
-        drop_lines_after(self._path, self._steps.step)
+        drop_records_after(self._path, self._steps.step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates, shows and appends."""
@@ -64,4 +64,4 @@ class SampleTranslations(keras.callbacks.Callback):
             )
             note = "  (truncated)" if translation.truncated else ""
             self._show(f"  {source}  ->  {translation.text}{note}")
-        append_lines(self._path, lines)
+        append_records(self._path, lines)

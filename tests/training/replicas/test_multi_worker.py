@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_attn.cli.local_workers import free_ports, worker_environment
-from keras_attn.training.run.json_lines import read_lines
+from keras_attn.lines.json_records import read_records
 from tests.support.checkpoints import arrays, last_saved
 from tests.support.digits import digits_recipe, write_digits
 
@@ -82,7 +82,7 @@ def test_two_workers_hold_the_same_weights_and_those_of_one_process(recipe, tmp_
         np.testing.assert_array_equal(left, second[name], err_msg=name)
         atol = 1e-4 * np.abs(single).max()
         np.testing.assert_allclose(left, single, rtol=1e-4, atol=atol, err_msg=name)
-    ours, theirs = read_lines(two / "history.jsonl"), read_lines(one / "history.jsonl")
+    ours, theirs = read_records(two / "history.jsonl"), read_records(one / "history.jsonl")
     assert [line["step"] for line in ours] == [line["step"] for line in theirs] == [20, 25, 40, 50]
     for left, right in zip(ours, theirs, strict=True):
         assert left.keys() == right.keys()
@@ -111,5 +111,5 @@ def test_a_lost_worker_ends_the_other_and_both_go_on_to_the_same_result(recipe, 
     ours, theirs = arrays(killed / name), arrays(straight / name)
     for key in ours:
         np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-5, atol=1e-7, err_msg=key)
-    steps = [line["step"] for line in read_lines(killed / "history.jsonl")]
+    steps = [line["step"] for line in read_records(killed / "history.jsonl")]
     assert steps == [25, 50, 75, 100]

@@ -15,7 +15,7 @@ from keras_attn.training.callbacks import (
     TimeLimit,
     ValidationBleu,
 )
-from keras_attn.training.finish_run import make_translator
+from keras_attn.training.model_setup import make_translator
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
 
@@ -34,13 +34,13 @@ def make_display(session: TrainingSession) -> ProgressDisplay:
         session.console,
         session.steps,
         session.throughput,
-        session.max_steps,
+        session.plan.last_step,
         None if minutes is None else 60.0 * minutes,
     )
 
 
-def counters(session: TrainingSession) -> list[keras.callbacks.Callback]:
-    """Those that count, and end the training: they come first.
+def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callback]:
+    """Makes the callbacks that count updates and end the training. They are called first.
 
     Args:
         session: TrainingSession. What is trained.
@@ -50,17 +50,22 @@ def counters(session: TrainingSession) -> list[keras.callbacks.Callback]:
     """
     settings, steps = session.recipe.training, session.steps
     result: list[keras.callbacks.Callback] = [
-        steps, RestoredMetrics(session.state), session.throughput, StopOnNonFiniteLoss(steps),
-    ]  # fmt: skip
-    if session.max_steps is not None:
-        result.append(StepLimit(steps, session.max_steps))
+        steps,
+        RestoredMetrics(session.state),
+        session.throughput,
+        StopOnNonFiniteLoss(steps),
+    ]
+    if session.plan.last_step is not None:
+        result.append(StepLimit(steps, session.plan.last_step))
     if settings.max_minutes is not None:
         result.append(TimeLimit(settings.max_minutes, session.workers))
     return result
 
 
-def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.callbacks.Callback]:
-    """Those that score and show the model in training, before those that save what they found.
+def validating_callbacks(
+    session: TrainingSession, display: ProgressDisplay
+) -> list[keras.callbacks.Callback]:
+    """Makes the callbacks that score the model and show what it can do.
 
     Args:
         session: TrainingSession. What is trained.
@@ -79,24 +84,33 @@ def judges(session: TrainingSession, display: ProgressDisplay) -> list[keras.cal
         references = [list(some.targets)]
         result.append(
             ValidationBleu(
-                translator, some.sources, references, session.workers,
+                translator,
+                some.sources,
+                references,
+                session.workers,
                 session.recipe.bleu_tokenizer,
             )
-        )  # fmt: skip
+        )
     result.append(display)
     if settings.sample_sentences and session.workers.is_chief:
         some = validation.take(settings.sample_sentences)
         result.append(
             SampleTranslations(
-                translator.translate_detailed, some.sources, some.targets, run.samples,
-                session.steps, lambda line: show_line(session.console, line),
+                translator.translate_detailed,
+                some.sources,
+                some.targets,
+                run.samples,
+                session.steps,
+                lambda line: show_line(session.console, line),
             )
-        )  # fmt: skip
+        )
     return result
 
 
-def savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.callbacks.Callback]:
-    """Those that keep what the others found.
+def saving_callbacks(
+    session: TrainingSession, writer: CheckpointWriter
+) -> list[keras.callbacks.Callback]:
+    """Makes the callbacks that save. They are called last, so that they save what the others found.
 
     Args:
         session: TrainingSession. What is trained.
@@ -111,10 +125,14 @@ def savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.cal
         result.append(AveragedWeights())
     result.append(
         HistoryWriter(
-            run.history, session.steps, session.throughput,
-            settings.log_every_steps, session.interval_steps, session.workers,
+            run.history,
+            session.steps,
+            session.throughput,
+            settings.log_every_steps,
+            session.plan.validate_every_steps,
+            session.workers,
         )
-    )  # fmt: skip
+    )
     result.append(writer)
     if settings.tensorboard and session.workers.is_chief:
         result.append(keras.callbacks.TensorBoard(run.tensorboard))
@@ -122,7 +140,7 @@ def savers(session: TrainingSession, writer: CheckpointWriter) -> list[keras.cal
 
 
 def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
-    """Makes the limit that the validations set.
+    """Makes the callback that ends a training which gets no better.
 
     Args:
         session: TrainingSession. What is trained.

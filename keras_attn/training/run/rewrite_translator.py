@@ -1,0 +1,44 @@
+"""Puts other weights into the translator of a run."""
+
+from pathlib import Path
+
+from keras_attn.training.run.run_directory import RunDirectory
+from keras_attn.translator import Translator
+
+
+def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Translator:
+    """Puts other weights into the translator of a run, `RUN/translator`, replaced whole or not.
+
+    Args:
+        run_directory: path. A run whose training has ended.
+        weights: path. A `.weights.h5` file, as `average_checkpoints` writes.
+
+    Returns:
+        Translator. With the new weights.
+
+    Raises:
+        ValueError: if the run has no translator, or the weights are not of its model.
+
+    Example:
+
+    >>> rewrite_translator("no/run", "average.weights.h5")
+    Traceback (most recent call last):
+    ValueError: `run` must be a directory that training wrote. Received: 'no/run', ...
+    """
+    run = RunDirectory(run_directory)
+    run.read_information()
+    if not run.translator.is_dir():
+        raise ValueError(
+            "`run` must have a translator, which a training writes when it ends. "
+            f"Received: {str(run.path)!r}"
+        )
+    translator = Translator.load(run.translator)
+    try:
+        translator.model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            "`weights` must be a .weights.h5 file of the run's model. "
+            f"Received: {str(weights)!r} ({' '.join(str(error).split())[:200]})"
+        ) from error
+    translator.save(run.translator)
+    return translator
