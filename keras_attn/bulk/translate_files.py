@@ -18,6 +18,7 @@ from keras_attn.bulk.pipeline import TranslateBlocks
 from keras_attn.bulk.plan import Plan
 from keras_attn.bulk.shard import shard_name
 from keras_attn.bulk.translator_model_handler import TranslatorModelHandler, write_archive
+from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.translator_files import SETTINGS_FILE
 
 BLOCK_LINES = 1000
@@ -143,12 +144,8 @@ def _check_arguments(inputs: Any, num_shards: Any) -> None:
             "`inputs` must be a sequence of files or patterns, such as ['data/*.en']. "
             f"Received: {inputs!r}."
         )
-    is_number = isinstance(num_shards, int) and not isinstance(num_shards, bool)
-    if num_shards is not None and not (is_number and 1 <= num_shards <= 99_999):
-        raise ValueError(
-            "`num_shards` must be an integer from 1 to 99,999, or None for one a file. "
-            f"Received: num_shards={num_shards!r}."
-        )
+    if num_shards is not None:
+        check_integer("num_shards", num_shards, maximum=99_999)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from keras_attn.bulk.beam_engine import ModelHandler
 from keras_attn.bulk.files import absolute, create_file, is_local, open_file
-from keras_attn.decoding import with_num_beams
+from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator import Translation, Translator
 
 BATCH_LINES = 2000
@@ -57,8 +57,8 @@ class TranslatorModelHandler(ModelHandler):
         share_across_processes: bool = False,
     ) -> None:
         if num_beams is not None:
-            _check_count("num_beams", num_beams)
-        _check_count("batch_lines", batch_lines)
+            check_integer("num_beams", num_beams)
+        check_integer("batch_lines", batch_lines)
         super().__init__(
             min_batch_size=batch_lines,
             max_batch_size=batch_lines,
@@ -77,11 +77,9 @@ class TranslatorModelHandler(ModelHandler):
             ValueError: if it is missing, incomplete or of another version.
         """
         if is_local(self.translator) and not self.translator.endswith(".zip"):
-            translator = Translator.load(self.translator)
+            translator = Translator.load(self.translator, self.num_beams)
         else:
-            translator = _load_archive(self.translator)
-        if self.num_beams is not None:
-            translator.decoding = with_num_beams(translator.decoding, self.num_beams)
+            translator = _load_archive(self.translator, self.num_beams)
         if translator.jit_compile == "auto":
             translator.jit_compile = True
         return translator
@@ -114,11 +112,6 @@ class TranslatorModelHandler(ModelHandler):
         return "keras_attn"
 
 
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}.")
-
-
 def write_archive(directory: str | os.PathLike[str], path: str) -> None:
     """Writes a saved translator as an archive that `TranslatorModelHandler` takes.
 
@@ -132,11 +125,11 @@ def write_archive(directory: str | os.PathLike[str], path: str) -> None:
             shutil.copyfileobj(source, target)
 
 
-def _load_archive(path: str) -> Translator:
+def _load_archive(path: str, num_beams: int | None) -> Translator:
     """Unpacks an archive, which may be far away, and loads the translator in it."""
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory, "translator.zip")
         with open_file(path) as source, archive.open("wb") as target:
             shutil.copyfileobj(source, target)
         shutil.unpack_archive(archive, Path(directory, "translator"))
-        return Translator.load(Path(directory, "translator"))
+        return Translator.load(Path(directory, "translator"), num_beams)

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from keras_attn.cli.command_parser import (
-    Subparsers,
-    add_command,
+    Command,
+    CommandParser,
     add_json_option,
     positive_integer,
 )
@@ -20,24 +20,20 @@ or of certain updates, and puts the mean into the run's translator. The checkpoi
 takes the last one alone."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "average",
+    "put the mean of checkpoints into the translator",
+    _DESCRIPTION,
+    [
+        "keras-attn average runs/first --last 5",
+        "keras-attn average runs/first --best 3",
+        "keras-attn average runs/first --steps 800 900 1000",
+    ],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "average",
-        run,
-        "put the mean of checkpoints into the translator",
-        _DESCRIPTION,
-        [
-            "keras-attn average runs/first --last 5",
-            "keras-attn average runs/first --best 3",
-            "keras-attn average runs/first --steps 800 900 1000",
-        ],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help="run directory")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -60,14 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Averages checkpoints.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Averages checkpoints."""
     if not (Path(arguments.run_path) / "run.json").is_file():
         raise ValueError(
             "`RUN` must be a directory that training wrote. Received: "

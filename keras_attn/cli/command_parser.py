@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -104,53 +105,60 @@ def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command as its help describes it.
+
+    A module of a command has it as `COMMAND`, and beside it `add_arguments(parser)` and
+    `run(arguments)`, which gives the exit status.
+
+    Args:
+        name: str. What is typed.
+        summary: str. One line for the list of commands.
+        description: str. What `--help` says first.
+        examples: sequence of str. Command lines that `--help` shows.
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: Sequence[str]
+
+
 def add_command(
-    subparsers: Subparsers,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-    description: str,
-    examples: Sequence[str],
+    subparsers: Subparsers, command: Command, run: Callable[[argparse.Namespace], int]
 ) -> CommandParser:
     """Adds a command with its help.
 
     Args:
         subparsers: what `add_subparsers` returned.
-        name: str. The command.
+        command: Command. What it is.
         run: function of the parsed arguments that returns the exit status.
-        summary: str. One line for the list of commands.
-        description: str. What `--help` says first.
-        examples: sequence of str. Command lines that `--help` shows.
 
     Returns:
         CommandParser. For the command's arguments.
     """
-    lines = [f"  {example}" for example in examples]
+    lines = [f"  {example}" for example in command.examples]
     title = "example:" if len(lines) == 1 else "examples:"
     parser: CommandParser = subparsers.add_parser(
-        name, help=summary, description=description, epilog="\n".join([title, *lines])
+        command.name,
+        help=command.summary,
+        description=command.description,
+        epilog="\n".join([title, *lines]),
     )
     parser.set_defaults(run=run)
     return parser
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Adds `--json`.
-
-    Args:
-        parser: the command's parser.
-    """
+    """Adds `--json`."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on standard output, no more"
     )
 
 
 def add_beams_option(parser: argparse.ArgumentParser) -> None:
-    """Adds `--beams`.
-
-    Args:
-        parser: the command's parser.
-    """
+    """Adds `--beams`."""
     parser.add_argument(
         "--beams",
         type=positive_integer,

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from keras_attn.cli.attention_picture import draw_attention
 from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
 from keras_attn.cli.recipe_options import add_set_option
@@ -36,20 +36,16 @@ Nothing is overwritten: where the run directory exists, the next free name is ta
 {HEAP_HELP}"""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "demo",
+    "the whole job on the built-in corpus: train, translate, score, export",
+    _DESCRIPTION,
+    ["keras-attn demo", "keras-attn demo --output runs/short --set training.max_steps=200"],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "demo",
-        run,
-        "the whole job on the built-in corpus: train, translate, score, export",
-        _DESCRIPTION,
-        ["keras-attn demo", "keras-attn demo --output runs/short --set training.max_steps=200"],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument(
         "--output", metavar="DIR", default=RUN, help=f"the run directory (default: {RUN})"
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_attn.cli.command_parser import (
-    Subparsers,
+    Command,
+    CommandParser,
     add_beams_option,
-    add_command,
     add_json_option,
 )
 from keras_attn.cli.model_location import RUN_HELP, open_model
@@ -25,25 +25,21 @@ BLEU counts words, and what a word is, its tokenizer says: for Chinese, Japanese
 scripts without spaces between words, the default of most languages (13a) gives 0."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "evaluate",
+    "translate a test set and score it by BLEU, chrF and TER",
+    _DESCRIPTION,
+    [
+        "keras-attn evaluate runs/phrasebook --source test.en --reference test.de --json",
+        "keras-attn evaluate runs/first --source test.en --reference a.de --reference b.de",
+        "keras-attn evaluate saved_models/en_zh/1 --source test.en --reference test.zh "
+        "--tokenize zh",
+    ],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "evaluate",
-        run,
-        "translate a test set and score it by BLEU, chrF and TER",
-        _DESCRIPTION,
-        [
-            "keras-attn evaluate runs/phrasebook --source test.en --reference test.de --json",
-            "keras-attn evaluate runs/first --source test.en --reference a.de --reference b.de",
-            "keras-attn evaluate saved_models/en_zh/1 --source test.en --reference test.zh "
-            "--tokenize zh",
-        ],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
     parser.add_argument(
@@ -74,14 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluates a model.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Evaluates a model."""
     check_may_write(arguments.output, inputs=[arguments.source, *arguments.reference])
     if arguments.output == "-":
         raise ValueError(

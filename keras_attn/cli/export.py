@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.model_location import TRANSLATOR_HELP, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program
@@ -17,34 +17,23 @@ out. It becomes the next version directory, DIRECTORY/1, DIRECTORY/2 ..., in one
 been loaded again as a server loads it and has translated as the translator does."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "export",
+    "write the next SavedModel version, verified",
+    _DESCRIPTION,
+    ["keras-attn export runs/phrasebook saved_models/phrasebook"],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "export",
-        run,
-        "write the next SavedModel version, verified",
-        _DESCRIPTION,
-        ["keras-attn export runs/phrasebook saved_models/phrasebook"],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
     parser.add_argument("directory", metavar="DIRECTORY", help="the model, as saved_models/NAME")
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exports a translator.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Exports a translator."""
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
 

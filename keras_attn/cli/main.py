@@ -27,7 +27,7 @@ from keras_attn.cli import (
     verify,
 )
 from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import CommandParser
+from keras_attn.cli.command_parser import CommandParser, add_command
 from keras_attn.version import __version__
 
 DEBUG = "KERAS_ATTN_DEBUG"
@@ -58,7 +58,7 @@ def build_parser() -> CommandParser:
         dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser
     )
     for command in COMMANDS:
-        command.add_parser(subparsers)
+        command.add_arguments(add_command(subparsers, command.COMMAND, command.run))
     parser.commands = subparsers.choices
     return parser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from keras_attn.cli.process import load_tensorflow
-from keras_attn.cli.saved_model_translator import SavedModelTranslator
+from keras_attn.serving.saved_model_translator import SavedModelTranslator
 from keras_attn.system.did_you_mean import nearest_names
 
 if TYPE_CHECKING:
@@ -69,14 +69,9 @@ def open_translator(location: str, beams: int | None = None) -> Translator:
     """
     directory = find_translator(location)
     load_tensorflow()
-    from keras_attn import decoding
     from keras_attn.translator import Translator
 
-    translator = Translator.load(directory)
-    if beams is not None:
-        # Nothing has been translated yet, so no graph has been traced with the old search.
-        translator.decoding = decoding.with_num_beams(translator.decoding, beams)
-    return translator
+    return Translator.load(directory, num_beams=beams)
 
 
 def find_translator(location: str) -> Path:

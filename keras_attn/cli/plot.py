@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_attn.cli.attention_picture import draw_attention
 from keras_attn.cli.command_parser import (
+    Command,
     CommandParser,
     Subparsers,
     add_command,
@@ -27,21 +28,17 @@ _EXAMPLES = {
 }
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command and its pictures.
+COMMAND = Command(
+    "plot",
+    "draw attention, positions, schedule or history",
+    "Draws a picture: PNG, SVG or PDF, as its name ends. Needs matplotlib:\n"
+    'pip install "keras_attn[plots]"',
+    [example for examples in _EXAMPLES.values() for example in examples],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "plot",
-        _run_nothing,
-        "draw attention, positions, schedule or history",
-        "Draws a picture: PNG, SVG or PDF, as its name ends. Needs matplotlib:\n"
-        'pip install "keras_attn[plots]"',
-        [example for examples in _EXAMPLES.values() for example in examples],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the pictures, each a command of its own."""
     pictures = parser.add_subparsers(
         dest="picture", metavar="PICTURE", title="pictures", required=True
     )
@@ -57,7 +54,7 @@ def _add_picture(
 ) -> CommandParser:
     examples: Sequence[str] = _EXAMPLES[name]
     description = f"{summary[0].upper()}{summary[1:]}."
-    parser = add_command(pictures, name, run, summary, description, examples)
+    parser = add_command(pictures, Command(name, summary, description, examples), run)
     parser.add_argument("--output", required=True, metavar="FILE", help=".png, .svg or .pdf")
     return parser
 
@@ -130,7 +127,7 @@ def _layer(text: str) -> int | str:
         ) from None
 
 
-def _run_nothing(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     raise ValueError("`PICTURE` must be given: attention, positions, schedule or history.")
 
 

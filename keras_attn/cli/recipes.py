@@ -7,37 +7,25 @@ import dataclasses
 
 from rich.table import Table
 
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json
 from keras_attn.cli.process import load_tensorflow
 
+COMMAND = Command(
+    "recipes",
+    "list the built-in recipes with cost and expected score",
+    "Lists the built-in recipes: what each trains, what it costs, and the score to expect.",
+    ["keras-attn recipes", "keras-attn recipes --json"],
+)
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "recipes",
-        run,
-        "list the built-in recipes with cost and expected score",
-        "Lists the built-in recipes: what each trains, what it costs, and the score to expect.",
-        ["keras-attn recipes", "keras-attn recipes --json"],
-    )
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Lists the recipes.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Lists the recipes."""
     load_tensorflow()
     from keras_attn.training import list_recipes
 

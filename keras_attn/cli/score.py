@@ -5,29 +5,24 @@ from __future__ import annotations
 import argparse
 import math
 
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.model_location import TRANSLATOR_HELP, find_translator, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
 
+COMMAND = Command(
+    "score",
+    "log-probability of given translations, line by line",
+    "Prints for each line the natural logarithm of the probability that the model gives to\n"
+    "the whole target, its end included. An empty source has the empty target for certain. A\n"
+    "source that is too long is truncated, as in a translation. Both are counted on standard\n"
+    "error.",
+    ["keras-attn score runs/phrasebook --source test.en --target test.de"],
+)
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "score",
-        run,
-        "log-probability of given translations, line by line",
-        "Prints for each line the natural logarithm of the probability that the model gives to\n"
-        "the whole target, its end included. An empty source has the empty target for certain. A\n"
-        "source that is too long is truncated, as in a translation. Both are counted on standard\n"
-        "error.",
-        ["keras-attn score runs/phrasebook --source test.en --target test.de"],
-    )
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
     parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
     parser.add_argument("--target", required=True, metavar="FILE", help="their translations")
@@ -35,14 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scores lines.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Scores lines."""
     find_translator(arguments.run_path)
     sources, targets = read_parallel_files(
         {"--source": [arguments.source], "--target": [arguments.target]}

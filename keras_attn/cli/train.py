@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
 from keras_attn.cli.recipe_options import add_set_option
@@ -33,25 +33,21 @@ processes on this machine.
 {HEAP_HELP}"""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "train",
+    "train the model of a recipe",
+    _DESCRIPTION,
+    [
+        "keras-attn train phrasebook_tiny --output runs/first",
+        "keras-attn train my_recipe.toml --output runs/mine --set training.max_steps=100",
+        "keras-attn train --output runs/first --resume",
+        "keras-attn train multi30k_en_de --output runs/two --workers 2",
+    ],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "train",
-        run,
-        "train the model of a recipe",
-        _DESCRIPTION,
-        [
-            "keras-attn train phrasebook_tiny --output runs/first",
-            "keras-attn train my_recipe.toml --output runs/mine --set training.max_steps=100",
-            "keras-attn train --output runs/first --resume",
-            "keras-attn train multi30k_en_de --output runs/two --workers 2",
-        ],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument(
         "recipe",
         metavar="RECIPE",
@@ -74,14 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Trains.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Trains."""
     if arguments.recipe is None and not arguments.resume:
         raise ValueError(
             "`RECIPE` must be given to start a run: a name of `keras-attn recipes`, or a .toml "

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from keras_attn.cli.command_parser import Subparsers, add_beams_option, add_command
+from keras_attn.cli.command_parser import Command, CommandParser, add_beams_option
 from keras_attn.cli.line_source import open_lines
 from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
 from keras_attn.cli.output import make_console, open_output, say
@@ -29,26 +29,22 @@ and so on: one file for each file of the input, or --num-shards of them, in the 
 OUTPUT.report.json has the counts. All appear when all is done."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "translate",
+    "translate lines of text",
+    _DESCRIPTION,
+    [
+        "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
+        "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
+        "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
+        "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
+        "--output out/de -- --runner=FlinkRunner --parallelism=4",
+    ],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "translate",
-        run,
-        "translate lines of text",
-        _DESCRIPTION,
-        [
-            "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
-            "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
-            "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
-            "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
-            "--output out/de -- --runner=FlinkRunner --parallelism=4",
-        ],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
     parser.add_argument(
         "--input",
@@ -68,14 +64,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Translates lines.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Translates lines."""
     if arguments.engine == "beam":
         return run_beam(arguments)
     check_is_local(arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from keras_attn.cli.command_parser import Subparsers, add_command, add_json_option
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 
@@ -14,33 +14,22 @@ graph, and that it translates as it did when it was exported. The exit status is
 failed. Nothing is written."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Adds the command.
+COMMAND = Command(
+    "verify",
+    "check a SavedModel version",
+    _DESCRIPTION,
+    ["keras-attn verify saved_models/phrasebook/1"],
+)
 
-    Args:
-        subparsers: what `add_subparsers` returned.
-    """
-    parser = add_command(
-        subparsers,
-        "verify",
-        run,
-        "check a SavedModel version",
-        _DESCRIPTION,
-        ["keras-attn verify saved_models/phrasebook/1"],
-    )
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
     parser.add_argument("directory", metavar="VERSION", help="as saved_models/NAME/1")
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Verifies a SavedModel version.
-
-    Args:
-        arguments: the parsed command line.
-
-    Returns:
-        int. The exit status.
-    """
+    """Verifies a SavedModel version."""
     load_tensorflow()
     from keras_attn.serving import verify_saved_model
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_attn.decoding.argument_checks import check_number
 from keras_attn.decoding.best_tokens import BestTokens, best_tokens
 from keras_attn.decoding.hypotheses import Hypotheses
 from keras_attn.decoding.length_penalty import length_penalty as penalty_of_length
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
+from keras_attn.system.argument_checks import check_number
 
 
 class BeamSearch(SearchStrategy):

@@ -4,8 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_attn.decoding.argument_checks import check_integer, check_number
 from keras_attn.decoding.single_path_search import SinglePathSearch
+from keras_attn.system.argument_checks import check_integer, check_number
 
 LARGEST_SEED: int = 2**63 - 1
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_attn.decoding.argument_checks import check_integer
 from keras_attn.decoding.hypotheses import Hypotheses
 from keras_attn.decoding.loop_state import (
     State,
@@ -19,6 +18,7 @@ from keras_attn.decoding.registry import get
 from keras_attn.decoding.search_result import SearchResult
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.decoding.search_strategy import SearchStrategy
+from keras_attn.system.argument_checks import check_integer
 
 DecodeStep = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_attn.decoding.argument_checks import check_integer
 from keras_attn.decoding.hypotheses import PAD_TOKEN_ID, Hypotheses
 from keras_attn.decoding.search_result import UNUSED_SCORE, SearchResult
 from keras_attn.decoding.search_rules import SearchRules
+from keras_attn.system.argument_checks import check_integer
 
 
 class StrategyStep(NamedTuple):

@@ -9,7 +9,8 @@ from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
 from keras_attn.layers.matrix_initializer import MatrixInitializer
-from keras_attn.layers.size_checks import are_compatible, dropout_rate, positive_integer
+from keras_attn.layers.size_checks import are_compatible, dropout_rate
+from keras_attn.system.argument_checks import check_integer
 
 
 class AttentionProjections(DenseInputs):
@@ -43,10 +44,10 @@ class AttentionProjections(DenseInputs):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_heads = positive_integer("num_heads", num_heads)
-        self.key_dim = positive_integer("key_dim", key_dim)
+        self.num_heads = check_integer("num_heads", num_heads)
+        self.key_dim = check_integer("key_dim", key_dim)
         value_dim = key_dim if value_dim is None else value_dim
-        self.value_dim = positive_integer("value_dim", value_dim)
+        self.value_dim = check_integer("value_dim", value_dim)
         self.dropout = dropout_rate("dropout", dropout)
         self.use_bias = use_bias
         # `output_shape` itself is a property of keras.layers.Layer.
@@ -54,7 +55,7 @@ class AttentionProjections(DenseInputs):
         self.attention_axes = _axes(attention_axes)
         self.sliding_window = sliding_window
         if sliding_window is not None:
-            self.sliding_window = positive_integer("sliding_window", sliding_window)
+            self.sliding_window = check_integer("sliding_window", sliding_window)
         self.flash_attention = flash_attention
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -66,7 +67,7 @@ class AttentionProjections(DenseInputs):
         self.use_gate = use_gate
         self.seed = seed
         groups = num_heads if num_key_value_heads is None else num_key_value_heads
-        self.num_key_value_heads = positive_integer("num_key_value_heads", groups)
+        self.num_key_value_heads = check_integer("num_key_value_heads", groups)
         self.supports_masking = True
         self._check_arguments()
 
@@ -200,10 +201,10 @@ def _output_dims(output_shape):
         return None
     sizes = output_shape if isinstance(output_shape, (list, tuple)) else (output_shape,)
     try:
-        return tuple(positive_integer("output_shape", size) for size in sizes)
+        return tuple(check_integer("output_shape", size) for size in sizes)
     except ValueError as error:
         raise ValueError(
-            "Invalid `output_shape`: it must be a positive integer, or a tuple of them. "
+            "Invalid `output_shape`: it must be an integer of at least 1, or a tuple of them. "
             f"Received: output_shape={output_shape!r}."
         ) from error
 

@@ -6,8 +6,9 @@ from keras import ops
 from keras_attn.layers.clone_initializer import clone_initializer
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.size_checks import dropout_rate, positive_integer
+from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.ops.axes import leading_sizes
+from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -57,7 +58,7 @@ class FeedForward(DenseInputs):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.intermediate_dim = positive_integer("intermediate_dim", intermediate_dim)
+        self.intermediate_dim = check_integer("intermediate_dim", intermediate_dim)
         self.activation = keras.activations.get(activation)
         self.dropout = dropout_rate("dropout", dropout)
         self.use_bias = use_bias

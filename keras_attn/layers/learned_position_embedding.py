@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
-from keras_attn.layers.size_checks import positive_integer
+from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -41,7 +41,7 @@ class LearnedPositionEmbedding(DenseInputs):
 
     def __init__(self, max_sequence_length, embeddings_initializer=None, **kwargs):
         super().__init__(**kwargs)
-        self.max_sequence_length = positive_integer("max_sequence_length", max_sequence_length)
+        self.max_sequence_length = check_integer("max_sequence_length", max_sequence_length)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
         self.input_spec = keras.InputSpec(min_ndim=3)

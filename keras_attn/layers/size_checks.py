@@ -1,30 +1,4 @@
-"""Checks of the sizes, rates and shapes that layers and stacks are given."""
-
-import operator
-
-
-def positive_integer(name, value):
-    """An argument as a Python int, which a config can hold: NumPy's integers are taken, too.
-
-    Args:
-        name: str. What the argument is called.
-        value: int. What was given.
-
-    Returns:
-        int.
-
-    Raises:
-        ValueError: if it is not a positive integer.
-    """
-    try:
-        size = 0 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        size = 0
-    if size <= 0:
-        raise ValueError(
-            f"The argument `{name}` must be a positive integer. Received: {name}={value!r}."
-        )
-    return size
+"""Checks of the rates, heads and shapes that layers and stacks are given."""
 
 
 def dropout_rate(name, value):

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
-from keras_attn.layers.size_checks import positive_integer
 from keras_attn.ops import padding_mask
 from keras_attn.ops.axes import leading_sizes
+from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -63,8 +63,8 @@ class TokenEmbedding(DenseInputs):
     ):
         # Ids that a Sequential model has made floats must not be rounded to half precision.
         super().__init__(**{"autocast": False, **kwargs})
-        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
-        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
+        self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.scale = scale
         self.mask_zero = mask_zero
         if embeddings_initializer is None:

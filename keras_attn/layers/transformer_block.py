@@ -6,8 +6,9 @@ import keras
 
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.residual import Residual
-from keras_attn.layers.size_checks import check_heads, dropout_rate, positive_integer
+from keras_attn.layers.size_checks import check_heads, dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.system.argument_checks import check_integer
 
 
 class TransformerBlock(DenseInputs):
@@ -30,9 +31,9 @@ class TransformerBlock(DenseInputs):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
-        self.intermediate_dim = positive_integer("intermediate_dim", intermediate_dim)
-        self.num_heads = positive_integer("num_heads", num_heads)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.intermediate_dim = check_integer("intermediate_dim", intermediate_dim)
+        self.num_heads = check_integer("num_heads", num_heads)
         check_heads(self.hidden_dim, self.num_heads)
         self.dropout = dropout_rate("dropout", dropout)
         self.attention_dropout = dropout_rate("attention_dropout", attention_dropout)

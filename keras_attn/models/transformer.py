@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep, SelfCache
-from keras_attn.layers.size_checks import positive_integer
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
@@ -13,6 +12,7 @@ from keras_attn.models.hypothesis_caches import MovedCaches, SharedCaches, Still
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer_stack import check_inputs
 from keras_attn.ops import padding_mask
+from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -250,4 +250,4 @@ class Transformer(Seq2SeqModel):
 def _size(**argument):
     """The one argument as a Python int, or None where None was given."""
     ((name, value),) = argument.items()
-    return None if value is None else positive_integer(name, value)
+    return None if value is None else check_integer(name, value)

@@ -6,8 +6,9 @@ from keras import ops
 from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.size_checks import dropout_rate, positive_integer
+from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.system.argument_checks import check_integer
 
 
 class TransformerStack(DenseInputs):
@@ -35,15 +36,15 @@ class TransformerStack(DenseInputs):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
-        self.num_layers = positive_integer("num_layers", num_layers)
-        self.hidden_dim = positive_integer("hidden_dim", hidden_dim)
+        self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.dropout = dropout_rate("dropout", dropout)
         # What the blocks share, in the form that a config stores.
         self._block_config = {
             "hidden_dim": self.hidden_dim,
-            "intermediate_dim": positive_integer("intermediate_dim", intermediate_dim),
-            "num_heads": positive_integer("num_heads", num_heads),
+            "intermediate_dim": check_integer("intermediate_dim", intermediate_dim),
+            "num_heads": check_integer("num_heads", num_heads),
             "dropout": dropout,
             "attention_dropout": attention_dropout,
             "activation": keras.activations.serialize(keras.activations.get(activation)),

@@ -18,6 +18,7 @@ from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
+from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.translator.in_place_caches import in_place_caches
@@ -48,6 +49,8 @@ class Translator(tf.Module):
         jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does for many lines.
 
     Attributes:
+        model, source_tokenizer, target_tokenizer, decoding, max_source_tokens, max_extra_tokens,
+            batch_tokens, jit_compile: as given. A new value counts from the next call on.
         report: `TranslationReport`. What happened to the lines of the last call: how many were
             empty, how many truncated.
 
@@ -84,7 +87,22 @@ class Translator(tf.Module):
         self.batch_tokens = batch_tokens
         self.jit_compile = jit_compile
         self.report = TranslationReport()
+        self._traced_settings: tuple[Any, ...] = ()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Checks the settings, and makes the graphs again if one changed that they depend on."""
         self._check()
+        settings = (
+            id(self.model),
+            id(self.source_tokenizer),
+            id(self.target_tokenizer),
+            id(self.decoding),
+            repr(self.decoding),  # it may have been changed itself
+            self.max_extra_tokens,
+        )
+        if settings == self._traced_settings:
+            return
         ids = tf.TensorSpec([None, None], tf.int32)
         self._batch_search = BatchSearch(self._search)
         # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
@@ -99,6 +117,7 @@ class Translator(tf.Module):
         self._score_tokens = tf.function(
             self._target_log_probabilities, input_signature=[ids, ids], autograph=False
         )
+        self._traced_settings = settings
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and copies by the arguments: graphs are made again."""
@@ -115,6 +134,7 @@ class Translator(tf.Module):
         )
 
     def _check(self) -> None:
+        self.decoding = _strategy(self.decoding)
         for side, tokenizer in (
             ("source", self.source_tokenizer),
             ("target", self.target_tokenizer),
@@ -127,11 +147,7 @@ class Translator(tf.Module):
                     "Does this tokenizer belong to this model?"
                 )
         for name, least in (("max_source_tokens", 1), ("max_extra_tokens", 0), ("batch_tokens", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. Received: {name}={value}."
-                )
+            setattr(self, name, check_integer(name, getattr(self, name), minimum=least))
         if self.jit_compile not in (True, False, "auto"):
             raise ValueError(
                 "`jit_compile` must be True, False or 'auto'. "
@@ -243,6 +259,7 @@ class Translator(tf.Module):
             list of `Translation`, in the order of `texts`.
         """
         texts = check_texts("texts", texts)
+        self._prepare()
         sources, cut = self._tokenize_lines(texts)
         translations = [Translation(source=text, text="") for text in texts]
         compiled = self.jit_compile is True or (
@@ -281,6 +298,7 @@ class Translator(tf.Module):
             ValueError: if there are not as many targets as sources.
         """
         sources, targets = check_texts("sources", sources), check_texts("targets", targets)
+        self._prepare()
         if len(sources) != len(targets):
             raise ValueError(
                 "`sources` and `targets` must be equally many. "
@@ -368,6 +386,7 @@ class Translator(tf.Module):
         Raises:
             ValueError: if the directory exists and holds something else.
         """
+        self._check()
         write_translator(
             Path(directory),
             model=self.model,
@@ -383,11 +402,18 @@ class Translator(tf.Module):
         )
 
     @classmethod
-    def load(cls, directory: str | Path) -> Translator:
+    def load(
+        cls,
+        directory: str | Path,
+        num_beams: int | None = None,
+        jit_compile: bool | str | None = None,
+    ) -> Translator:
         """Reads what `save` wrote.
 
         Args:
             directory: path. Layers of your own in the model must be imported before.
+            num_beams: int. Beam search with so many beams. Defaults to None: the search as saved.
+            jit_compile: bool or `"auto"`. Defaults to None: as saved.
 
         Returns:
             `Translator`.
@@ -395,7 +421,13 @@ class Translator(tf.Module):
         Raises:
             ValueError: if the directory is missing, incomplete or of another version.
         """
-        return cls(**read_translator(Path(directory)))
+        arguments = read_translator(Path(directory))
+        if num_beams is not None:
+            saved = decoding.get(arguments["decoding"])
+            arguments["decoding"] = decoding.with_num_beams(saved, num_beams)
+        if jit_compile is not None:
+            arguments["jit_compile"] = jit_compile
+        return cls(**arguments)
 
 
 def _strategy(identifier: Any) -> Any:

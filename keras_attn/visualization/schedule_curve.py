@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_attn.system.argument_checks import check_integer
 from keras_attn.visualization.drawing import (
     LINE_COLORS,
     Figure,
@@ -79,8 +80,7 @@ def schedule_figure(
     >>> figure.axes[0].texts[0].get_text()
     'peak 0.15 at step 15'
     """
-    if isinstance(num_steps, bool) or num_steps != int(num_steps) or num_steps < 2:
-        raise ValueError(f"`num_steps` must be an integer of at least 2. Received: {num_steps}.")
+    num_steps = check_integer("num_steps", num_steps, minimum=2)
     schedules = schedule if isinstance(schedule, Mapping) else {"": schedule}
     if not schedules:
         raise ValueError("`schedule` must hold at least one schedule. Received: an empty mapping.")

@@ -161,7 +161,7 @@ def test_equal_continuations_are_taken_in_the_order_of_their_ids() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_beams": 0}, "`num_beams` must be an integer of at least 1. Received: 0"),
+        ({"num_beams": 0}, "`num_beams` must be an integer of at least 1. Received: num_beams=0"),
         ({"num_beams": 2.5}, "`num_beams`"),
         ({"num_beams": True}, "`num_beams`"),
         ({"num_beams": 2, "num_hypotheses": 3}, "must not be greater than `num_beams`"),

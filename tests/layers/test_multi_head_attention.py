@@ -255,8 +255,8 @@ def test_another_cache_is_refused(cache):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"num_heads": 0, "key_dim": 4}, "`num_heads` must be a positive integer. Received"),
-        ({"num_heads": 4, "key_dim": 2.5}, "`key_dim` must be a positive integer"),
+        ({"num_heads": 0, "key_dim": 4}, "`num_heads` must be an integer of at least 1. Received"),
+        ({"num_heads": 4, "key_dim": 2.5}, "`key_dim` must be an integer of at least 1"),
         ({"num_heads": 4, "key_dim": 4, "num_key_value_heads": 3}, "must divide `num_heads`"),
         ({"num_heads": 4, "key_dim": 4, "dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
         ({"num_heads": 4, "key_dim": 4, "sliding_window": -1}, "`sliding_window` must be"),

@@ -39,7 +39,9 @@ CASES = [
 @pytest.mark.parametrize(("name", "argument"), CASES)
 def test_what_is_no_size_is_named(name, argument, value):
     constructor, sizes = CONSTRUCTORS[name]
-    with pytest.raises(ValueError, match=f"`{argument}` must be a positive integer. Received: "):
+    with pytest.raises(
+        ValueError, match=f"`{argument}` must be an integer of at least 1. Received: "
+    ):
         constructor(**{**sizes, argument: value})
 
 

@@ -395,7 +395,7 @@ def test_unknown_presets_and_arguments_name_the_nearest():
     ],
 )
 def test_sizes_must_be_positive(arguments):
-    with pytest.raises(ValueError, match="must be a positive integer. Received"):
+    with pytest.raises(ValueError, match="must be an integer of at least 1. Received"):
         make(**arguments)
 
 

@@ -293,6 +293,46 @@ def test_directories_that_are_no_whole_translator_are_named(translator, tmp_path
         Translator.load(tmp_path / "t")
 
 
+# Settings
+
+
+def test_a_setting_that_changes_counts_from_the_next_call_on(translator):
+    changed = make(translator.model, decoding="greedy")
+    greedy = changed.translate(LINES)
+    changed.decoding = BeamSearch(num_beams=3, num_hypotheses=2)
+    beam = translator.translate_detailed(LINES)
+    assert [one.text for one in beam] != greedy
+    assert changed.translate_detailed(LINES) == beam
+    changed.decoding.num_hypotheses = 1  # the strategy itself
+    assert not any(one.alternatives for one in changed.translate_detailed(LINES))
+    changed.max_extra_tokens = 0
+    expected = make(translator.model, decoding=BeamSearch(num_beams=3), max_extra_tokens=0)
+    assert changed.translate(LINES) == expected.translate(LINES)
+    changed.max_source_tokens = 2
+    changed.translate(LINES)
+    assert changed.report.truncated_sources > 0
+    changed.model = make_model(seed=8)
+    assert changed.score(["ab"], ["cd"]) != translator.score(["ab"], ["cd"])
+
+
+@pytest.mark.parametrize("name, value", [("max_extra_tokens", -1), ("jit_compile", "no")])
+def test_a_bad_setting_is_named_at_the_next_call(translator, name, value):
+    changed = make(translator.model)
+    setattr(changed, name, value)
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        changed.translate(LINES)
+
+
+def test_beams_and_compilation_may_be_chosen_when_it_is_loaded(translator, tmp_path):
+    translator.save(tmp_path / "t")
+    again = Translator.load(tmp_path / "t", num_beams=1, jit_compile=True)
+    assert (again.decoding.num_beams, again.decoding.num_hypotheses) == (1, 1)
+    assert again.decoding.length_penalty == translator.decoding.length_penalty
+    assert again.jit_compile is True
+    with pytest.raises(ValueError, match="`num_beams` must be an integer of at least 1"):
+        Translator.load(tmp_path / "t", num_beams=0)
+
+
 # Errors
 
 

@@ -5,6 +5,7 @@ import zlib
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.phrasebook.chooser import Chooser
 from keras_attn.data.phrasebook.grammar import sentence_pair
+from keras_attn.system.argument_checks import check_integer
 
 # Of each split: how many pairs `phrasebook` gives by default, and how many at most. One tense
 # with the plainest subjects and objects alone makes 27 million: drawing never runs dry.
@@ -54,15 +55,10 @@ def phrasebook(split: str = "train", num_pairs: int | None = None, seed: int = 0
         names = ", ".join(f'"{name}"' for name in SPLITS)
         raise ValueError(f"`split` must be one of {names}. Received: split={split!r}")
     default, largest = SPLITS[split]
-    num_pairs = default if num_pairs is None else num_pairs
-    if not isinstance(num_pairs, int) or not 1 <= num_pairs <= largest:
-        raise ValueError(
-            f"`num_pairs` must be an integer from 1 to {largest:,}, the most that the phrasebook "
-            f'gives of split "{split}". Received: num_pairs={num_pairs!r}'
-        )
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
-    chooser = Chooser(seed)
+    num_pairs = check_integer(
+        "num_pairs", default if num_pairs is None else num_pairs, maximum=largest
+    )
+    chooser = Chooser(check_integer("seed", seed, minimum=0))
     pairs: dict[str, str] = {}
     while len(pairs) < num_pairs:
         english, german = sentence_pair(chooser)

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from keras_attn.cli.main import main
-from keras_attn.cli.saved_model_translator import BATCH_LINES, SavedModelTranslator
 from keras_attn.evaluation import evaluate
+from keras_attn.serving.saved_model_translator import BATCH_LINES, SavedModelTranslator
 
 
 class Upper(tf.Module):

@@ -1,0 +1,67 @@
+"""Checks of the numbers that users give."""
+
+import math
+import operator
+from typing import Any
+
+
+def check_integer(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
+    """An argument as a Python int in a range.
+
+    Args:
+        name: str. What the argument is called, for the message.
+        value: int. What was given. A NumPy integer will do; a bool will not.
+        minimum: int. The smallest value allowed. Defaults to `1`.
+        maximum: int. The largest value allowed. Defaults to None: no limit.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: if it is not an integer, or not in the range.
+
+    Example:
+    >>> check_integer("num_beams", 4)
+    4
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    too_large = maximum is not None and number is not None and number > maximum
+    if number is None or number < minimum or too_large:
+        values = f"of at least {minimum}"
+        if maximum is not None:
+            values = f"from {minimum:,} to {maximum:,}"
+        raise ValueError(
+            f"The argument `{name}` must be an integer {values}. Received: {name}={value!r}."
+        )
+    return number
+
+
+def check_number(name: str, value: Any) -> float:
+    """An argument as a finite Python float.
+
+    Args:
+        name: str. What the argument is called, for the message.
+        value: float. What was given.
+
+    Returns:
+        float.
+
+    Raises:
+        ValueError: if it is not a number, or is infinite or NaN.
+
+    Example:
+    >>> check_number("length_penalty", 1)
+    1.0
+    """
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"The argument `{name}` must be a finite number. Received: {name}={value!r}."
+        )
+    return number
