@@ -9,6 +9,10 @@ from keras_attn.bulk.files import create_file, open_file
 from keras_attn.lines import LineCounts
 
 
+class BulkError(Exception):
+    """The engine gave up, or lines were lost on the way: no output file has appeared."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BulkReport:
     """Counts over all lines, and the files.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from keras_attn.bulk.block import Block
-from keras_attn.bulk.bulk_error import BulkError
+from keras_attn.bulk.bulk_report import BulkError
 from keras_attn.bulk.files import create_file
 from keras_attn.bulk.line_format import LineFormat
 from keras_attn.bulk.plan import pieces

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from keras_attn.bulk.beam_engine import BeamIOError, FileSystems
-from keras_attn.bulk.bulk_error import BulkError
+from keras_attn.bulk.bulk_report import BulkError
 from keras_attn.bulk.files import create_file, open_file
 from keras_attn.bulk.part import Part
 from keras_attn.bulk.shard import Shard

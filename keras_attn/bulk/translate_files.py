@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_attn.bulk.beam_engine import FileSystems, PipelineOptions, PipelineState, beam
-from keras_attn.bulk.bulk_error import BulkError
-from keras_attn.bulk.bulk_report import BulkReport
+from keras_attn.bulk.bulk_report import BulkError, BulkReport
 from keras_attn.bulk.engine_options import read_options
 from keras_attn.bulk.files import absolute, delete_directory, find_files, is_local
 from keras_attn.bulk.line_format import LineFormat

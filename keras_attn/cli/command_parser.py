@@ -81,6 +81,10 @@ class CommandParser(argparse.ArgumentParser):
             )
 
 
+class CommandFailure(Exception):
+    """The work failed, as a verification does: one line for the user, exit status 1."""
+
+
 def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
     """Words the hint of an error about an unknown name.
 

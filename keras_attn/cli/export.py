@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
+from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
 from keras_attn.cli.model_location import TRANSLATOR_HELP, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program

@@ -26,8 +26,7 @@ from keras_attn.cli import (
     translate,
     verify,
 )
-from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import CommandParser, add_command
+from keras_attn.cli.command_parser import CommandFailure, CommandParser, add_command
 from keras_attn.version import __version__
 
 DEBUG = "KERAS_ATTN_DEBUG"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from keras_attn.cli.process import load_tensorflow
-from keras_attn.serving.saved_model_translator import SavedModelTranslator
 from keras_attn.system.did_you_mean import nearest_names
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def open_model(location: str, beams: int | None = None) -> LineTranslator:
             f"Received: {beams}, for {location}."
         )
     load_tensorflow()
+    from keras_attn.serving.saved_model_translator import SavedModelTranslator
+
     return SavedModelTranslator(path)
 
 

@@ -8,8 +8,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
+from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
 from keras_attn.cli.recipe_options import add_set_option

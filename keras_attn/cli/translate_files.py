@@ -8,8 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 
-from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import CommandParser, positive_integer
+from keras_attn.cli.command_parser import CommandFailure, CommandParser, positive_integer
 from keras_attn.cli.model_location import find_translator
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow

@@ -2,8 +2,7 @@
 
 from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.byte_tokenizer import ByteTokenizer
-from keras_attn.data.corpus import Corpus, group_references
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError, group_references
 from keras_attn.data.filter_report import FilterReport
 from keras_attn.data.line_batches import line_batches, pad_rows
 from keras_attn.data.load_tfds import load_tfds

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError
 from keras_attn.data.filter_report import FilterReport
 from keras_attn.data.token_sequences import TokenSequences
 

@@ -9,8 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError
 from keras_attn.data.describe_segments import describe_segments
 from keras_attn.system.did_you_mean import nearest_or_first
 

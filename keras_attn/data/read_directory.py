@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError
 from keras_attn.data.read_text_pair import read_text_pair
 from keras_attn.system.did_you_mean import nearest_or_first
 

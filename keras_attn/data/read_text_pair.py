@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError
 from keras_attn.data.describe_segments import describe_segments
-from keras_attn.data.read_corpus_lines import read_corpus_lines
+from keras_attn.lines import read_lines
 
 
 def read_text_pair(
@@ -66,3 +65,11 @@ def read_text_pair(
         target_language=target_language,
         notes=describe_segments(sources, targets),
     )
+
+
+def read_corpus_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str]:
+    """As `keras_attn.lines.read_lines`, but raises `CorpusError`."""
+    try:
+        return read_lines(path, argument)
+    except ValueError as error:
+        raise CorpusError(str(error)) from error

@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from keras_attn.data.corpus import Corpus
-from keras_attn.data.corpus_error import CorpusError
+from keras_attn.data.corpus import Corpus, CorpusError
 from keras_attn.data.describe_segments import describe_segments
-from keras_attn.data.read_corpus_lines import read_corpus_lines
+from keras_attn.data.read_text_pair import read_corpus_lines
 
 
 def read_tsv(

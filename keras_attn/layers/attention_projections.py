@@ -4,11 +4,10 @@ import operator
 
 import keras
 
-from keras_attn.layers.clone_initializer import clone_initializer
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
-from keras_attn.layers.matrix_initializer import MatrixInitializer
+from keras_attn.layers.matrix_initializer import MatrixInitializer, clone_initializer
 from keras_attn.layers.size_checks import are_compatible, dropout_rate
 from keras_attn.system.argument_checks import check_integer
 

@@ -1,6 +1,7 @@
 """Initial kernels to and from heads, drawn as the matrices that they are."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -41,3 +42,19 @@ class MatrixInitializer(keras.initializers.Initializer):
     def get_config(self):
         initializer = keras.initializers.serialize(self.initializer)
         return {"initializer": initializer, "num_contracted": self.num_contracted}
+
+
+def clone_initializer(initializer: Any) -> Any:
+    """A copy of an initializer, since one instance would draw the same numbers for every weight.
+
+    Args:
+        initializer: initializer, or any function of shape and dtype, which is given back as it is.
+
+    Example:
+    >>> first = keras.initializers.GlorotUniform()
+    >>> clone_initializer(first) is first
+    False
+    """
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.clone()
+    return initializer

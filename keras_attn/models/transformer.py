@@ -10,7 +10,7 @@ from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
 from keras_attn.models.hypothesis_caches import MovedCaches, SharedCaches, StillCaches
 from keras_attn.models.seq2seq_model import Seq2SeqModel
-from keras_attn.models.transformer_stack import check_inputs
+from keras_attn.models.transformer_stack import check_inputs, serialize_arguments
 from keras_attn.ops import padding_mask
 from keras_attn.system.argument_checks import check_integer
 
@@ -77,6 +77,20 @@ class Transformer(Seq2SeqModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        stack_config = serialize_arguments(
+            hidden_dim=hidden_dim,
+            intermediate_dim=intermediate_dim,
+            num_heads=num_heads,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            activation=activation,
+            normalize_first=normalize_first,
+            attention=attention,
+            position=position,
+            feed_forward=feed_forward,
+            normalization=normalization,
+            max_sequence_length=max_sequence_length,
+        )
         self._config = {
             "source_vocabulary_size": _size(source_vocabulary_size=source_vocabulary_size),
             "target_vocabulary_size": _size(target_vocabulary_size=target_vocabulary_size),
@@ -84,35 +98,13 @@ class Transformer(Seq2SeqModel):
             "num_decoder_layers": _size(num_decoder_layers=num_decoder_layers),
             "tie_output": tie_output,
             "use_output_bias": use_output_bias,
+            **stack_config,
         }
-        stack_config = {
-            "hidden_dim": _size(hidden_dim=hidden_dim),
-            "intermediate_dim": _size(intermediate_dim=intermediate_dim),
-            "num_heads": _size(num_heads=num_heads),
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-            "activation": keras.activations.serialize(keras.activations.get(activation)),
-            "normalize_first": normalize_first,
-            "attention": serialize_slot(attention),
-            "position": serialize_slot(position),
-            "feed_forward": serialize_slot(feed_forward),
-            "normalization": serialize_slot(normalization),
-            "max_sequence_length": _size(max_sequence_length=max_sequence_length),
-        }
-        self._config.update(stack_config)
         self.source_vocabulary_size = self._config["source_vocabulary_size"]
-        self.target_vocabulary_size = self._config["source_vocabulary_size"]
-        self.shared_embedding = None
-        if target_vocabulary_size is not None:
-            self.target_vocabulary_size = self._config["target_vocabulary_size"]
-        else:
-            self.shared_embedding = TokenEmbedding(
-                self.source_vocabulary_size,
-                hidden_dim,
-                mask_zero=False,
-                dtype=self.dtype_policy,
-                name="shared_embedding",
-            )
+        self.target_vocabulary_size = (
+            self._config["target_vocabulary_size"] or self.source_vocabulary_size
+        )
+        self.shared_embedding = self._make_shared_embedding()
         self.encoder = Encoder(
             self.source_vocabulary_size,
             num_layers=num_layers,
@@ -135,6 +127,18 @@ class Transformer(Seq2SeqModel):
 
         # Only learned positions end somewhere.
         self.max_sequence_length = getattr(self.encoder.position, "max_sequence_length", None)
+
+    def _make_shared_embedding(self):
+        """The embedding of both languages; None if each has a vocabulary of its own."""
+        if self._config["target_vocabulary_size"] is not None:
+            return None
+        return TokenEmbedding(
+            self.source_vocabulary_size,
+            self._config["hidden_dim"],
+            mask_zero=False,
+            dtype=self.dtype_policy,
+            name="shared_embedding",
+        )
 
     def build(self, input_shape=None):
         if self.shared_embedding is not None:

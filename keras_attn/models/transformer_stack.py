@@ -40,20 +40,20 @@ class TransformerStack(DenseInputs):
         self.num_layers = check_integer("num_layers", num_layers)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.dropout = dropout_rate("dropout", dropout)
-        # What the blocks share, in the form that a config stores.
-        self._block_config = {
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": check_integer("intermediate_dim", intermediate_dim),
-            "num_heads": check_integer("num_heads", num_heads),
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-            "activation": keras.activations.serialize(keras.activations.get(activation)),
-            "normalize_first": normalize_first,
-            "attention": serialize_slot(attention),
-            "feed_forward": serialize_slot(feed_forward),
-            "normalization": serialize_slot(normalization),
-            "max_sequence_length": max_sequence_length,
-        }
+        # What the blocks share.
+        self._block_config = serialize_arguments(
+            hidden_dim=hidden_dim,
+            intermediate_dim=intermediate_dim,
+            num_heads=num_heads,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            activation=activation,
+            normalize_first=normalize_first,
+            attention=attention,
+            feed_forward=feed_forward,
+            normalization=normalization,
+            max_sequence_length=max_sequence_length,
+        )
         self._owns_embedding = embedding is None
         # Masks are handed on explicitly inside the stack, so the embedding need not attach one.
         self.embedding = embedding or TokenEmbedding(
@@ -77,16 +77,14 @@ class TransformerStack(DenseInputs):
             for i in range(num_layers)
         ]
         # Pre-norm blocks hand on an unnormalized sum, which wants one last normalization.
-        self.final_normalization = None
-        if normalize_first:
-            self.final_normalization = fill_slot(
-                "normalization",
-                normalization,
-                name="final_normalization",
-                clone=True,
-                epsilon=1e-6,
-                dtype=self.dtype_policy,
-            )
+        self.final_normalization = fill_slot(
+            "normalization",
+            normalization if normalize_first else None,
+            name="final_normalization",
+            clone=True,
+            epsilon=1e-6,
+            dtype=self.dtype_policy,
+        )
 
     def build(self, token_ids_shape=None, **shapes):
         hidden_shape = (None, None, self.hidden_dim)
@@ -126,6 +124,18 @@ class TransformerStack(DenseInputs):
             embedding = keras.saving.deserialize_keras_object(config["embedding"])
             config = {**config, "embedding": embedding}
         return cls(**config)
+
+
+def serialize_arguments(**arguments):
+    """Arguments that stacks and blocks share, in the form that a config stores."""
+    for name in ("hidden_dim", "intermediate_dim", "num_heads", "max_sequence_length"):
+        if arguments[name] is not None or name != "max_sequence_length":
+            arguments[name] = check_integer(name, arguments[name])
+    for slot in {"attention", "position", "feed_forward", "normalization"} & set(arguments):
+        arguments[slot] = serialize_slot(arguments[slot])
+    activation = keras.activations.get(arguments["activation"])
+    arguments["activation"] = keras.activations.serialize(activation)
+    return arguments
 
 
 def check_token_ids(name, token_ids):

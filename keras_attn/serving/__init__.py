@@ -1,9 +1,7 @@
 """Serving: SavedModels for an unmodified TF Serving, and the proof that they translate alike."""
 
-from keras_attn.serving.export_error import ExportError
-from keras_attn.serving.export_saved_model import export_saved_model
-from keras_attn.serving.verification_check import VerificationCheck
-from keras_attn.serving.verification_report import VerificationReport
+from keras_attn.serving.export_saved_model import ExportError, export_saved_model
+from keras_attn.serving.verification_report import VerificationCheck, VerificationReport
 from keras_attn.serving.verify_saved_model import verify_saved_model
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Any
 
 from keras_attn.serving import saved_model_session
 from keras_attn.serving.static_checks import SIGNATURE_NAME
-from keras_attn.serving.verification_check import VerificationCheck
 from keras_attn.serving.verification_record import RecordedTranslation
+from keras_attn.serving.verification_report import VerificationCheck
 
 # Other batch mates, other padding and another number of threads change the order in which float32
 # numbers are added, and so the last digits of a score: up to about 1e-5 of it. A wrong weight,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from keras_attn.lines.translation import Translation, TranslationReport
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
+
+from keras_attn.lines.translation import Translation, TranslationReport
 
 BATCH_LINES = 64
 SIGNATURE = "serving_default"
@@ -29,10 +30,6 @@ class SavedModelTranslator:
     """
 
     def __init__(self, directory: Path) -> None:
-        import tensorflow as tf
-        import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
-
-        self._tf = tf
         try:
             self._model = tf.saved_model.load(str(directory))
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -72,14 +69,12 @@ class SavedModelTranslator:
         Returns:
             list of `Translation`: `source`, `text`, `score` and `truncated`.
         """
-        from keras_attn.lines.translation import Translation
-
         # Lines of like length go together, so that little is computed for padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         translations = [Translation(source=text, text="") for text in texts]
         for first in range(0, len(order), BATCH_LINES):
             members = order[first : first + BATCH_LINES]
-            batch = self._tf.constant([texts[i] for i in members])
+            batch = tf.constant([texts[i] for i in members])
             outputs = self._signature(text=batch)
             lines = outputs["translation"].numpy().tolist()
             scores = outputs["score"].numpy().tolist()
@@ -95,8 +90,6 @@ class SavedModelTranslator:
         return translations
 
     def _make_report(self, translations: list[Translation]) -> TranslationReport:
-        from keras_attn.lines.translation import TranslationReport
-
         truncated = sum(bool(one.truncated) for one in translations)
         return TranslationReport(
             lines=len(translations),

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from keras_attn.serving.verification_check import VerificationCheck
+from keras_attn.serving.verification_report import VerificationCheck
 
 SIGNATURE_NAME = "serving_default"
 INPUTS = {"text": tf.string}

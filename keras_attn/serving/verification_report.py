@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from keras_attn.serving.verification_check import VerificationCheck
+
+class VerificationCheck(NamedTuple):
+    """What one check of a SavedModel found.
+
+    Args:
+        name: str. What was checked.
+        passed: bool. Whether it is as it must be.
+        detail: str. What was found; where the check failed, also what to do.
+
+    Example:
+    >>> print(VerificationCheck("files", False, "variables/variables.index is missing"))
+    FAILED  files: variables/variables.index is missing
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok    ' if self.passed else 'FAILED'}  {self.name}: {self.detail}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,8 @@ from keras_attn.serving.static_checks import (
     is_version_name,
     read_saved_model,
 )
-from keras_attn.serving.verification_check import VerificationCheck
 from keras_attn.serving.verification_record import read_recorded_translations
-from keras_attn.serving.verification_report import VerificationReport
+from keras_attn.serving.verification_report import VerificationCheck, VerificationReport
 
 
 def verify_saved_model(version_directory: str | os.PathLike[str]) -> VerificationReport:

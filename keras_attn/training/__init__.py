@@ -1,12 +1,12 @@
 """Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
 
+from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.recipe_info import RecipeInfo, list_recipes
 from keras_attn.training.replicas.strategies import get_strategy
 from keras_attn.training.replicas.workers import WorkerLostError, WorkerMismatchError
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_file import CheckpointError
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.run.rewrite_translator import rewrite_translator
 from keras_attn.training.trainer import TrainingResult, train
 from keras_attn.training.update.guarded_adam import GuardedAdam

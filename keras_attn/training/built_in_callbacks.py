@@ -76,8 +76,8 @@ def validating_callbacks(
     """
     settings, run = session.recipe.training, session.run
     search = "greedy" if settings.bleu_search == "greedy" else None
-    translator = make_translator(session.recipe, session.model, session.tokenizers, search)
-    validation = session.corpora.validation
+    translator = make_translator(session.recipe, session.model, session.data.tokenizers, search)
+    validation = session.data.corpora.validation
     result: list[keras.callbacks.Callback] = []
     if settings.bleu_sentences:
         some = validation.take(settings.bleu_sentences)

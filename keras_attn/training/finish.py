@@ -48,13 +48,13 @@ class _FinalModel:
     def __init__(self, session: TrainingSession) -> None:
         recipe = session.recipe
         self._averages = recipe.training.ema_decay is not None
-        self._validation = session.validation_pipeline.dataset
-        self._model = build_model(recipe, session.tokenizers)
-        self.translator = make_translator(recipe, self._model, session.tokenizers)
+        self._validation = session.data.validation.dataset
+        self._model = build_model(recipe, session.data.tokenizers)
+        self.translator = make_translator(recipe, self._model, session.data.tokenizers)
         # What evaluates. The other workers do not take part, so theirs is not it.
         self._compiled = session.model
         if session.strategy.num_replicas_in_sync > 1:
-            self._compiled = build_model(recipe, session.tokenizers)
+            self._compiled = build_model(recipe, session.data.tokenizers)
             compile_model(self._compiled, recipe.training)
 
     def load(self, weights: Path) -> None:
@@ -124,7 +124,7 @@ def _account(session: TrainingSession) -> dict[str, Any]:
         "steps": steps,
         "ended_by": session.ended_by,
         "was_cut": session.was_cut,
-        "epochs": steps / session.train_pipeline.steps_per_epoch,
+        "epochs": steps / session.data.train.steps_per_epoch,
         "seconds": session.seconds,
         "step_seconds": throughput.step_seconds,
         "target_tokens": throughput.target_tokens,
@@ -132,15 +132,15 @@ def _account(session: TrainingSession) -> dict[str, Any]:
         "target_tokens_per_second_without_compilation": throughput.steady_tokens_per_second,
         "compile_seconds": throughput.compile_seconds,
         "parameters": session.model.count_params(),
-        "training_pairs": str(session.train_pipeline.report),
-        "validation_pairs": str(session.validation_pipeline.report),
-        "corpus_notes": list(session.corpora.train.notes),
+        "training_pairs": str(session.data.train.report),
+        "validation_pairs": str(session.data.validation.report),
+        "corpus_notes": list(session.data.corpora.train.notes),
     }
 
 
 def _scores(session: TrainingSession, final: _FinalModel) -> dict[str, Any]:
     """Scores of the validation and, if there are some, of the test pairs."""
-    recipe, console, corpora = session.recipe, session.console, session.corpora
+    recipe, console, corpora = session.recipe, session.console, session.data.corpora
     validation: dict[str, Any] = final.validate()
     show_line(console, f"validation perplexity {validation['perplexity']:.4g}")
     if recipe.training.bleu_sentences:

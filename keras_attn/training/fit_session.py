@@ -15,8 +15,8 @@ from keras_attn.training.built_in_callbacks import (
     validating_callbacks,
 )
 from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
+from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.replicas.distribute_batches import distribute_batches
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
 from keras_attn.training.training_session import TrainingSession
 
@@ -101,9 +101,9 @@ class FitSession:
         if session.plan.last_step is not None:
             left = session.plan.last_step - session.steps.step
             epochs = min(epochs, math.ceil(left / steps_per_epoch))
-        pipeline = session.validation_pipeline
+        pipeline = session.data.validation
         session.model.fit(
-            distribute_batches(session.train_pipeline, session.strategy, session.steps.step),
+            distribute_batches(session.data.train, session.strategy, session.steps.step),
             steps_per_epoch=steps_per_epoch,
             initial_epoch=first_epoch,
             epochs=first_epoch + epochs,
@@ -120,7 +120,7 @@ class FitSession:
         is_between = session.steps.step % session.plan.validate_every_steps != 0
         if latest is None or latest.metrics or is_between:
             return
-        model, pipeline = session.model, session.validation_pipeline
+        model, pipeline = session.model, session.data.validation
         self._callbacks.on_train_begin()
         # It may have been killed when all of that validation was there but its checkpoint.
         if session.workers.is_chief:
@@ -179,7 +179,7 @@ class FitSession:
 
     def _located(self, error: NonFiniteLossError, are_weights_good: bool) -> NonFiniteLossError:
         """The error with the place of its batch in the data."""
-        pipeline = self._session.train_pipeline
+        pipeline = self._session.data.train
         epoch, number = divmod(error.step - 1, pipeline.steps_per_epoch)
         inputs, _, _ = next(iter(pipeline.dataset_from(error.step - 1)))
         rows, length = inputs["encoder_token_ids"].shape

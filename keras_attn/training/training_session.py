@@ -8,16 +8,14 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from keras_attn.data import TrainingPipeline
 from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
-from keras_attn.training.load_corpora import Corpora
+from keras_attn.training.prepare_data import TrainingData
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
-from keras_attn.training.tokenizer_pair import TokenizerPair
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +68,7 @@ class TrainingSession:
         console: rich Console. Where progress is shown.
         strategy: tf.distribute.Strategy. What the model was made under.
         workers: Workers. The processes that train together.
-        corpora: Corpora. The pairs.
-        tokenizers: TokenizerPair. The vocabularies.
-        train_pipeline: TrainingPipeline. The training batches.
-        validation_pipeline: TrainingPipeline. The validation batches.
+        data: TrainingData. Pairs, vocabularies, batches.
         model: Seq2SeqModel. Compiled, with the weights to start from.
         index: CheckpointIndex. The run's checkpoints.
         steps: StepCounter. At the step to start from.
@@ -89,10 +84,7 @@ class TrainingSession:
     console: Console
     strategy: tf.distribute.Strategy
     workers: Workers
-    corpora: Corpora
-    tokenizers: TokenizerPair
-    train_pipeline: TrainingPipeline
-    validation_pipeline: TrainingPipeline
+    data: TrainingData
     model: Seq2SeqModel
     index: CheckpointIndex
     steps: StepCounter

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attn import decoding
-from keras_attn.data import Tokenizer, line_batches, pad_rows
+from keras_attn.data import Tokenizer
 from keras_attn.data.line_batches import token_lists
 from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
@@ -22,6 +22,7 @@ from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.translator.in_place_caches import in_place_caches
+from keras_attn.translator.target_scorer import TargetScorer
 from keras_attn.translator.translator_files import read_translator, write_translator
 
 __all__ = ["Translation", "TranslationReport", "Translator"]
@@ -114,9 +115,7 @@ class Translator(tf.Module):
         self._detokenize = tf.function(
             self.target_tokenizer.detokenize, input_signature=[ids], autograph=False
         )
-        self._score_tokens = tf.function(
-            self._target_log_probabilities, input_signature=[ids, ids], autograph=False
-        )
+        self._scorer = TargetScorer(self.model, self.target_tokenizer.start_token_id)
         self._traced_settings = settings
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -216,19 +215,6 @@ class Translator(tf.Module):
             return length
         return tf.minimum(length, limit) if tf.is_tensor(length) else min(length, limit)
 
-    def _target_log_probabilities(
-        self, encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor
-    ) -> tf.Tensor:
-        """Log-probability of each whole target: (B, S), (B, T) with end tokens -> (B,)."""
-        start = tf.fill([tf.shape(target_token_ids)[0], 1], self.target_tokenizer.start_token_id)
-        inputs = {
-            "encoder_token_ids": encoder_token_ids,
-            "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
-        }
-        logits = tf.cast(self.model(inputs, training=False), tf.float32)  # (B, T, V)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target_token_ids, logits)
-        return -tf.reduce_sum(tf.where(target_token_ids != 0, losses, 0.0), axis=1)
-
     # Lines of text
 
     def translate(self, texts: Iterable[str]) -> list[str]:
@@ -313,19 +299,7 @@ class Translator(tf.Module):
                 f"`targets` must have at most {self._limit_length(longest)} tokens, the positions "
                 f"that the model has. Received: a target of {longest} tokens. Split it."
             )
-        scores = [0.0 if len(ids) == 1 else float("-inf") for ids in target_ids]
-        lengths = [
-            max(len(source), len(target)) if len(source) > 1 else 0
-            for source, target in zip(source_ids, target_ids, strict=True)
-        ]
-        limit = self.model.max_sequence_length
-        for members, _ in line_batches(lengths, self.batch_tokens, limit):
-            log_probabilities = self._score_tokens(
-                pad_rows([source_ids[i] for i in members]),
-                pad_rows([target_ids[i] for i in members]),
-            )
-            for i, value in zip(members, log_probabilities.numpy().tolist(), strict=True):
-                scores[i] = value
+        scores = self._scorer.score(source_ids, target_ids, self.batch_tokens)
         self.report = TranslationReport(
             lines=len(sources),
             empty=sum(len(ids) == 1 for ids in source_ids),

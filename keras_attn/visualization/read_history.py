@@ -17,7 +17,13 @@ def read_history(path: str | os.PathLike[str]) -> tuple[list[dict[str, Any]], li
         `(records, notes)`: the records as dictionaries, and one readable line per damaged line.
 
     Raises:
-        ValueError: If the file cannot be read, or holds not one record.
+        ValueError: if the file cannot be read, or has no record.
+
+    Example:
+
+    >>> read_history("no/run")
+    Traceback (most recent call last):
+    ValueError: `history` must be a readable history.jsonl or a directory that holds one. ...
     """
     file = Path(path)
     if file.is_dir():

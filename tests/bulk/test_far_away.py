@@ -94,7 +94,7 @@ def test_a_failure_far_away_leaves_no_file(
     elsewhere: Path, translator_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (elsewhere / "a").write_text("one\n")
-    monkeypatch.setattr(Translator, "load", lambda directory: None)
+    monkeypatch.setattr(Translator, "load", lambda directory, num_beams: None)
     with pytest.raises(BulkError, match="^The pipeline failed: 'NoneType' object"):
         translate_files(
             translator_directory,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_attn.bulk.block import Block, cut_blocks
-from keras_attn.bulk.bulk_error import BulkError
+from keras_attn.bulk.bulk_report import BulkError
 from keras_attn.bulk.line_format import LineFormat
 from keras_attn.bulk.part import Part, TranslatedLine, write_parts
 from keras_attn.bulk.plan import Plan, pieces, read_blocks

@@ -52,7 +52,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def loaded_before(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
     """One translator for all tests, whose graphs are traced once; some load their own."""
-    monkeypatch.setattr(Translator, "load", lambda directory: translator)
+    monkeypatch.setattr(Translator, "load", lambda directory, num_beams: translator)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_an_archive_loads_as_the_directory_does(
 def test_bundles_do_not_decide_what_is_compiled(
     saved: bool | str, used: bool, translator: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Translator, "load", lambda directory: translator)
+    monkeypatch.setattr(Translator, "load", lambda directory, num_beams: translator)
     monkeypatch.setattr(translator, "jit_compile", saved)
     assert TranslatorModelHandler("anywhere").load_model().jit_compile is used
 

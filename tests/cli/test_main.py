@@ -13,8 +13,7 @@ import pytest
 
 from keras_attn.cli import main as main_module
 from keras_attn.cli import recipes
-from keras_attn.cli.command_failure import CommandFailure
-from keras_attn.cli.command_parser import CommandParser
+from keras_attn.cli.command_parser import CommandFailure, CommandParser
 from keras_attn.cli.main import build_parser, main
 
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from keras_attn.cli.evaluate import _bleu_tokenizer_of_run as tokenizer_of
 from keras_attn.training.callbacks import validation_bleu
 from keras_attn.training.load_corpora import load_corpora
-from keras_attn.training.prepare_session import _check_bleu, prepare_session
+from keras_attn.training.prepare_data import _check_bleu
+from keras_attn.training.prepare_session import prepare_session
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.trainer import train

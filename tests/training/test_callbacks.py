@@ -27,8 +27,8 @@ from keras_attn.training.callbacks import (
     TimeLimit,
     ValidationBleu,
 )
+from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.translator import Translation, TranslationReport

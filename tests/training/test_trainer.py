@@ -15,11 +15,11 @@ from rich.console import Console
 
 from keras_attn.lines.json_records import append_records, read_records
 from keras_attn.training import TrainingResult, rewrite_translator
+from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.finish import choose_weights
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.trainer import train
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy

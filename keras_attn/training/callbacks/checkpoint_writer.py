@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_attn.training.callbacks.step_counter import StepCounter
+from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.run.checkpoint_file import (
     CheckpointError,
@@ -14,7 +15,6 @@ from keras_attn.training.run.checkpoint_file import (
     write_checkpoint,
 )
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
-from keras_attn.training.run.non_finite_loss_error import NonFiniteLossError
 
 
 class CheckpointWriter(keras.callbacks.Callback):

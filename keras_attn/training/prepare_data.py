@@ -1,0 +1,117 @@
+"""The data of a training: corpora, tokenizers, batches."""
+
+import dataclasses
+import math
+from typing import Any
+
+from rich.console import Console
+
+from keras_attn.data import TrainingPipeline, training_pipeline
+from keras_attn.evaluation import SPLITS_AT_SPACES, unspaced_notes
+from keras_attn.training.load_corpora import Corpora, load_corpora
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.run.run_directory import RunDirectory
+from keras_attn.training.show_line import show_line
+from keras_attn.training.tokenizer_pair import TokenizerPair
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """What a model is trained and validated on.
+
+    Args:
+        corpora: Corpora. The pairs.
+        tokenizers: TokenizerPair. The vocabularies.
+        train: TrainingPipeline. The training batches: shuffled, without an end.
+        validation: TrainingPipeline. The validation batches.
+    """
+
+    corpora: Corpora
+    tokenizers: TokenizerPair
+    train: TrainingPipeline
+    validation: TrainingPipeline
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """By split: equal where pairs and tokenizers are."""
+        return {"train": self.train.fingerprint, "validation": self.validation.fingerprint}
+
+
+def prepare_data(
+    recipe: Recipe, run: RunDirectory, num_replicas: int, console: Console
+) -> TrainingData:
+    """Reads the pairs of a recipe and makes batches of them; shows what it finds.
+
+    Args:
+        recipe: Recipe. What to read.
+        run: RunDirectory. A run that is resumed has its tokenizers.
+        num_replicas: int. Replicas that share a batch.
+        console: rich Console. Where reports are shown.
+
+    Returns:
+        TrainingData.
+
+    Raises:
+        ValueError: if something is not there, or not as it must be.
+    """
+    corpora = load_corpora(recipe.data, recipe.training.seed)
+    for corpus in (corpora.train, corpora.validation):
+        for note in corpus.notes:
+            show_line(console, f"{corpus.name}: {note}")
+    _check_bleu(recipe, corpora, console)
+    tokenizers = _find_tokenizers(recipe, run, corpora, console)
+    train, validation = _make_pipelines(recipe, corpora, tokenizers, num_replicas)
+    show_line(console, f"training pairs: {train.report}")
+    show_line(console, f"validation pairs: {validation.report}")
+    return TrainingData(corpora, tokenizers, train, validation)
+
+
+def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
+    """Says where BLEU will mean nothing; refuses to choose the best checkpoint by it unasked."""
+    if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
+        return
+    settings = recipe.training
+    scored = [corpora.validation] if settings.bleu_sentences else []
+    scored += [corpora.test] if corpora.test is not None else []
+    for corpus in scored:
+        note = next(iter(unspaced_notes(corpus.targets, recipe.bleu_tokenizer)), "")
+        if note and settings.selection_metric == "bleu" and settings.bleu_tokenizer is None:
+            raise ValueError(
+                "`training.bleu_tokenizer` must be given for training.selection_metric = 'bleu' "
+                "where targets have no spaces between words: BLEU would be 0 at every validation. "
+                f"Received: none, so {recipe.bleu_tokenizer} for data.target_language = "
+                f"{recipe.data.target_language!r}. Set that to the language of {corpus.name!r}, or "
+                "the tokenizer to zh, ja-mecab or char."
+            )
+        if note:
+            show_line(console, f"{corpus.name}: {note}")
+
+
+def _find_tokenizers(
+    recipe: Recipe, run: RunDirectory, corpora: Corpora, console: Console
+) -> TokenizerPair:
+    """The tokenizers of the run to be resumed, or new ones."""
+    if run.tokenizer.is_dir() and run.last_step():
+        return TokenizerPair.load(run.tokenizer)
+    show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
+    return TokenizerPair.train(recipe.tokenizer, corpora.train)
+
+
+def _make_pipelines(
+    recipe: Recipe, corpora: Corpora, tokenizers: TokenizerPair, num_replicas: int
+) -> tuple[TrainingPipeline, TrainingPipeline]:
+    """The endless shuffled training batches and the validation batches."""
+    options: dict[str, Any] = {
+        "global_batch_tokens": recipe.training.global_batch_tokens,
+        "max_source_tokens": recipe.data.max_source_tokens,
+        "max_target_tokens": recipe.data.max_target_tokens,
+        "num_buckets": recipe.training.num_buckets,
+        # So that replicas get equal shares, and these have equal parts.
+        "rows_multiple": math.lcm(8, num_replicas * recipe.training.accumulation_steps),
+        "seed": recipe.training.seed,
+    }
+    pair = (tokenizers.source, tokenizers.target)
+    return (
+        training_pipeline(corpora.train, *pair, repeat=True, **options),
+        training_pipeline(corpora.validation, *pair, shuffle=False, **options),
+    )

@@ -1,0 +1,67 @@
+"""Scores of given translations by forced decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_attn.data import line_batches, pad_rows
+from keras_attn.models import Seq2SeqModel
+
+
+class TargetScorer:
+    """Log-probabilities of whole targets: the model reads a target at once, as in training.
+
+    Args:
+        model: `Seq2SeqModel`.
+        start_token_id: int. The token before the first of a target.
+    """
+
+    def __init__(self, model: Seq2SeqModel, start_token_id: int) -> None:
+        self._model = model
+        self._start_token_id = start_token_id
+        ids = tf.TensorSpec([None, None], tf.int32)
+        self._graph = tf.function(
+            self._log_probabilities, input_signature=[ids, ids], autograph=False
+        )
+
+    def score(
+        self, sources: Sequence[list[int]], targets: Sequence[list[int]], batch_tokens: int
+    ) -> list[float]:
+        """Scores targets, of any number and length.
+
+        Args:
+            sources: lists of ids, end token included.
+            targets: lists of ids, as many, end token included.
+            batch_tokens: int. Tokens of the longer side, padding included, of a batch at most.
+
+        Returns:
+            list of float: natural logarithms. A source with the end token alone has the empty
+            target for certain: 0.0, and -inf for any other.
+        """
+        scores = [0.0 if len(ids) == 1 else float("-inf") for ids in targets]
+        lengths = [
+            max(len(source), len(target)) if len(source) > 1 else 0
+            for source, target in zip(sources, targets, strict=True)
+        ]
+        for members, _ in line_batches(lengths, batch_tokens, self._model.max_sequence_length):
+            values = self._graph(
+                pad_rows([sources[i] for i in members]), pad_rows([targets[i] for i in members])
+            )
+            for i, value in zip(members, values.numpy().tolist(), strict=True):
+                scores[i] = value
+        return scores
+
+    def _log_probabilities(
+        self, encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor
+    ) -> tf.Tensor:
+        """(B, S), (B, T) with end tokens -> (B,)."""
+        start = tf.fill([tf.shape(target_token_ids)[0], 1], self._start_token_id)
+        inputs = {
+            "encoder_token_ids": encoder_token_ids,
+            "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
+        }
+        logits = tf.cast(self._model(inputs, training=False), tf.float32)  # (B, T, V)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target_token_ids, logits)
+        return -tf.reduce_sum(tf.where(target_token_ids != 0, losses, 0.0), axis=1)
