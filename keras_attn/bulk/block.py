@@ -52,8 +52,8 @@ class Block(NamedTuple):
         lines = next(read_chunks(content, self.num_lines, self.first_line, name), [])
         if len(lines) != self.num_lines or content.read(1):
             raise ValueError(
-                f"{name} must stay as it is while it is translated. Received: another number of "
-                f"lines from line {self.first_line} on than before."
+                f"{name} must not change while it is translated. Received: a different "
+                f"number of lines from line {self.first_line} on."
             )
         if self.joins and not lines[-1].end:
             lines[-1] = lines[-1]._replace(end=b"\n")

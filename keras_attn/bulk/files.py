@@ -71,7 +71,7 @@ def _matches(pattern: str) -> list[str]:
         (result,) = FileSystems.match([pattern])
     except (BeamIOError, ValueError) as error:
         raise ValueError(
-            f"`inputs` must be where Beam can look for them. Received: {pattern} ({error})."
+            f"`inputs` must be on a file system that Beam can read. Received: {pattern} ({error})."
         ) from error
     return sorted(metadata.path for metadata in result.metadata_list)
 

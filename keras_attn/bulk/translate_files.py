@@ -160,7 +160,7 @@ def _check_prefix(output_prefix: str) -> str:
     """The absolute prefix; ValueError if it cannot be one, or its names are taken."""
     if not isinstance(output_prefix, str) or re.search(r"[*?\[]|/$|^$", output_prefix):
         raise ValueError(
-            "`output_prefix` must be how names of files begin, without *, ? and [. "
+            "`output_prefix` must be the beginning of file names, without *, ? and [. "
             f"Received: {output_prefix!r}."
         )
     prefix = absolute(output_prefix)

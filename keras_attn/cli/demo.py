@@ -88,8 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result.report["was_cut"]:
         say(
             console,
-            f"the time limit cut the training after {result.steps:,} updates; all of them make a "
-            "better model. Go on with:",
+            f"the time limit ended the training after {result.steps:,} updates; the others make a "
+            "better model. Continue with:",
         )
         say(
             console,

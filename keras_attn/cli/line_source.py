@@ -45,7 +45,7 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
 def _open_standard_input() -> contextlib.AbstractContextManager[BinaryIO]:
     if sys.stdin is None:
         raise ValueError(
-            "`--input` must be a file where standard input is closed. Received: no file."
+            "`--input` must name a file, because standard input is closed. Received: no file."
         )
     if sys.stdin.isatty():  # looking at the beginning would wait for somebody to type
         return contextlib.nullcontext(sys.stdin.buffer)

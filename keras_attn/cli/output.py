@@ -91,7 +91,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
         return  # a device or a pipe
     if any(target == Path(os.path.realpath(name)) for name in inputs):
         raise ValueError(
-            f"`{option}` must be another file than those that are read. Received: {path!r}."
+            f"`{option}` must not be a file that is read. Received: {path!r}."
         )
     if not target.parent.is_dir():
         raise ValueError(

@@ -27,7 +27,7 @@ def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
         counts = ", ".join(
             f"{path} with {len(lines):,}" for (_, path), lines in zip(files, contents, strict=True)
         )
-        raise ValueError(f"{names} must have as many lines as each other. Received: {counts}.")
+        raise ValueError(f"{names} must have the same number of lines. Received: {counts}.")
     if not contents[0]:
         raise ValueError(f"{names} must hold at least one line. Received: {files[0][1]}, empty.")
     return contents

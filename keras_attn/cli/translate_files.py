@@ -55,7 +55,7 @@ def check_is_local(arguments: argparse.Namespace) -> None:
     """
     if arguments.input is not None and len(arguments.input) > 1:
         raise ValueError(
-            "`--input` must be one file, or `--engine beam` be given, too. "
+            "`--input` must be one file, unless `--engine beam` is given. "
             f"Received: {' '.join(arguments.input)}."
         )
     for given, name in (
@@ -85,12 +85,12 @@ def run_beam(arguments: argparse.Namespace) -> int:
     """
     if not arguments.input or "-" in arguments.input:
         raise ValueError(
-            "`--input` must be files or patterns with `--engine beam`. "
+            "`--input` must name files or patterns with `--engine beam`. "
             f"Received: {' '.join(arguments.input or ['nothing'])}."
         )
     if arguments.output in (None, "-"):
         raise ValueError(
-            "`--output` must be how the names of the files begin with `--engine beam`. "
+            "`--output` must be the beginning of file names with `--engine beam`. "
             f"Received: {arguments.output or 'nothing'}."
         )
     directory = find_translator(arguments.run_path)

@@ -103,7 +103,7 @@ def _find_builder(name: str, data_dir: str | os.PathLike | None) -> tfds.core.Da
         ) from error
     except (ValueError, AttributeError) as error:
         raise CorpusError(
-            f"`name` must be a data set, with a configuration it has. Received: {name}. "
+            f"`name` must be a data set and one of its configurations. Received: {name}. "
             f"{_configurations(name)}TFDS says: {_one_line(error)}"
         ) from error
 

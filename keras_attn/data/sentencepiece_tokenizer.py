@@ -161,7 +161,7 @@ class SentencePieceTokenizer(Tokenizer):
     def _from_files(cls, files: dict[str, bytes]) -> "SentencePieceTokenizer":
         if _MODEL_NAME not in files:
             raise ValueError(
-                f"`directory` must hold the file {_MODEL_NAME}, and its tokenizer.json name it."
+                f"`directory` must hold the file {_MODEL_NAME}, named in its tokenizer.json."
             )
         return cls(files[_MODEL_NAME])
 

@@ -253,7 +253,7 @@ def _text_batch(texts: tf.Tensor | Sequence[str]) -> tf.Tensor:
         batch = tf.convert_to_tensor(texts)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{rule}. Received: {type(texts).__name__}, which makes no such tensor."
+            f"{rule}. Received: {type(texts).__name__}, which cannot become such a tensor."
         ) from error
     if batch.dtype != tf.string or batch.shape.rank not in (None, 1):
         raise ValueError(
@@ -275,7 +275,7 @@ def _token_id_batch(
             batch = tf.convert_to_tensor(token_ids)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{rule}. Received: {type(token_ids).__name__} that makes no such tensor."
+            f"{rule}. Received: {type(token_ids).__name__} that cannot become such a tensor."
         ) from error
     if not batch.dtype.is_integer or batch.shape.rank not in (None, 2):
         raise ValueError(

@@ -15,13 +15,13 @@ from keras_attn.system.argument_checks import check_number
 class BeamSearch(SearchStrategy):
     """Extends the W best hypotheses of every sentence side by side; returns the N best that end.
 
-    The beam of a sentence has W places. At every step the best continuations, over all pairs of a
-    hypothesis that is alive and a token, are kept, ranked by log-probability: as many as there are
-    places not taken by finished hypotheses. A continuation that ends in the end token is finished:
-    it keeps its place, and the live beam is one narrower from then on (as in the decoders of
-    Bahdanau et al., 2015). Of equal continuations the one of the lower place, then of the lower
-    token id, comes first. So one beam is greedy search, whatever the penalty, and a beam as wide as
-    the number of possible sequences is exhaustive search.
+    The beam of a sentence has W slots. A continuation is a pair of a hypothesis that is alive and a
+    token. At every step the search keeps the best continuations by log-probability: as many as
+    there are slots without a finished hypothesis. A continuation with the end token is finished. It
+    keeps its slot, and the live beam is one narrower from then on (as in the decoders of Bahdanau
+    et al., 2015). Of equal continuations the one with the lower slot comes first, then the one with
+    the lower token id. So a single beam is greedy search, whatever the penalty, and a beam as wide
+    as the number of possible sequences is exhaustive search.
 
     Finished hypotheses are ranked by their score
 
@@ -29,13 +29,13 @@ class BeamSearch(SearchStrategy):
 
     with |Y| counting the end token. `length_penalty=0` ranks by log-probability.
 
-    A sentence is done when no hypothesis is alive, or when none that is alive can still enter the N
-    best. Proof that nothing is lost: every token adds a log-probability of at most 0, so a
-    hypothesis that is alive with log-probability p < 0 ends with log P(Y) <= p, and its score is at
-    most p / lp(Y). For `length_penalty >= 0`, lp grows with |Y| and p / lp(Y) is greatest at the
-    longest Y that is allowed, the sentence's limit; for `length_penalty < 0` it is greatest at the
-    shortest, one more token (the end token). If the N-th best finished score is at least that bound
-    for the best hypothesis alive, no continuation can have a higher score than the N already there.
+    A sentence is done when no hypothesis is alive, or when no live hypothesis can still enter the N
+    best. Nothing is lost by that. Every token adds a log-probability of at most 0, so a live
+    hypothesis with log-probability p < 0 ends with log P(Y) <= p, and its score is at most
+    p / lp(Y). For `length_penalty >= 0`, lp grows with |Y|, and the bound is greatest for the
+    longest Y allowed, the sentence's limit. For `length_penalty < 0` it is greatest for the
+    shortest: one more token, the end token. If the N-th best finished score is at least that bound
+    for the best live hypothesis, no continuation can score higher than the N that are there.
 
     Args:
         num_beams: int. Hypotheses kept for each sentence, W. Defaults to `4`, as in the paper.
@@ -71,7 +71,7 @@ class BeamSearch(SearchStrategy):
         """Keeps the best continuations of the hypotheses that are alive.
 
         Args:
-            logits: float, (B, W, V). The model's, for the next token of each place.
+            logits: float, (B, W, V). The model's, for the next token of each slot.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.
@@ -84,7 +84,7 @@ class BeamSearch(SearchStrategy):
         best = best_tokens(logits, rules, step, self.min_length, k)  # of each hypothesis
         sums, parents, token_ids = self._best_continuations(best, hypotheses)
 
-        # The r-th best continuation goes to the r-th place that no finished hypothesis holds.
+        # The r-th best continuation goes to the r-th slot without a finished hypothesis.
         free = ~hypotheses.finished  # (B, W)
         rank = tf.cumsum(tf.cast(free, tf.int32), axis=1, exclusive=True)  # (B, W)
         sums = _take(sums, rank)
@@ -111,7 +111,7 @@ class BeamSearch(SearchStrategy):
             hypotheses: `Hypotheses`.
 
         Returns:
-            float32, (B, W). Of no meaning where a place is not finished.
+            float32, (B, W). Meaningless where a slot is not finished.
         """
         return hypotheses.log_probabilities / self._penalty(hypotheses.num_tokens)
 
@@ -124,7 +124,7 @@ class BeamSearch(SearchStrategy):
         """Returns sums, parents and tokens of the W best pairs of hypothesis and token, best first.
 
         The W best of all pairs are among the W best of each hypothesis. Pairs that do not exist (an
-        empty place, a token that is not allowed) have the sum minus infinity.
+        empty slot, a token that is not allowed) have the sum minus infinity.
         """
         before = tf.where(hypotheses.alive, hypotheses.log_probabilities, -float("inf"))  # (B, W)
         sums = before[:, :, tf.newaxis] + best.log_probabilities  # (B, W, k)
@@ -158,6 +158,6 @@ class BeamSearch(SearchStrategy):
         }
 
 
-def _take(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Takes, sentence by sentence, the given places: (B, W, ...) and (B, W) -> (B, W, ...)."""
-    return tf.gather(values, places, axis=1, batch_dims=1)
+def _take(values: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
+    """Takes the given slots of each sentence: (B, W, ...) and (B, W) -> (B, W, ...)."""
+    return tf.gather(values, slots, axis=1, batch_dims=1)

@@ -56,7 +56,7 @@ def best_tokens(
     values, token_ids = _top(tf.reshape(allowed, (-1, vocabulary_size)), k)  # (B * W, k)
     shape = (-1, logits.shape[1], k)
     values, token_ids = tf.reshape(values, shape), tf.reshape(token_ids, shape)  # (B, W, k)
-    # The exponents are at most 0, also where a token is most probable that is never produced.
+    # The greatest logit may be that of a token that is never produced. So no exponent is above 0.
     special = tf.gather(possible, rules.special_token_ids(), axis=2)  # (B, W, 3)
     greatest = tf.maximum(values[:, :, :1], tf.reduce_max(special, axis=2, keepdims=True))
     exponentials = tf.reduce_sum(tf.exp(logits - greatest), axis=2, keepdims=True)
@@ -71,8 +71,7 @@ def best_tokens(
 
     log_probabilities = values - normalizer
     log_probabilities = tf.where(
-        # Not where it is NaN, and not where every token is impossible: the model gives no
-        # probabilities there.
+        # The model gives no probabilities where a logit is NaN, or every token is impossible.
         (log_probabilities > _MINUS_INFINITY) & (normalizer > _MINUS_INFINITY),
         tf.maximum(log_probabilities, IMPOSSIBLE_LOG_PROBABILITY),
         _MINUS_INFINITY,
@@ -93,9 +92,9 @@ def _top(values: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     _, best = tf.math.top_k(tf.reduce_max(groups, axis=2), k=k)  # (N, k)
     best = tf.sort(best, axis=1) if k > 1 else best  # in the order of their tokens
     candidates = tf.reshape(tf.gather(groups, best, batch_dims=1), (-1, k * size))
-    values, places = tf.math.top_k(candidates, k=k)  # (N, k)
-    group = tf.gather(best, places // size, batch_dims=1)
-    return values, group * size + places % size
+    values, indices = tf.math.top_k(candidates, k=k)  # (N, k)
+    group = tf.gather(best, indices // size, batch_dims=1)
+    return values, group * size + indices % size
 
 
 def _group_size(vocabulary_size: int | None) -> int | None:

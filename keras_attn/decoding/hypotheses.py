@@ -8,10 +8,10 @@ PAD_TOKEN_ID: int = 0
 
 
 class Hypotheses(NamedTuple):
-    """The W places of every sentence, each of which holds at most one hypothesis.
+    """The W slots of every sentence. A slot holds at most one hypothesis.
 
-    A place is alive (its hypothesis is being extended), finished (its hypothesis ended with the end
-    token and stays in this place, untouched, to the end of the search) or, when neither, empty.
+    A slot is alive while its hypothesis is extended. It is finished once its hypothesis has ended
+    with the end token, which then stays there to the end of the search. Else it is empty.
 
     Args:
         token_ids: int32, (B, W, T). Tokens produced so far, then padding.
@@ -38,9 +38,9 @@ class Hypotheses(NamedTuple):
     def start(
         cls, batch_size: int | tf.Tensor, num_beams: int, max_length: int | tf.Tensor
     ) -> "Hypotheses":
-        """Returns one empty hypothesis a sentence, alive in the first place.
+        """Returns one empty hypothesis a sentence, alive in the first slot.
 
-        Only one place is alive at first: W copies of the same empty hypothesis would fill the beam
+        Only one slot is alive at first: W copies of the same empty hypothesis would fill the beam
         with W copies of the same continuation.
 
         Args:
@@ -75,7 +75,7 @@ class Hypotheses(NamedTuple):
         Args:
             token_ids: int32, (B, W). The new tokens.
             log_probabilities: float32, (B, W). The new sums.
-            extended: bool, (B, W). Where there is a new token. A place that is neither extended nor
+            extended: bool, (B, W). Where there is a new token. A slot that is neither extended nor
                 finished becomes empty.
             truncated: bool, (B, W). Where an end token, if it is one, was forced.
             step: int32 scalar. Number of tokens produced before this one.

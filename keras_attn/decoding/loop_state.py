@@ -8,7 +8,7 @@ State = dict[str, Any]
 
 
 def check_state(state: State) -> None:
-    """Refuses a state that has not the form which `search` describes.
+    """Raises ValueError unless the state has the form that `search` describes.
 
     Args:
         state: dict with `"source"`, `"rows"`, `"position"`, perhaps `"carried"` and `"constants"`.
@@ -75,11 +75,11 @@ def repeat_rows(rows: Any, num_beams: int) -> Any:
 
 
 def reorder_rows(rows: Any, parents: tf.Tensor) -> Any:
-    """Moves each row to the beam that its hypothesis is in now.
+    """Moves each row to the slot that its hypothesis is in now.
 
     Args:
         rows: nest of (R, ...) tensors.
-        parents: int32, (B, W). For each beam, the beam whose hypothesis goes on in it.
+        parents: int32, (B, W). For each slot, the slot that its hypothesis was in before.
 
     Returns:
         nest of (R, ...) tensors.

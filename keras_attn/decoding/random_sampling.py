@@ -21,8 +21,8 @@ class RandomSampling(SinglePathSearch):
     The log-probability reported is the model's (temperature 1, full vocabulary), not that of the
     cut distribution, so that it can be compared between strategies and with forced scoring.
 
-    The numbers drawn depend on `seed`, the step and the row in the batch, and on nothing else: the
-    same call gives the same result, eagerly, in a graph and under XLA. Two equal sentences in one
+    The numbers drawn depend only on `seed`, the step and the row in the batch. So the same call
+    gives the same result, eagerly, in a graph and under XLA. Two equal sentences in one
     batch are sampled independently.
 
     `top_p` without `top_k` sorts the whole vocabulary at every step, which can cost more than a
@@ -92,8 +92,8 @@ class RandomSampling(SinglePathSearch):
         kept = tf.minimum(self.top_k, size) if self.top_k else size
         candidates, token_ids = tf.math.top_k(candidates, k=kept)  # (B, kept), best first
         candidates = self._keep_top_p(candidates / self.temperature)
-        places = self._draw(candidates, step)  # (B,)
-        return tf.gather(token_ids, places, axis=1, batch_dims=1)
+        indices = self._draw(candidates, step)  # (B,)
+        return tf.gather(token_ids, indices, axis=1, batch_dims=1)
 
     def _keep_top_p(self, sorted_logits: tf.Tensor) -> tf.Tensor:
         """Sets to minus infinity what lies beyond the first `top_p` of the mass. (B, kept)."""

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import tensorflow as tf
 
 UNUSED_SCORE: float = float(tf.float32.min)
-"""Score and log-probability of a place that holds no hypothesis: the lowest finite float32."""
+"""Score and log-probability of a slot without a hypothesis: the lowest finite float32."""
 
 
 class SearchResult(NamedTuple):
     """The best hypotheses of every sentence, best first.
 
     A sentence can have fewer hypotheses than were asked for (with a limit of one token there is
-    just one sequence), and none at all if the model's logits are NaN. Places without a hypothesis
-    hold padding only, `UNUSED_SCORE` as log-probability and as score, and are not `truncated`. No
+    just one sequence), and none at all if the model's logits are NaN. Slots without a hypothesis
+    hold only padding, `UNUSED_SCORE` as log-probability and as score, and are not `truncated`. No
     value is ever NaN.
 
     Args:

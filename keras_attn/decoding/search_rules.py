@@ -46,8 +46,8 @@ class SearchRules(NamedTuple):
     ) -> tf.Tensor:
         """Returns the tokens that may be chosen.
 
-        Padding and the start token never may; the end token may after `min_length` other tokens; at
-        a sentence's limit the end token is the only one, even if the minimum is not reached.
+        Padding and the start token are never allowed. The end token is allowed after `min_length`
+        other tokens. At a sentence's limit it is the only one, even before the minimum is reached.
 
         Args:
             vocabulary_size: int or int32 scalar, V.
@@ -65,9 +65,9 @@ class SearchRules(NamedTuple):
     def token_bias(
         self, vocabulary_size: int | tf.Tensor, step: tf.Tensor, min_length: int
     ) -> tf.Tensor:
-        """Returns what makes forbidden tokens the worst ones when it is added to logits.
+        """Returns a bias for logits that makes forbidden tokens the worst ones.
 
-        Unlike `allowed` it leaves the limits out, which only some sentences are at.
+        Unlike `allowed`, it leaves out the limits, which only some sentences have reached.
 
         Args:
             vocabulary_size: int or int32 scalar, V.

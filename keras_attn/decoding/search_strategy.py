@@ -16,9 +16,9 @@ class StrategyStep(NamedTuple):
 
     Args:
         hypotheses: `Hypotheses` after the step.
-        token_ids: int32, (B, W). The chosen tokens; of no meaning where a place is not alive.
-        parents: int32, (B, W), or None. The place that each place's hypothesis was in before the
-            step; None where no hypothesis ever moves, which saves the loop reordering the caches.
+        token_ids: int32, (B, W). The chosen tokens; meaningless where a slot is not alive.
+        parents: int32, (B, W), or None. For each slot, the slot that its hypothesis was in before
+            the step. None where no hypothesis ever moves: then the loop reorders nothing.
 
     Example:
     >>> hypotheses = Hypotheses.start(batch_size=1, num_beams=1, max_length=5)
@@ -73,7 +73,7 @@ class SearchStrategy(abc.ABC):
             max_length: int or int32 scalar, T.
 
         Returns:
-            `Hypotheses` with W places.
+            `Hypotheses` with W slots.
         """
         return Hypotheses.start(batch_size, self.num_beams, max_length)
 
@@ -84,7 +84,7 @@ class SearchStrategy(abc.ABC):
         """Extends the hypotheses that are alive by one token.
 
         Args:
-            logits: float, (B, W, V). The model's, for the next token of each place.
+            logits: float, (B, W, V). The model's, for the next token of each slot.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.
@@ -100,7 +100,7 @@ class SearchStrategy(abc.ABC):
             hypotheses: `Hypotheses`.
 
         Returns:
-            float32, (B, W). Of no meaning where a place is not finished.
+            float32, (B, W). Meaningless where a slot is not finished.
         """
         return hypotheses.log_probabilities
 
@@ -114,10 +114,10 @@ class SearchStrategy(abc.ABC):
             `SearchResult`.
         """
         scores = tf.where(hypotheses.finished, self.scores(hypotheses), -float("inf"))  # (B, W)
-        scores, places = tf.math.top_k(scores, k=self.num_hypotheses)  # (B, N)
+        scores, slots = tf.math.top_k(scores, k=self.num_hypotheses)  # (B, N)
 
         def take(values: tf.Tensor) -> tf.Tensor:
-            return tf.gather(values, places, axis=1, batch_dims=1)  # (B, W, ...) -> (B, N, ...)
+            return tf.gather(values, slots, axis=1, batch_dims=1)  # (B, W, ...) -> (B, N, ...)
 
         used = take(hypotheses.finished)
         return SearchResult(

@@ -1,4 +1,4 @@
-"""One hypothesis a sentence, whose next token is chosen from all log-probabilities."""
+"""Searches with one hypothesis a sentence, which choose among all tokens."""
 
 import abc
 from typing import Any

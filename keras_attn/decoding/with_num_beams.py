@@ -1,4 +1,4 @@
-"""The beam search that a saved search becomes with another number of beams."""
+"""A search with another number of beams."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from keras_attn.decoding.search_strategy import SearchStrategy
 
 
 def with_num_beams(strategy: SearchStrategy, num_beams: int) -> BeamSearch:
-    """Returns a beam search that differs from a strategy in its beams.
+    """Returns a beam search with another number of beams.
 
     Args:
         strategy: `SearchStrategy`. A beam search keeps its penalty and minimum length, and as many
-            of its hypotheses as there are beams; another strategy gives way to a beam search with
-            its defaults.
+            of its hypotheses as there are beams. Any other strategy is replaced by a beam search
+            with its defaults.
         num_beams: int.
 
     Returns:

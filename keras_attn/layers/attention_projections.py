@@ -148,7 +148,7 @@ class AttentionProjections(DenseInputs):
             **self._projection_arguments(num_contracted=1),
         )
         dense.build((None, None, input_dim))
-        # The masks act in `attend`; without this the projections would warn that they drop them.
+        # The masks act in `attend`. Without this, the projections would warn that they drop them.
         dense.supports_masking = True
         return dense
 

@@ -202,5 +202,5 @@ def _check_encoder_shape(shape):
 
 
 def _given(**arguments):
-    """The arguments that are there: an attention of one's own need not know the others."""
+    """The arguments that are given: an attention layer of your own need not know the others."""
     return {name: value for name, value in arguments.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Layers and models that refuse what they would misread."""
+"""Layers and models that refuse inputs they would misread."""
 
 import inspect
 
@@ -10,8 +10,8 @@ from keras_attn.ops.dense_tensors import check_dense
 class DenseInputs(keras.layers.Layer):
     """`keras.layers.Layer` whose call refuses ragged and sparse tensors, and text.
 
-    It looks before Keras converts and casts what it is given, in eager mode, in a graph and in the
-    functional API alike.
+    It checks the arguments before Keras converts and casts them: in eager mode, in a graph and in
+    the functional API.
     """
 
     def __call__(self, *args, **kwargs):

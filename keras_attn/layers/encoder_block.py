@@ -12,11 +12,12 @@ class EncoderBlock(TransformerBlock):
         y      = norm(x + dropout(attention(x, x, x)))
         output = norm(y + dropout(FFN(y)))                      (normalize_first=False, the paper)
 
-    Each slot takes a name, a layer class, a layer or a layer's config. Classes and names get those
-    of `num_heads`, `key_dim`, `intermediate_dim`, `activation`, `dropout` ... that they know.
+    Each slot takes a name, a layer class, a layer or a layer's config. A class or a name is called
+    with those of `num_heads`, `key_dim`, `intermediate_dim`, `activation`, `dropout` ... that its
+    constructor has.
 
-    Masking: `padding_mask` if given, else the Keras mask of the input. Rows of padding come out
-    with meaningless numbers; nothing attends to them.
+    Masking: `padding_mask` if given, else the Keras mask of the input. The outputs of padding are
+    meaningless; nothing attends to them.
 
     Args:
         hidden_dim: int. Width of input and output, D. Defaults to the paper's 512.

@@ -24,8 +24,8 @@ class LearnedPositionEmbedding(DenseInputs):
         start_index: int or int scalar tensor. Position of the first row, for decoding step by step.
 
     Returns:
-        float, of the shape of `inputs`. If a sequence is too long and its length only known when
-        the graph runs, a CPU raises an error; XLA and accelerators, which cannot, give NaN.
+        float, of the shape of `inputs`. If the length is known only when the graph runs, and is too
+        large, a CPU raises an error. XLA and accelerators cannot, and give NaN.
 
     Raises:
         ValueError: if the sequence is longer than `max_sequence_length`.
@@ -63,8 +63,8 @@ class LearnedPositionEmbedding(DenseInputs):
         if is_static and start_index + length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {start_index + length} positions is longer than "
-                f"`max_sequence_length`={self.max_sequence_length}. Cut the input, or build the "
-                f"layer for longer ones. Received: shape={tuple(inputs.shape)}, "
+                f"`max_sequence_length`={self.max_sequence_length}. Cut the input, or make the "
+                f"layer with more positions. Received: shape={tuple(inputs.shape)}, "
                 f"start_index={start_index}."
             )
         positions = ops.arange(ops.shape(inputs)[-2], dtype="int32")

@@ -1,4 +1,4 @@
-"""Initial kernels to and from heads, drawn as the matrices that they are."""
+"""Initializers for kernels to and from heads."""
 
 import math
 from typing import Any

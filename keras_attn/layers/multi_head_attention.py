@@ -25,14 +25,16 @@ class MultiHeadAttention(KerasNames, CachedProjections):
     A drop-in for `keras.layers.MultiHeadAttention`: same arguments, same call, same weights by
     name, shape and order, so `set_weights(theirs.get_weights())` works. It adds grouped and
     multi-query heads (`num_key_value_heads`), a `cache` for decoding step by step, and hooks for
-    subclasses. One semantics holds whatever the options: dropout on or off, scores asked or not,
-    cached or not give the same result.
+    subclasses. The result does not depend on the options: it is the same with and without scores,
+    and with and without a cache.
 
     Departures from the paper: the projections have biases, as in Keras (`use_bias=False` removes
-    them). Departures from Keras: a query row that may attend to nothing is zero before the output
-    projection, always; a given `query_mask` is honored; `flash_attention=True` is refused, because
-    TensorFlow has no such kernel; kernels start with the variance of the matrices that they stand
-    for, where Keras takes them for convolutions and draws them several times too small.
+    them).
+
+    Departures from Keras: a query row that may attend to nothing is always zero before the output
+    projection. A given `query_mask` is honored. `flash_attention=True` is refused, because
+    TensorFlow has no such kernel. Kernels start with the variance of the matrices that they are;
+    Keras takes them for convolutions, and draws them several times too small.
 
     Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
     `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
@@ -244,5 +246,5 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         return (*query_shape[:-1], *(self.output_dims or (query_shape[-1],)))
 
     def compute_output_spec(self, *args, **kwargs):
-        # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
+        # With scores and caches there are several outputs, so `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)

@@ -15,13 +15,13 @@ class Residual(DenseInputs):
         normalize_first=False:   norm(x + dropout(sublayer(x)))          the paper (post-norm)
         normalize_first=True:    x + dropout(sublayer(norm(x)))          pre-norm
 
-    The one place that knows the two orders. It is called before the sublayer, with what goes in,
-    and after it, with what came out:
+    This is the only layer that knows the two orders. Call it before the sublayer, with the input,
+    and after the sublayer, with the input and the output:
 
         y = sublayer(residual(x))
         x = residual(x, y)
 
-    so the sublayer may be anything, with as many other inputs and outputs as it likes.
+    So the sublayer can be anything, with any number of other inputs and outputs.
 
     Masking: the Keras mask of the input passes through.
 
@@ -37,13 +37,11 @@ class Residual(DenseInputs):
 
     Call arguments:
         inputs: float, (B, T, D), or of any other rank from 2 on. The residual stream, x.
-        sublayer_outputs: float, of the same shape. What the sublayer made of it; None before the
-            sublayer.
+        sublayer_outputs: float, of the same shape. The output of the sublayer; None before it.
         training: bool. Whether dropout acts.
 
     Returns:
-        float, of the shape of `inputs`. What the sublayer is to be given, or the new residual
-        stream.
+        float, of the shape of `inputs`. The input of the sublayer, or the new residual stream.
 
     Raises:
         ValueError: if the two shapes differ.

@@ -14,9 +14,9 @@ class SinusoidalPositionEncoding(DenseInputs):
         PE(pos, 2i)     = sin(pos / max_wavelength^(2i / D))
         PE(pos, 2i + 1) = cos(pos / max_wavelength^(2i / D))
 
-    The encoding is computed in float32 under every dtype policy: in half precision, neighbouring
-    positions beyond a few hundred would become the same number. It has no weights and no limit of
-    length.
+    The encoding is computed in float32 under every dtype policy: in half precision, neighboring
+    positions beyond a few hundred would become the same number. It has no weights and no limit
+    on the length.
 
     Masking: the Keras mask of the input passes through.
 

@@ -1,4 +1,4 @@
-"""What fills a slot of a block: a name, a serialized config, a class or a layer."""
+"""Slots of a block, and what can fill them: a name, a config, a class or a layer."""
 
 import inspect
 from typing import Any
@@ -76,7 +76,7 @@ def serialize_slot(filling: Any) -> Any:
             )
         return name
     if not isinstance(filling, keras.layers.Layer):
-        return filling  # no filling at all: `fill_slot` says so
+        return filling  # not a filling: `fill_slot` raises the error
     config = keras.saving.serialize_keras_object(filling)
     config.pop("build_config", None)  # the block that holds the layer builds it
     return config

@@ -61,7 +61,7 @@ class TokenEmbedding(DenseInputs):
         embeddings_initializer=None,
         **kwargs,
     ):
-        # Ids that a Sequential model has made floats must not be rounded to half precision.
+        # A Sequential model turns ids into floats. They must not be rounded to half precision.
         super().__init__(**{"autocast": False, **kwargs})
         self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
@@ -91,7 +91,7 @@ class TokenEmbedding(DenseInputs):
         if reverse:
             return self._logits(ops.cast(inputs, self.compute_dtype), output_kernel)
         self._check_values(inputs)
-        # The rows are cast after the look-up, so that mixed precision does not cast the whole E.
+        # The rows are cast after the look-up: mixed precision then need not cast all of E.
         embedded = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
         embedded = ops.cast(embedded, self.compute_dtype)
         if self.scale:

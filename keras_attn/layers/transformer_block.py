@@ -94,7 +94,7 @@ class TransformerBlock(DenseInputs):
         return tuple(inputs_shape)
 
     def compute_output_spec(self, *args, **kwargs):
-        # Scores and caches make more outputs than one shape can tell: `call` is traced instead.
+        # With scores and caches there are several outputs, so `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def get_config(self):

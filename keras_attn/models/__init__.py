@@ -1,4 +1,4 @@
-"""Whole models, the interface that search knows them by, and presets. `keras` only."""
+"""Whole models, the interface that search uses, and presets. `keras` only."""
 
 from keras_attn.models.create_model import create_model, list_presets
 from keras_attn.models.decoder import Decoder

@@ -62,11 +62,11 @@ class StillCaches(NamedTuple):
 class SharedCaches(NamedTuple):
     """The W hypotheses of a sentence share the caches, (B, H, S, W, K), in "carried".
 
-    Each writes into its own column. What moves with a hypothesis is its history.
+    Each writes into its own slot. What moves with a hypothesis is its history.
 
     Args:
-        history: int, (R, S). The column that was written at each position by the hypothesis, or
-            by the one that it comes from; -1 where nothing was written yet.
+        history: int, (R, S). The slot that the hypothesis, or the one that it comes from, wrote at
+            each position; -1 where it has not written yet.
     """
 
     history: Tensor
@@ -74,10 +74,10 @@ class SharedCaches(NamedTuple):
     def open(self, state: State) -> tuple["SharedCaches", OpenCaches]:
         """The history with this position, and the caches to read."""
         num_beams = keras.tree.flatten(state["carried"])[0].shape[3]
-        columns = ops.arange(ops.shape(self.history)[0], dtype="int32") % num_beams  # (R,)
+        slots = ops.arange(ops.shape(self.history)[0], dtype="int32") % num_beams  # (R,)
         positions = ops.arange(ops.shape(self.history)[1], dtype="int32")
         is_now = ops.equal(positions, state["position"])
-        history = ops.where(is_now, columns[:, None], self.history)
+        history = ops.where(is_now, slots[:, None], self.history)
         caches = OpenCaches(state["carried"], beam_mask(history, num_beams), num_beams)
         return SharedCaches(history), caches
 

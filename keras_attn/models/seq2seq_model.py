@@ -1,4 +1,4 @@
-"""The interface of every translation model: how search, evaluation and serving see it."""
+"""The interface of every translation model, for search, evaluation and serving."""
 
 from keras_attn.models.trainable_model import TrainableModel
 
@@ -6,13 +6,13 @@ from keras_attn.models.trainable_model import TrainableModel
 class Seq2SeqModel(TrainableModel):
     """A model that gives the next token's logits, for whole targets and step by step.
 
-    Search, evaluation and export know nothing else of a model, so whatever implements these four
+    Search, evaluation and export use nothing else of a model. So a model that has these four
     methods can be trained, searched, scored, exported and served:
 
         call(inputs)                     logits of every position of known targets (training)
-        start(encoder_token_ids, n)      everything about the source that decoding needs
+        start(encoder_token_ids, n)      the encoded source and empty caches
         decode_step(token_ids, state)    logits of the next position, and the state after it
-        attention_scores(inputs)         the attention weights, for people to look at
+        attention_scores(inputs)         the attention weights, for pictures
 
     The state is a dictionary:
 

@@ -1,4 +1,4 @@
-"""What `keras.Model` lacks for training on several devices and machines, and for export."""
+"""A `keras.Model` that trains on several devices and machines."""
 
 from collections.abc import Callable
 
@@ -57,8 +57,8 @@ class TrainableModel(DenseInputs, keras.Model):
     def _reducible(self, logs):
         """Logs as Keras can take their mean over several machines: along an axis.
 
-        Keras 3.15 asks for the mean over axis 0 of what has none, and fails; the mean that it takes
-        of a vector of one is a scalar again.
+        Keras 3.15 takes the mean over axis 0 of a scalar, and fails. The mean of a vector of one is
+        a scalar again.
         """
         if _num_workers(getattr(self, "distribute_strategy", None)) < 2:
             return logs

@@ -55,7 +55,7 @@ class TransformerStack(DenseInputs):
             max_sequence_length=max_sequence_length,
         )
         self._owns_embedding = embedding is None
-        # Masks are handed on explicitly inside the stack, so the embedding need not attach one.
+        # The stack passes masks explicitly, so the embedding need not attach one.
         self.embedding = embedding or TokenEmbedding(
             vocabulary_size,
             hidden_dim,
@@ -76,7 +76,7 @@ class TransformerStack(DenseInputs):
             self.block_class(**self._block_config, dtype=self.dtype_policy, name=f"block_{i}")
             for i in range(num_layers)
         ]
-        # Pre-norm blocks hand on an unnormalized sum, which wants one last normalization.
+        # The sum that comes out of pre-norm blocks is not normalized yet.
         self.final_normalization = fill_slot(
             "normalization",
             normalization if normalize_first else None,

@@ -18,12 +18,12 @@ _position_writer: ContextVar[PositionWriter | None] = ContextVar("position_write
 def positions_written_by(writer: PositionWriter) -> Iterator[None]:
     """Lets `write_cache` write single positions by `writer`, while a loop is traced.
 
-    It is for whoever owns the caches of a loop and may overwrite them, which Keras has no operation
-    for: in a plain TensorFlow graph every other way of writing copies the cache.
+    It is for the owner of a loop, who may overwrite its caches. Keras has no operation for that: in
+    a plain TensorFlow graph, every other way of writing copies the cache.
 
     Args:
-        writer: function. `writer(cache, update, index)` takes a cache, (B, H, S, ...), and gives it
-            back with `update`, (B, H, 1, ...), at position `index`, an int32 scalar.
+        writer: function. `writer(cache, update, index)` takes a cache, (B, H, S, ...), and returns
+            it with `update`, (B, H, 1, ...), at position `index`, an int32 scalar.
 
     Example:
     >>> with positions_written_by(lambda cache, update, index: cache - 1.0):
@@ -41,10 +41,11 @@ def positions_written_by(writer: PositionWriter) -> Iterator[None]:
 def write_cache(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     """Writes `update` at positions `index`, `index + 1`, ... of the cache.
 
-    Stock operations only, which a model server runs with XLA switched off, and static shapes. One
-    position, the case of decoding, is scattered into place: XLA then touches nothing else of a
-    cache that a loop carries, where a one-hot `where` or a slice update copy it whole (measured
-    under XLA with 64 rows of the base model's 8 heads, 32 positions: 0.03, 0.5 and 0.5 ms).
+    It uses stock operations only, which a model server runs with XLA switched off, and static
+    shapes. A single position, the case of decoding, is written by a scatter. XLA then touches
+    nothing else of a cache that a loop carries, while a one-hot `where` or a slice update copies
+    all of it (measured under XLA with 64 rows of the base model's 8 heads, 32 positions: 0.03 ms
+    for the scatter, 0.5 ms for each of the others).
 
     Args:
         cache: float, (B, H, S, ...).
@@ -78,6 +79,6 @@ def _write_position(cache: Tensor, update: Tensor, index: Tensor) -> Tensor:
     sizes = (batch_size, num_heads, 1)
     rows = ops.broadcast_to(ops.arange(batch_size, dtype="int32")[:, None, None], sizes)
     heads = ops.broadcast_to(ops.arange(num_heads, dtype="int32")[None, :, None], sizes)
-    places = ops.concatenate([rows, heads, ops.broadcast_to(index, sizes)], axis=2)  # (B, H, 3)
-    rest = tuple(cache.shape[3:])
-    return ops.scatter_update(cache, ops.reshape(places, (-1, 3)), ops.reshape(update, (-1, *rest)))
+    indices = ops.concatenate([rows, heads, ops.broadcast_to(index, sizes)], axis=2)  # (B, H, 3)
+    update = ops.reshape(update, (-1, *cache.shape[3:]))
+    return ops.scatter_update(cache, ops.reshape(indices, (-1, 3)), update)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Classes of tensors that have no place for every element, in all backends.
+# Classes of tensors that do not store every element, in all backends.
 _RAGGED = {"RaggedTensor", "RaggedTensorValue"}
 _SPARSE = {"SparseTensor", "SparseTensorValue", "IndexedSlices", "BCOO"}
 

@@ -78,16 +78,17 @@ def sliding_window_mask(
 def beam_mask(history: Tensor, num_beams: int) -> Tensor:
     """Lets the hypotheses of a sentence attend to their own past, in a cache that they share.
 
-    A beam search keeps what each of its W places computed at each position where it was written,
-    and moves no keys and values when hypotheses change places; the history tells whose they are.
+    The W hypotheses of a sentence write their keys and values side by side, each into its own slot.
+    When hypotheses change slots, the keys and values stay where they were written, and the history
+    tells whose they are.
 
     Args:
-        history: int, (B * W, S). For each hypothesis, the W of a sentence adjacent: the place that
-            it, or the one it comes from, had at each position; -1 where it has not been yet.
-        num_beams: int. Number of places, W.
+        history: int, (B * W, S). For each hypothesis, the W of a sentence adjacent: the slot that
+            it, or the one it comes from, had at each position; -1 for positions to come.
+        num_beams: int. Number of slots, W.
 
     Returns:
-        bool, (B, W, S, W). True where hypothesis w may attend to what place w' wrote at position s.
+        bool, (B, W, S, W). True where hypothesis w may attend to what slot w' wrote at position s.
 
     Example:
     >>> beam_mask(keras.ops.array([[1, 0, -1], [1, 1, -1]]), 2)[0, 0].numpy().astype(int).tolist()

@@ -116,8 +116,8 @@ def _check_translator(translator: Translator) -> None:
         )
     if isinstance(translator.decoding, RandomSampling):
         raise ValueError(
-            "`translator` must not sample: what is drawn for a line depends on its place in a "
-            "server's batch, so no client could rely on it and nothing could be verified. "
+            "`translator` must not sample: the result for a line would depend on its position in a "
+            "server's batch, and could not be verified. "
             f"Received: {translator.decoding!r}. Use BeamSearch or GreedySearch."
         )
 

@@ -29,7 +29,7 @@ def check_model_directory(directory: Path) -> None:
         raise ValueError(f"{rule}. Received: {directory}, which is a file.")
     if (directory / "saved_model.pb").exists() or is_version_name(directory.resolve().name):
         raise ValueError(
-            f"{rule}. Received: {directory}, which is named or filled as a version. "
+            f"{rule}. Received: {directory}, which looks like a version directory. "
             f"Did you mean {directory.resolve().parent}?"
         )
 

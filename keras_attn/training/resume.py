@@ -80,10 +80,10 @@ def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
     for split, fingerprint in fingerprints.items():
         if before.get(split) != fingerprint:
             raise ValueError(
-                f"`data` must be what the run was started on, to resume it: the {split} pairs are "
-                f"others now. Received: {fingerprint[:12]}, started on "
-                f"{str(before.get(split))[:12]}. Bring the files back, or accept the change by "
-                "`--accept-changed-data`: the batches to come are then those of the new pairs"
+                f"`data` must be what the run was started on, to resume it: the {split} pairs have "
+                f"changed. Received: {fingerprint[:12]}, started on "
+                f"{str(before.get(split))[:12]}. Restore the files, or accept the change with "
+                "`--accept-changed-data`: the next batches are then made of the new pairs"
             )
 
 
@@ -101,7 +101,7 @@ def restore(session: TrainingSession) -> None:
         latest = session.index.latest
         try:
             if not latest.is_whole():
-                raise ValueError("its checksum is another than when it was written")
+                raise ValueError("its checksum has changed since it was written")
             session.state = read_checkpoint(session.model, latest.path)
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Text to text: the only place where model, text and search meet."""
+"""Text to text: model, tokenizers and search together."""
 
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.translator.translator import Translator

@@ -12,38 +12,38 @@ from keras_attn.data import line_batches, pad_rows
 from keras_attn.decoding import SearchResult
 from keras_attn.system.processor import num_cores
 
-# Each worker holds the caches of a batch and the matrices that the search lays out.
-MOST_WORKERS = 8
+# Each thread holds the caches of a batch and the matrices that the search lays out.
+MOST_THREADS = 8
 
 
 class BatchSearch:
     """Runs a search function over sources of any number and length.
 
-    Each worker is a thread with a batch of its own: what one batch computes on one core (sums, the
-    choice of tokens) goes on beside the products of another. Measured on 2 cores for 64 sentences,
-    two workers with 32 each against one with 64: 1.2 times as fast for the tiny model, as fast for
-    base. A GPU does one search at a time.
+    Each thread has its own batch: what one batch computes on one core (sums, the choice of tokens)
+    runs beside the products of another. Measured on 2 cores for 64 sentences, two threads with 32
+    each against one with 64: 1.2 times as fast for the tiny model, as fast for base. A GPU does one
+    search at a time.
 
     Args:
         search: function. (B, S) source ids, 0 = padding, -> `SearchResult`.
-        num_workers: int. Batches searched at a time. Defaults to the number of cores, at most 8,
+        num_threads: int. Batches searched at a time. Defaults to the number of cores, at most 8,
             and to one where there is a GPU.
     """
 
     def __init__(
-        self, search: Callable[[tf.Tensor], SearchResult], num_workers: int | None = None
+        self, search: Callable[[tf.Tensor], SearchResult], num_threads: int | None = None
     ) -> None:
         ids = tf.TensorSpec([None, None], tf.int32)
         self._plain = tf.function(search, input_signature=[ids], autograph=False)
         self._compiled = tf.function(search, jit_compile=True, autograph=False)
         self._programs: dict[tuple[int, int], Callable[..., SearchResult]] = {}
-        self.num_workers = num_workers or default_num_workers()
+        self.num_threads = num_threads or default_num_threads()
 
     def _program(self, shape: tuple[int, int]) -> Callable[..., SearchResult]:
         """The search compiled for a shape.
 
-        It is asked for, not called into being: TensorFlow warns of a function that meets many
-        shapes, and looks for the right one at every call.
+        A `tf.function` that is called with many shapes warns of it, and searches all of them at
+        every call. So the program of each shape is kept here.
         """
         if shape not in self._programs:
             spec = tf.TensorSpec(shape, tf.int32)
@@ -70,7 +70,7 @@ class BatchSearch:
             The numbers of the sources of a batch, and the result for them as NumPy arrays.
         """
         lengths = [0 if len(ids) == 1 else len(ids) for ids in sources]
-        # The longest come first, so that no worker is left alone with one at the end.
+        # The longest come first, so that no thread is left alone with one at the end.
         batches = list(line_batches(lengths, batch_tokens, longest))[::-1]
 
         def search(batch: tuple[list[int], tuple[int, int]]) -> SearchResult:
@@ -81,20 +81,20 @@ class BatchSearch:
             result = (self._program((rows, length)) if compiled else self._plain)(token_ids)
             return SearchResult(*(part.numpy()[: len(members)] for part in result))
 
-        if len(batches) < 2 or self.num_workers < 2:
+        if len(batches) < 2 or self.num_threads < 2:
             results = map(search, batches)
             yield from ((batch[0], result) for batch, result in zip(batches, results, strict=True))
             return
-        pool = ThreadPoolExecutor(self.num_workers)
+        pool = ThreadPoolExecutor(self.num_threads)
         try:
             futures = deque((batch[0], pool.submit(search, batch)) for batch in batches)
-            while futures:  # a result that has been given is not kept
+            while futures:  # a result is not kept once it is yielded
                 members, future = futures.popleft()
                 yield members, future.result()
-        finally:  # also where the caller stops, or is interrupted
+        finally:  # also if the caller stops, or is interrupted
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def default_num_workers() -> int:
+def default_num_threads() -> int:
     """One for each core, at most 8; one where there is a GPU."""
-    return 1 if tf.config.list_physical_devices("GPU") else min(MOST_WORKERS, num_cores())
+    return 1 if tf.config.list_physical_devices("GPU") else min(MOST_THREADS, num_cores())

@@ -37,19 +37,19 @@ def read_hypotheses(
     flat = tf.constant(result.token_ids.reshape(-1, length))  # (B, N, T) -> (B * N, T)
     texts = detokenize(flat).numpy().reshape(batch_size, num_hypotheses)
 
-    def read(row: int, place: int) -> Hypothesis:
-        ids = result.token_ids[row, place]  # (T,)
+    def read(row: int, rank: int) -> Hypothesis:
+        ids = result.token_ids[row, rank]  # (T,)
         end = int(np.argmax(ids == tokenizer.end_token_id))
         return Hypothesis(
-            text=texts[row, place].decode("utf-8"),
+            text=texts[row, rank].decode("utf-8"),
             tokens=tuple(tokenizer.pieces(ids[:end].tolist())),
-            log_probability=float(result.log_probabilities[row, place]),
-            score=float(result.scores[row, place]),
-            truncated=bool(result.truncated[row, place]),
+            log_probability=float(result.log_probabilities[row, rank]),
+            score=float(result.scores[row, rank]),
+            truncated=bool(result.truncated[row, rank]),
         )
 
     is_used = result.token_ids[:, :, 0] != 0  # (B, N)
     return [
-        [read(row, place) for place in np.flatnonzero(is_used[row]).tolist()]
+        [read(row, rank) for rank in np.flatnonzero(is_used[row]).tolist()]
         for row in range(batch_size)
     ]

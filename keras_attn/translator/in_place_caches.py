@@ -16,9 +16,9 @@ State = dict[str, Any]
 def in_place_caches(state: State) -> Iterator[State]:
     """Gives a state whose "carried" caches a search may overwrite; trace the search inside `with`.
 
-    For the graph of any number of rows, which runs without XLA (a server's, and that of few lines).
-    There TensorFlow copies a whole cache to change one position of it: with 64 sentences and 4
-    beams of the base model 12 caches of 16 MB at each step, which took half of the time. A state of
+    For graphs of any number of rows, which run without XLA: on a server, and for few lines. There
+    TensorFlow copies a whole cache to change one position of it. With 64 sentences and 4 beams of
+    the base model that is 12 caches of 16 MB at each step, which took half of the time. A state of
     known size is compiled, or run eagerly, and stays as it is.
 
     Writing in place is right because these caches go from step to step and nowhere else: what reads
@@ -34,8 +34,7 @@ def in_place_caches(state: State) -> Iterator[State]:
     if not caches or caches[0].shape[0] is not None:
         yield state
         return
-    # TensorFlow makes one tensor of equal ones, such as caches of zeros: each gets a buffer of its
-    # own.
+    # TensorFlow merges equal tensors, such as caches of zeros. Each cache needs its own buffer.
     carried = tf.nest.map_structure(lambda cache: tf.raw_ops.DeepCopy(x=cache), state["carried"])
     with positions_written_by(_InPlaceWriter(caches)):
         yield {**state, "carried": carried}

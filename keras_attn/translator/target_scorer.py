@@ -37,8 +37,8 @@ class TargetScorer:
             batch_tokens: int. Tokens of the longer side, padding included, of a batch at most.
 
         Returns:
-            list of float: natural logarithms. A source with the end token alone has the empty
-            target for certain: 0.0, and -inf for any other.
+            list of float: natural logarithms. For a source with only the end token, the empty
+            target is certain: 0.0. Any other target has -inf.
         """
         scores = [0.0 if len(ids) == 1 else float("-inf") for ids in targets]
         lengths = [

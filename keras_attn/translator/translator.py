@@ -1,4 +1,4 @@
-"""Text to text: the only place where model, text and search meet; what is saved and served."""
+"""Text to text: model, tokenizers and search together, as they are saved and served."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LINES_WORTH_COMPILING = 128
 class Translator(tf.Module):
     """Translates lines of text with a model, its tokenizers and a search strategy.
 
-    `translate` reads as the whole story: tokens, encoder and caches, search, text. The graph that
-    is served (`translate_tensor`) is the same path.
+    `translate_tensor` is the whole path in a graph: tokens, encoder and caches, search, text. It is
+    what an exported model runs. `translate` takes the same path for lines of any number and length.
 
     Args:
         model: `Seq2SeqModel`.
@@ -253,7 +253,7 @@ class Translator(tf.Module):
         )
         longest = self.model.max_sequence_length
         batches = self._batch_search.run(sources, self.batch_tokens, longest, compiled)
-        with contextlib.closing(batches):  # an error here ends the searches that go on beside it
+        with contextlib.closing(batches):  # an error here also ends the searches in other threads
             for members, result in batches:
                 read = read_hypotheses(result, self.target_tokenizer, self._detokenize)
                 for i, hypotheses, ids in zip(members, read, result.token_ids, strict=True):
@@ -278,7 +278,7 @@ class Translator(tf.Module):
 
         Returns:
             list of float: natural logarithm of the probability of each target, end token included.
-            An empty source has the empty target for certain: 0.0, and -inf for any other.
+            For an empty source, the empty target is certain: 0.0. Any other target has -inf.
 
         Raises:
             ValueError: if there are not as many targets as sources.
@@ -296,8 +296,8 @@ class Translator(tf.Module):
         longest = max((len(ids) for ids in target_ids), default=0)
         if longest > self._limit_length(longest):
             raise ValueError(
-                f"`targets` must have at most {self._limit_length(longest)} tokens, the positions "
-                f"that the model has. Received: a target of {longest} tokens. Split it."
+                f"`targets` must have at most {self._limit_length(longest)} tokens, the number of "
+                f"positions of the model. Received: a target of {longest} tokens. Split it."
             )
         scores = self._scorer.score(source_ids, target_ids, self.batch_tokens)
         self.report = TranslationReport(
@@ -323,8 +323,8 @@ class Translator(tf.Module):
     ) -> Translation:
         if not best_first:
             raise ValueError(
-                "The model gives no probabilities: its logits are NaN. Received: "
-                f"{source[:60]!r}. Take an earlier checkpoint."
+                "The logits of the model are NaN, so it cannot translate. Received: "
+                f"{source[:60]!r}. Use an earlier checkpoint."
             )
         source_tokens = tuple(self.source_tokenizer.pieces(source_ids))
         best, *rest = [
@@ -355,7 +355,7 @@ class Translator(tf.Module):
         """Writes model, tokenizers and settings to a directory, all or nothing.
 
         Args:
-            directory: path. A translator already there is replaced once the new one is complete.
+            directory: path. A translator that is there is replaced once the new one is complete.
 
         Raises:
             ValueError: if the directory exists and holds something else.

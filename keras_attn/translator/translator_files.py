@@ -25,10 +25,10 @@ def write_translator(
     target_tokenizer: Tokenizer,
     settings: dict[str, Any],
 ) -> None:
-    """Writes a translator beside its place and then moves it there.
+    """Writes a translator under a temporary name, and renames it when it is complete.
 
     Args:
-        directory: Path. Its place.
+        directory: Path. Where to.
         model: `Seq2SeqModel`.
         source_tokenizer, target_tokenizer: `Tokenizer`; one file if they are the same object.
         settings: JSON object. The other arguments of the `Translator`.

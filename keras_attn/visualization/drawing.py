@@ -128,7 +128,7 @@ def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) 
             )
     except OSError as error:
         raise ValueError(
-            "`output` must be a place where a file can be written. Received: "
+            "`output` must be a path that can be written. Received: "
             f"{os.fspath(output)!r} ({error.strerror})."
         ) from error
     return path

@@ -151,7 +151,7 @@ def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, begun
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[1:], lines[0]]))  # as many, as long: other pairs
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match="the train pairs are others now.*--accept-changed-data"):
+    with pytest.raises(ValueError, match="the train pairs have changed.*--accept-changed-data"):
         train(recipe, run, resume=True, progress=False)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     result = train(recipe, run, resume=True, progress=False, accept_changed_data=True)

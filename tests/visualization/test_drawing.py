@@ -33,7 +33,7 @@ def test_another_ending_is_refused_with_the_valid_ones(tmp_path: Path, name: str
 
 def test_a_place_that_takes_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(ValueError, match="`output` must be a place where a file can be written"):
+    with pytest.raises(ValueError, match="`output` must be a path that can be written"):
         plot_positions([[1.0, 0.0]], tmp_path / "file" / "map.png")
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ValueError, match="`output` must be a file. Received: the directory"):

@@ -91,8 +91,8 @@ class Workers:
         if different:
             which = f"this one, worker {self.index}, among them" if differs else "not this one"
             raise WorkerMismatchError(
-                f"`{what}` must be the same on all {self.count} workers. Received: another than "
-                f"the first worker's on {different:.0f} of them, {which}"
+                f"`{what}` must be the same on all {self.count} workers. Received: a different one "
+                f"from the first worker's on {different:.0f} of them, {which}"
             )
 
     def _sum(self, value: float) -> float:
