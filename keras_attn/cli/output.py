@@ -90,9 +90,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
     if target.exists() and not target.is_file():
         return  # a device or a pipe
     if any(target == Path(os.path.realpath(name)) for name in inputs):
-        raise ValueError(
-            f"`{option}` must not be a file that is read. Received: {path!r}."
-        )
+        raise ValueError(f"`{option}` must not be a file that is read. Received: {path!r}.")
     if not target.parent.is_dir():
         raise ValueError(
             f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "

@@ -1,4 +1,4 @@
-"""`model.fit` for a session: its stretches, its callbacks, and how it ends."""
+"""`model.fit` for a session: its epochs, its callbacks, and how it ends."""
 
 import math
 from collections.abc import Sequence

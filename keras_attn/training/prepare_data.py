@@ -67,7 +67,8 @@ def prepare_data(
 
 
 def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
-    """Says where BLEU will mean nothing; refuses to choose the best checkpoint by it unasked."""
+    """Reports where BLEU is meaningless; refuses to choose checkpoints by it without being told
+    to."""
     if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
         return
     settings = recipe.training

@@ -36,7 +36,7 @@ def prepare_session(
 ) -> TrainingSession:
     """Does all that can fail, cheapest first, and only then writes into the run directory.
 
-    Of several workers the chief writes, and shows what there is to show.
+    Of several workers, only the chief writes and shows reports.
 
     Args:
         recipe: Recipe, name, path, or None for the recipe of the run to be resumed.

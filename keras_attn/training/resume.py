@@ -1,4 +1,4 @@
-"""What it takes to go on with a run: its recipe, its data, the last checkpoint that is whole."""
+"""Resuming a run: its recipe, its data, and the last checkpoint that is whole."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ from keras_attn.training.training_session import TrainingSession
 
 _FIXED_SECTIONS = ("tokenizer", "model")
 _FIXED_FIELDS = (
-    # Where the pairs lie and what the files are called may change: their fingerprint guards them.
+    # The paths and names of the files may change: the fingerprint guards the pairs themselves.
     ("data", "max_source_tokens"),
     ("data", "max_target_tokens"),
     # The seed draws the phrasebook and the order of batches; the policy shapes the optimizer.
@@ -67,7 +67,7 @@ def _fixed_fields(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 
 def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
-    """Refuses other pairs than the run was started on.
+    """Raises ValueError unless the pairs are those that the run was started on.
 
     Args:
         run: RunDirectory. What is to be resumed.
@@ -88,7 +88,7 @@ def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
 
 
 def restore(session: TrainingSession) -> None:
-    """Loads the last checkpoint that is whole; damaged ones are set aside, and that is said.
+    """Loads the last checkpoint that is whole. Damaged ones are set aside and reported.
 
     Args:
         session: TrainingSession. Its model, index, steps and state are those of the checkpoint

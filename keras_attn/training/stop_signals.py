@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, noted during an update and obeyed after it."""
+"""SIGINT and SIGTERM: noted during an update, and obeyed after it."""
 
 import signal
 import threading
@@ -46,7 +46,7 @@ class StopSignals:
         return self
 
     def install(self) -> None:
-        """Takes the signals; once more after a strategy of several workers took SIGTERM."""
+        """Installs the handlers; again, after a strategy of several workers has taken SIGTERM."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:

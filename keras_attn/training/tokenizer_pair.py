@@ -16,7 +16,7 @@ from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerPair:
-    """A tokenizer for each side; one and the same object where the vocabulary is shared.
+    """A tokenizer for each side; the same object twice if the vocabulary is shared.
 
     Args:
         source: Tokenizer. Of the source text.

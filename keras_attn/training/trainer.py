@@ -68,11 +68,11 @@ def train(
 
     Everything that can fail is tried before the first update. The model is trained by `model.fit`
     inside the strategy's scope; a Keras epoch is the stretch between two validations. Checkpoints
-    hold all that the training depends on, and a run that was interrupted or killed continues from
-    the last one to the very weights that it would have had (bit for bit on one CPU).
+    hold everything that the training depends on. A run that was interrupted or killed continues
+    from the last one, and ends with the same weights (bit for bit on one CPU).
 
-    Under a strategy of several workers every one of them calls this with the same arguments; they
-    share the run directory, where the first one, the chief, writes.
+    Under a strategy of several workers, each of them calls this with the same arguments. They share
+    the run directory, and the first one, the chief, writes.
 
     Args:
         recipe: Recipe, name of one, or path of a `.toml` file. None to resume with the recipe that

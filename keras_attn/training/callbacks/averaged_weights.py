@@ -8,8 +8,8 @@ import keras
 class AveragedWeights(keras.callbacks.Callback):
     """Swaps the averages that `GuardedAdam` keeps into the model for every validation.
 
-    They stay from its beginning to `on_epoch_end`: this comes after the callbacks that translate,
-    and before the one that saves.
+    They stay from its beginning to `on_epoch_end`. Put it after the callbacks that translate, and
+    before the one that saves.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class CheckpointWriter(keras.callbacks.Callback):
 
     Args:
         index: CheckpointIndex. Where they go and how many are kept.
-        steps: StepCounter. Where the run is.
+        steps: StepCounter. The updates so far.
         workers: Workers or None. Those that train together; None: this process alone.
         every_minutes: float or None. Save after so many minutes without a checkpoint, too.
     """
@@ -70,7 +70,7 @@ class CheckpointWriter(keras.callbacks.Callback):
         Raises:
             CheckpointError: if it could not be written.
         """
-        # After a validation the metrics start anew, so that nothing of them need be kept.
+        # After a validation the metrics start again from 0, so their sums need not be kept.
         state = training_state(self.model, with_metrics_so_far and not metrics)
         if self._workers.is_chief:
             step = self._steps.step

@@ -13,8 +13,8 @@ from keras_attn.training.replicas.workers import Workers
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` validations in a row without a new best.
 
-    What came before is read from the history, so that a run that was interrupted stops where it
-    would have stopped. It stands behind the `HistoryWriter`.
+    It reads earlier validations from the history. So a run that was interrupted stops at the same
+    step as one that was not. Put it after the `HistoryWriter`.
 
     Args:
         history: path. `history.jsonl`.
@@ -44,7 +44,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     @property
     def reached(self) -> bool:
-        """Whether the last `patience` validations all were no better than one before them."""
+        """Whether none of the last `patience` validations was better than those before."""
         values = [self._sign * line[self._monitor] for line in read_validations(self._history)]
         if len(values) <= self._patience:
             return False

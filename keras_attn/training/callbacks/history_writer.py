@@ -16,14 +16,14 @@ from keras_attn.training.replicas.workers import Workers
 class HistoryWriter(keras.callbacks.Callback):
     """Appends a JSON object a validation, and in between one every few updates.
 
-    That of a validation has the step, all metrics, learning rate, speed and seconds. The others
-    have the step, the learning rate, and in `recent_loss` the mean training loss since the line
-    before; `loss_sum` and `loss_rows`, the sum and the number of rows since the last validation,
-    let a resumed run go on with the very same numbers.
+    The object of a validation has the step, all metrics, learning rate, speed and seconds. The
+    others have the step, the learning rate, and in `recent_loss` the mean training loss since the
+    previous line. Their `loss_sum` and `loss_rows`, the sum and the number of rows since the last
+    validation, let a resumed run continue with the same numbers.
 
     A run that is resumed from step n keeps the lines up to n and drops later ones, which belong to
-    updates that are made again. It comes before the checkpoint is written, so that no checkpoint is
-    without its line.
+    updates that are made again. Put it before the `CheckpointWriter`, so that every checkpoint has
+    its line.
 
     Args:
         path: path. The file, one JSON object a line.
@@ -62,7 +62,7 @@ class HistoryWriter(keras.callbacks.Callback):
             drop_records_after(self._path, self._steps.step)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Takes up the sums where the last line left them, if it is one of this stretch."""
+        """Continues from the sums of the last line, if it is later than the last validation."""
         every = self._log_every_steps
         if every is None:
             return

@@ -89,7 +89,7 @@ class ProgressDisplay(keras.callbacks.Callback):
             self._show(text)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Prints what the validation gave."""
+        """Prints the metrics of the validation."""
         values = [
             f"{words} {logs[name]:.4g}"
             for name, words in _METRIC_WORDS.items()
@@ -98,11 +98,11 @@ class ProgressDisplay(keras.callbacks.Callback):
         self._show(f"step {self._steps.step:,}: {', '.join(values)}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away; Keras does not say when a training ends by an exception."""
+        """Removes the bar. Keras calls nothing when a training ends with an exception."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

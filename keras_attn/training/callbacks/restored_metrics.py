@@ -1,4 +1,4 @@
-"""Goes on with the metrics of a stretch that was interrupted."""
+"""Puts back the running metrics of a training that was interrupted."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from keras_attn.training.run.checkpoint_file import restore_metrics
 class RestoredMetrics(keras.callbacks.Callback):
     """Puts back the running metrics once, at the first beginning of an epoch.
 
-    Keras sets them to 0 there, and so the loss of a stretch that was interrupted would be that of
-    its end. It comes before the callbacks that read metrics.
+    Keras sets them to 0 there. Without this, the loss would be the mean of only the updates since
+    the interruption. Put it before the callbacks that read metrics.
 
     Args:
         state: dict of str to array. What `read_checkpoint` returned.

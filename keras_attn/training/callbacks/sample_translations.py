@@ -1,4 +1,4 @@
-"""Shows how a few sentences are translated as the training goes on."""
+"""Shows translations of a few sentences during the training."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -8,8 +8,8 @@ import keras
 class StepCounter(keras.callbacks.Callback):
     """Counts updates from the step at which this session starts.
 
-    It comes first in the list of callbacks; the others read `step`. (The optimizer's own count
-    leaves out updates that loss scaling skipped, and so does not say where the data stream is.)
+    Put it first in the list of callbacks; the others read `step`. (The optimizer's own count leaves
+    out updates that loss scaling skipped, and so does not say where the data stream is.)
 
     Args:
         step: int. Updates made in earlier sessions.
@@ -30,5 +30,5 @@ class StepCounter(keras.callbacks.Callback):
         self._step_before_epoch = self.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Advances: `batch` is the place of the last batch run in this epoch, from 0."""
+        """Advances: `batch` is the index of the last batch in this epoch, from 0."""
         self.step = self._step_before_epoch + batch + 1

@@ -16,7 +16,7 @@ class NonFiniteLossError(ValueError):
         loss: float. The loss.
         are_weights_good: bool. Whether the update was withheld, so that the weights are those
             before it.
-        batch: str. Where the batch stands in the data, if that is known.
+        batch: str. Which batch of the data it was, if that is known.
 
     Example:
 

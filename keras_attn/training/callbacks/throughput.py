@@ -1,4 +1,4 @@
-"""How many target tokens a training reads in a second, compilation stated apart."""
+"""Target tokens per second of a training, with and without compilation."""
 
 import statistics
 import time
@@ -37,7 +37,7 @@ class Throughput(keras.callbacks.Callback):
         self._calls: list[tuple[float, float]] = []  # seconds, target tokens
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Follows the metric, which Keras resets here; a resumed run may have put it back."""
+        """Reads the metric again: Keras has reset it, or a resumed run has restored it."""
         self._tokens_before = self._count()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:

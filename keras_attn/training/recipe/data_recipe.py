@@ -70,7 +70,7 @@ class DataRecipe(RecipeSection):
             self._check_split(split, getattr(self, split))
 
     def with_absolute_paths(self) -> Self:
-        """The same places, named so that they are found from any working directory."""
+        """The same files, by absolute paths, which work from any working directory."""
         if self.kind == "phrasebook":
             return self
         if self.directory is not None:

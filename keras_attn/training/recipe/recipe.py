@@ -1,4 +1,4 @@
-"""A recipe: all that decides a training run, in one object and in one TOML file."""
+"""A recipe: everything that decides a training run, in one object and one TOML file."""
 
 import dataclasses
 import importlib.resources

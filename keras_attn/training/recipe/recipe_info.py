@@ -1,4 +1,4 @@
-"""What there is to know of a recipe before choosing it."""
+"""What to know about a recipe before choosing it."""
 
 import dataclasses
 

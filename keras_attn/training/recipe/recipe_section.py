@@ -1,4 +1,4 @@
-"""The common ground of a recipe's sections: fields with a type, a range and a description."""
+"""The base of a recipe's sections: fields with a type, a range and a description."""
 
 import dataclasses
 import types
@@ -17,7 +17,7 @@ def described(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """Makes a dataclass field that says what it means and what it may be.
+    """Makes a dataclass field with a description and its allowed values.
 
     Args:
         default: the default value; a dict is copied for every instance.

@@ -23,7 +23,7 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
             one). `"cpu"`: the CPU, even beside a GPU. `"mirrored"`: a copy of the model on every
             GPU, or, without GPUs, on every logical CPU. `"multi_worker"`: the same on every machine
             of the cluster that the environment variable `TF_CONFIG` describes. `"tpu"`: the TPU
-            cores that `TPU_NAME` or this machine has (its code has not met a TPU yet).
+            cores that `TPU_NAME` or this machine has (this has not been run on a TPU yet).
 
     Returns:
         A strategy; make and compile the model inside its `scope()`.

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 
 def sum_over_replicas(tensors: Any) -> Any:
-    """Adds up what each replica has; with one replica, or outside of replicas, nothing happens.
+    """Adds up the tensors of all replicas; with one replica, or outside of replicas, it does
+    nothing.
 
     Args:
         tensors: a tensor, or a nest of them. This replica's.

@@ -28,10 +28,10 @@ class WorkerLostError(RuntimeError):
 class Workers:
     """The processes of a strategy: one, unless it spans several (`MultiWorkerMirroredStrategy`).
 
-    Every decision on which the number of updates depends must be the same in all of them, or some
-    wait for ever for an update that the others do not make. So a decision that comes from a clock,
-    a signal or a translation is one process's, and the others are told. All must call these methods
-    at the same places; with one process they cost nothing.
+    Every decision that changes the number of updates must be the same in all of them. Otherwise
+    some wait forever for an update that the others do not make. So one process decides what depends
+    on a clock, a signal or a translation, and tells the others. All processes must call these
+    methods in the same order. With one process they cost nothing.
 
     Args:
         strategy: tf.distribute.Strategy or None. The strategy; None: this process is alone.
@@ -69,11 +69,11 @@ class Workers:
         return value if self.count == 1 else self._sum(float(value) if self.is_chief else 0.0)
 
     def wait(self) -> None:
-        """Goes on when all processes are here."""
+        """Waits for all processes."""
         self.any(False)
 
     def check_same(self, what: str, digest: str) -> None:
-        """Raises in every process if one has another digest than the chief.
+        """Raises in every process if the digest of one differs from the chief's.
 
         Args:
             what: str. What the digest is of, for the message.

@@ -34,8 +34,8 @@ def average_checkpoints(
         output: path or None. The `.weights.h5` file to write; by default
             `checkpoints/average.weights.h5` of the run, or `average.weights.h5` beside the last
             path.
-        best: int or None. In place of the last of a run, how many with the best metric to take.
-        steps: sequence of int or None. In place of the last of a run, the updates to take.
+        best: int or None. How many checkpoints with the best metric to take, instead of the last.
+        steps: sequence of int or None. The updates whose checkpoints to take, instead of the last.
 
     Returns:
         Path. The file written; `model.load_weights` reads it.
@@ -136,7 +136,7 @@ def _check_count(argument: str, count: int, available: int, run: object) -> None
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every weight of a file by its place in it, the optimizer's state left out."""
+    """Every weight of a file by its path in the file, without the optimizer's state."""
     arrays: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -189,7 +189,8 @@ def _check_alike(
 
 
 def _write_like(model_file: Path, arrays: dict[str, np.ndarray], output: Path) -> None:
-    """Copies a weights file without its optimizer, then puts the given arrays in their places."""
+    """Copies a weights file without its optimizer, then replaces the weights by the given
+    arrays."""
     with h5py.File(model_file, "r") as source, h5py.File(output, "w") as target:
         for key, value in source.attrs.items():
             target.attrs[key] = value

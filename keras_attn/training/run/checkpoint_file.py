@@ -1,4 +1,4 @@
-"""One checkpoint on disk: all that a training needs to go on as if it had never stopped."""
+"""One checkpoint on disk: everything that a training needs to continue exactly."""
 
 import io
 import zlib
@@ -31,7 +31,7 @@ class CheckpointError(OSError):
 
 
 def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, np.ndarray]:
-    """Takes what `model.save_weights` leaves out: seeds of dropout, and the metrics so far.
+    """Reads what `model.save_weights` leaves out: the seeds of dropout, and the metrics so far.
 
     Under a strategy of several machines every one of them must call this: metrics are added up.
 
@@ -49,7 +49,7 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
 
 
 def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
-    """Gives the metrics the sums that they had; Keras sets them to 0 when an epoch begins.
+    """Puts back the sums of the metrics; Keras sets them to 0 when an epoch begins.
 
     Args:
         model: keras.Model. Compiled and built.
@@ -67,8 +67,8 @@ def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.nda
 def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
     """Writes weights, optimizer and state: under another name, synced, then renamed.
 
-    The file is put together in memory, which takes its size there for that time: HDF5 can end the
-    process when a disk fills while it writes.
+    The file is first made in memory, and takes its size there for that time. HDF5 can end the
+    process if the disk fills while it writes.
 
     Args:
         model: keras.Model. Compiled and built.
@@ -131,7 +131,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
 
 
 def checksum(path: Path) -> int:
-    """The CRC-32 of a file, which tells damage from what was written.
+    """The CRC-32 of a file, to detect damage.
 
     Args:
         path: Path. The file.

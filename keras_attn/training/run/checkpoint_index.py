@@ -43,11 +43,11 @@ class Checkpoint:
 class CheckpointIndex:
     """Reads and writes `checkpoints.json` beside the weights files, and deletes what is not kept.
 
-    Kept are the last `keep` checkpoints that were validated and the best, and of those saved
-    between two validations the last, until there is a later one of any kind. The new file is there
-    before the index names it, and an old file goes only after the index has let go of it, so that a
-    crash in between leaves a run that can be resumed. Where the index is lost or damaged, the files
-    themselves are the list, with nothing known of their metrics.
+    It keeps the last `keep` checkpoints that were validated, and the best. Of those saved between
+    two validations it keeps the last, until there is any later one. A new file is written before
+    the index names it, and an old file is deleted after the index no longer names it. So a crash in
+    between leaves a run that can be resumed. If the index is lost or damaged, the files themselves
+    are the list, without metrics.
 
     Args:
         directory: Path. The directory of the checkpoints; made when the first is added.

@@ -7,7 +7,7 @@ from keras_attn.translator import Translator
 
 
 def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Translator:
-    """Puts other weights into the translator of a run, `RUN/translator`, replaced whole or not.
+    """Puts other weights into the translator of a run, `RUN/translator`; all or nothing.
 
     Args:
         run_directory: path. A run whose training has ended.

@@ -1,4 +1,4 @@
-"""The directory of a training run: what lies where in it, and whether a training may use it."""
+"""The directory of a training run: the paths in it, and whether a training may use it."""
 
 import json
 import os
@@ -116,7 +116,7 @@ class RunDirectory:
         return information
 
     def write_information(self, status: str, **values: Any) -> None:
-        """Writes `run.json`, keeping what it held and is not given anew.
+        """Writes `run.json`; entries that are not given stay as they were.
 
         Args:
             status: str. `running`, `finished`, `interrupted` or `failed`.

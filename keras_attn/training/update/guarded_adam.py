@@ -1,4 +1,4 @@
-"""Adam that a gradient which is not a number cannot spoil (Section 5.3)."""
+"""Adam that leaves out updates whose gradient is not finite (Section 5.3)."""
 
 import warnings
 from typing import Any
@@ -10,7 +10,7 @@ from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 
 _LARGEST_LOSS_SCALE = 2.0**15
 _STEPS_TO_RAISE_THE_SCALE = 2000
-# What Keras' optimizers do beside the update itself: here in another way, or not at all.
+# Options of Keras' optimizers that this class does in its own way, or not at all.
 _REFUSED = ("use_ema", "weight_decay", "loss_scale_factor", "gradient_accumulation_steps")
 
 
@@ -22,19 +22,21 @@ class GuardedAdam(keras.optimizers.Adam):
       of the gradient of the global batch, as on one device; Keras clips each replica's own.
     - An update whose gradient has a NaN or an infinity is withheld: it changes no weight, no moment
       and no count of iterations. `withheld_updates` counts them, and the end of `fit` warns if
-      there were any. With `withhold_later_updates` all that follow are withheld as well, so that
-      whoever looks after a while finds the weights as they were before; `train` does so, and stops.
+      there were any. With `withhold_later_updates` all later updates are withheld too. So a check
+      that comes some updates later still finds the weights before the bad one; `train` uses this,
+      and stops.
     - With `ema_decay` it keeps the moving average of every weight (Polyak and Juditsky, 1992):
 
           decay   = min(ema_decay, t / (t + 9))             t: updates made before
           average = decay * average + (1 - decay) * weight
 
-      The ratio keeps the random weights of the start out of it. `swap_averages` puts the averages
-      into the model, and takes them out again. (Keras' `use_ema` replaces the weights whenever a
-      `fit` ends, and then the next `fit` goes on from the averages.)
-    - With `scales_loss` the loss is multiplied before it is differentiated, for float16: by as much
-      as the gradients bear. A withheld update halves the factor and is no error; 2,000 good ones
-      double it. (`keras.optimizers.LossScaleOptimizer` looks at one replica's gradients alone.)
+      The ratio keeps the random initial weights out of the average. `swap_averages` puts the
+      averages into the model, and takes them out again. (Keras' `use_ema` replaces the weights
+      whenever a `fit` ends, and then the next `fit` goes on from the averages.)
+    - With `scales_loss` the loss is multiplied before it is differentiated, for float16, by the
+      largest factor that the gradients allow. A withheld update halves the factor and is no error;
+      2,000 good ones double it. (`keras.optimizers.LossScaleOptimizer` looks only at one replica's
+      gradients.)
 
     Args:
         learning_rate: float or schedule.
@@ -146,7 +148,7 @@ class GuardedAdam(keras.optimizers.Adam):
         )
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars  # Keras' place for it; `apply` has done so
+        return grads_and_vars  # Keras clips here; `apply` has done so
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one weight, its moments and its average."""

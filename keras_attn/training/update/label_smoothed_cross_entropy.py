@@ -22,7 +22,7 @@ _tokens_of_the_batch: ContextVar[tf.Tensor | None] = ContextVar("tokens_of_the_b
 def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
     """Lets `LabelSmoothedCrossEntropy` divide by a number of tokens that it cannot see.
 
-    For whoever computes the loss of a batch in parts: the parts' losses then add up to its loss.
+    It is for computing the loss of a batch in parts: the losses of the parts then add up to it.
 
     Args:
         token_count: float scalar. The sum of the weights of the global batch's target tokens.
@@ -52,9 +52,9 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
 
     which equals the cross entropy with the dense distribution `(1 - e) * onehot(y) + e / V` without
     ever making that (B, T, V) tensor. Padding (label `pad_token_id`, or any below 0, such as -100)
-    counts nothing, neither above nor below the line; weights multiply both. Computed in float32
-    whatever the dtype policy. A label beyond the vocabulary is an error in eager mode and in a
-    plain graph on a CPU; under XLA, which cannot raise one, loss and gradient are NaN.
+    counts neither in the sum nor in the number; weights multiply both. Computed in float32 whatever
+    the dtype policy. A label beyond the vocabulary is an error in eager mode and in a plain graph
+    on a CPU; under XLA, which cannot raise one, loss and gradient are NaN.
 
     Under `tf.distribute` the number of tokens is that of the *global* batch (one all-reduce of a
     scalar). Keras adds up the gradients of the replicas and this loss is not scaled down by their
@@ -101,8 +101,8 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> tf.Tensor:
         """Computes the mean loss of the real tokens of the global batch.
 
-        Keras' own `Loss.__call__` turns labels into floats and divides by the size of the tensor,
-        padding and all; hence this one in its stead.
+        Keras' own `Loss.__call__` turns labels into floats, and divides by the size of the tensor,
+        padding included. This method replaces it.
 
         Args:
             y_true: integer tensor (B, T). The labels.

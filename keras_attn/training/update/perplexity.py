@@ -1,4 +1,4 @@
-"""Perplexity per target token, without smoothing: what the paper's Table 3 calls PPL."""
+"""Perplexity per target token, without smoothing: PPL in the paper's Table 3."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Perplexity(keras.metrics.Metric):
 
     The likelihood is that of the true token, unsmoothed, so that runs with and without label
     smoothing compare. It is per token of the model's own vocabulary (per subword, as the paper's),
-    and exact over a corpus: all tokens' sum divided by all tokens' number, not a mean of means.
+    and exact over a corpus: the sum over all tokens divided by their number, not a mean of means.
 
     `token_count` holds the weight, in target tokens, that was seen since the last reset.
 

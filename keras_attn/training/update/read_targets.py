@@ -13,9 +13,9 @@ def read_targets(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Checks and casts what Keras hands to a loss or a metric.
 
-    A label that marks padding, or is below 0 (often -100), counts nothing, whatever its logits. One
-    beyond the vocabulary is a mistake: it raises an error where values can be seen, and where they
-    cannot, its weight is NaN, and so are the loss and its gradient.
+    A label that marks padding, or is below 0 (often -100), counts nothing, whatever its logits. A
+    label beyond the vocabulary is a mistake. It raises an error where values can be seen. Elsewhere
+    its weight is NaN, and so are the loss and its gradient.
 
     Args:
         y_true: int (B, T). The labels. Floats without fractions will do.

@@ -1,4 +1,4 @@
-"""How much each target token counts in a loss or a metric: padding nothing, else its weight."""
+"""How much each target token counts in a loss or a metric."""
 
 import tensorflow as tf
 

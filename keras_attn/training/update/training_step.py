@@ -16,7 +16,7 @@ Batch = Any  # (inputs, labels, sample_weight)
 
 
 class TrainingStep:
-    """Takes the place of Keras' `train_step`: gradients of a batch, in parts and compiled by XLA.
+    """Replaces Keras' `train_step`: gradients of a batch, in parts and compiled by XLA.
 
         gradient = sum over parts p of the gradient of loss(p)
         loss(p)  = sum of the losses of the tokens of p / number of tokens of the global batch
@@ -63,8 +63,8 @@ class TrainingStep:
     def build(self, data: Batch) -> None:
         """Makes the state of loss, metrics and optimizer, which goes through the loop as values.
 
-        Keras makes the metrics' when it meets the first batch, and so does `__call__`. Whoever
-        restores them before calls this.
+        Keras makes it at the first batch, and so does `__call__`. Call this to restore metrics
+        before.
 
         Args:
             data: tuple of inputs, labels and weights, as in training. Only shapes and dtypes count.
@@ -91,7 +91,8 @@ class TrainingStep:
     def _move_seeds(
         self, state: list[keras.Variable], values: list[tf.Tensor], direction: int
     ) -> list[tf.Tensor]:
-        """Seeds of this replica's own (1), so that each drops something else, and back (-1).
+        """Moves the seeds to those of this replica (1), so that each drops other elements, or back
+        (-1).
 
         Between two updates the seeds are the same on all, as variables must be.
         """
