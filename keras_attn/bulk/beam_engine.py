@@ -1,4 +1,4 @@
-"""The guarded import of Apache Beam: the rest of the room takes from here what it uses of it."""
+"""The guarded import of Apache Beam, for the other modules of this package."""
 
 try:
     import apache_beam as beam

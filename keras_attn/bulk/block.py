@@ -1,4 +1,4 @@
-"""Some lines of an input file that stand together: what one worker reads at once."""
+"""A block: adjacent lines of an input file, which one worker reads at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Block(NamedTuple):
         first_byte: int. Where it begins in the file, in bytes.
         num_bytes: int. How long it is there.
         first_line: int. Number of its first line in the file, counted from 1.
-        position: int. Lines that stand before it in all files together.
+        position: int. Number of lines before it, in all files together.
         num_lines: int. Lines in it.
         joins: bool. Whether a last line without a line feed gets one, because the line after it
             comes from another file and may go to the same shard.
@@ -43,7 +43,7 @@ class Block(NamedTuple):
             list of `Line`, `num_lines` of them.
 
         Raises:
-            ValueError: if the file is another than it was when the block was cut.
+            ValueError: if the file has changed since the block was cut.
         """
         with open_file(self.path) as stream:
             stream.seek(self.first_byte)
@@ -63,7 +63,7 @@ class Block(NamedTuple):
 def cut_blocks(
     stream: BinaryIO, lines_per_block: int, name: str
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Cuts a file into blocks, and sees on the way that it is UTF-8.
+    """Cuts a file into blocks, and checks that it is UTF-8.
 
     Args:
         stream: binary stream, at its start.

@@ -1,4 +1,4 @@
-"""What a bulk translation has written."""
+"""The report of a bulk translation."""
 
 from __future__ import annotations
 

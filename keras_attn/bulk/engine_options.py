@@ -11,9 +11,9 @@ from keras_attn.system.did_you_mean import did_you_mean
 def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
     """Reads options.
 
-    Beam passes over an option that it does not know, because a distant engine may know it. On this
-    machine nobody does: there it is refused, lest a slip in `--runner` makes this machine do the
-    work of many.
+    Beam ignores an option that it does not know, because a remote engine may know it. If the
+    pipeline runs on this machine, such an option is refused: otherwise a typing error in `--runner`
+    would leave all the work to this machine.
 
     Args:
         options: sequence of str, such as `["--runner=FlinkRunner", "--parallelism=4"]`; or Beam's
@@ -41,7 +41,7 @@ def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
     if options and not options[0].startswith("--"):
         raise ValueError(f"`options` must begin with two dashes. Received: {options[0]!r}.")
     try:
-        # A list, also if it is empty: given nothing, Beam reads the command line of this process.
+        # Always a list: without one, Beam reads the command line of this process.
         parsed = PipelineOptions(list(options))
         given = parsed.get_all_options(retain_unknown_options=True)
     except SystemExit as stop:  # argparse has printed what is wrong

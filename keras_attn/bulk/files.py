@@ -16,13 +16,13 @@ def is_local(path: str) -> bool:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """A path that means the same in every process, whatever directory that one works in."""
+    """The absolute path, which is valid in any working directory."""
     path = os.fspath(path)
     return os.path.abspath(path) if is_local(path) else path
 
 
 def open_file(path: str) -> Any:
-    """Opens a file as it is; Beam would decompress what is named like an archive."""
+    """Opens a file as it is; Beam would decompress a file whose name ends like an archive's."""
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
@@ -77,7 +77,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def delete_directory(directory: str) -> None:
-    """Deletes a directory of files if it can; what cannot be deleted costs no one a result."""
+    """Deletes a directory of files if it can; a failure is no error."""
     with contextlib.suppress(BeamIOError, OSError):
         (result,) = FileSystems.match([FileSystems.join(directory, "*")])
         FileSystems.delete([metadata.path for metadata in result.metadata_list])

@@ -1,4 +1,4 @@
-"""How a translation is written down."""
+"""The format of an output line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras_attn.bulk.block import Block
 
 @dataclasses.dataclass(frozen=True)
 class LineFormat:
-    """What stands before a translation, each followed by a tab.
+    """The fields before a translation, each followed by a tab.
 
     Args:
         scores: bool. The score, as `keras-attn translate --scores` writes it.
@@ -24,20 +24,20 @@ class LineFormat:
     scores: bool = False
     line_ids: bool = False
 
-    def write(self, block: Block, place: int, score: float, text: str, end: bytes) -> bytes:
+    def write(self, block: Block, index: int, score: float, text: str, end: bytes) -> bytes:
         """Writes a line.
 
         Args:
-            block: `Block`. Where it stood.
-            place: int. Which line of the block it is, counted from 0.
+            block: `Block`. The block of the line.
+            index: int. Index of the line in the block, from 0.
             score: float.
             text: str. The translation, on one line.
-            end: bytes. What stood at the end of the line.
+            end: bytes. The line end.
 
         Returns:
             bytes.
         """
-        before = f"{block.name}\t{block.first_line + place}\t" if self.line_ids else ""
+        before = f"{block.name}\t{block.first_line + index}\t" if self.line_ids else ""
         if self.scores:
             before += f"{score:.6f}\t"
         return f"{before}{text}".encode() + end

@@ -14,7 +14,7 @@ from keras_attn.bulk.plan import pieces
 from keras_attn.bulk.shard import Shard
 from keras_attn.lines import LineCounts
 
-# Place in the block, counted from 0; end, source, translation, score, whether it is truncated.
+# Index in the block, from 0; line end, source, translation, score, whether it is truncated.
 TranslatedLine = tuple[int, bytes, str, str, float, bool]
 
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
     Args:
         shard: int. Number of the shard.
-        position: int. Lines that stand before it in all files together.
+        position: int. Number of lines before it, in all files together.
         counts: `LineCounts`. Of its lines.
         path: str. The file.
     """
@@ -60,18 +60,18 @@ def write_parts(
         BulkError: if a line is missing, or there twice.
     """
     ordered = sorted(lines, key=lambda line: line[0])
-    places = [line[0] for line in ordered]
-    if places != list(range(block.num_lines)):
+    indices = [line[0] for line in ordered]
+    if indices != list(range(block.num_lines)):
         raise BulkError(
-            f"Every line of a block must come once. Received: {len(places)} lines, "
-            f"{len(set(places))} different ones, for the {block.num_lines} of {block.name} from "
+            f"Every line of a block must come once. Received: {len(indices)} lines, "
+            f"{len(set(indices))} different ones, for the {block.num_lines} of {block.name} from "
             f"line {block.first_line} on."
         )
     for shard, start, end in pieces(block, shards):
         counts = LineCounts()
         path = f"{directory}/part-{shard:05d}-{block.number:09d}-{uuid.uuid4().hex}"
         with create_file(path) as file:
-            for place, line_end, source, translation, score, is_truncated in ordered[start:end]:
+            for index, line_end, source, translation, score, is_truncated in ordered[start:end]:
                 text = counts.take(source, translation, is_truncated)
-                file.write(line_format.write(block, place, score, text, line_end))
+                file.write(line_format.write(block, index, score, text, line_end))
         yield Part(shard, block.position + start, counts, path)

@@ -21,11 +21,11 @@ _METRICS = "keras_attn"
 
 
 class TranslateBlocks(beam.PTransform):
-    """From the blocks of a plan to its published shards.
+    """Translates the blocks of a plan, and publishes its shards.
 
     Blocks are spread over the workers, and their lines translated in whatever batches a worker
-    makes of those it got. The lines of a block come together again by its number, are sorted and
-    written; what goes on from there is names of files.
+    makes of those it got. The lines of a block are grouped again by its number, sorted and written.
+    After that, only file names are passed on.
 
     Args:
         blocks_path: str. What `Plan.write_blocks` wrote.
@@ -99,14 +99,14 @@ class TranslateBlocks(beam.PTransform):
 
 
 def _read_lines(block: Block) -> Iterator[tuple[tuple[int, int, bytes], str]]:
-    for place, line in enumerate(block.read()):
-        yield (block.number, place, line.end), line.text
+    for index, line in enumerate(block.read()):
+        yield (block.number, index, line.end), line.text
 
 
 def _by_block(key: tuple[int, int, bytes], translation: Translation) -> tuple[int, Any]:
-    number, place, end = key
+    number, index, end = key
     content = (translation.source, translation.text, translation.score, translation.truncated)
-    return number, (place, end, *content)
+    return number, (index, end, *content)
 
 
 def _numbered(block: Block) -> tuple[int, Block]:

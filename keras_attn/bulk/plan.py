@@ -1,4 +1,4 @@
-"""What is to be done: the input in blocks, the output in shards; both in the order of the lines."""
+"""The plan: the input in blocks and the output in shards, both in the order of the lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_attn.bulk.block import Block, cut_blocks
 from keras_attn.bulk.files import absolute, create_file, open_file
 from keras_attn.bulk.shard import Shard
 
-# Files are read through at the start; with several at a time a distant file system keeps up.
+# Files are read through at the start. Several at a time make up for a slow remote file system.
 _FILES_AT_A_TIME = 8
 
 
@@ -52,8 +52,8 @@ class Plan:
                 joins = num_shards is not None and number + 1 < len(names)
                 file, start = (absolute(name), name), position
                 for first_byte, num_bytes, first_line, num_lines in cuts:
-                    place = (first_byte, num_bytes, first_line, position, num_lines)
-                    blocks.append(Block(len(blocks), *file, *place, joins))
+                    extent = (first_byte, num_bytes, first_line, position, num_lines)
+                    blocks.append(Block(len(blocks), *file, *extent, joins))
                     position += num_lines
                 shards.append(Shard(number, start, position - start))
         if num_shards is not None:
@@ -65,7 +65,7 @@ class Plan:
         return cls(tuple(blocks), tuple(shards))
 
     def write_blocks(self, path: str) -> None:
-        """Writes the blocks to a file; in the pipeline itself they would burst what engines take.
+        """Writes the blocks to a file; inside the pipeline they would exceed the limits of engines.
 
         Args:
             path: str. The file.
@@ -107,7 +107,7 @@ def pieces(block: Block, shards: Sequence[Shard]) -> Iterator[tuple[int, int, in
     >>> list(pieces(block, shards))
     [(0, 0, 2), (2, 2, 6)]
     """
-    # Of shards that begin at one place all but the last are empty.
+    # Of shards that begin at the same position, all but the last are empty.
     number = bisect.bisect_right(shards, block.position, key=lambda shard: shard.position) - 1
     start = 0
     while start < block.num_lines:

@@ -1,4 +1,4 @@
-"""A stretch of the output that is one file in the end."""
+"""A shard: adjacent lines of the output, which become one file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Shard(NamedTuple):
 
     Args:
         number: int. Its number, counted from 0.
-        position: int. Lines that stand before it in all files together.
+        position: int. Number of lines before it, in all files together.
         num_lines: int.
     """
 

@@ -1,4 +1,4 @@
-"""A shard that is written whole, and has its final name or waits for it."""
+"""The file of a shard, and its final name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def merge_parts(shard: Shard, parts: Iterable[Part], directory: str) -> ShardFil
 
 
 def _check_parts(shard: Shard, ordered: Sequence[Part]) -> None:
-    """Sees that each part begins where the one before it ends, and the last ends the shard."""
+    """Checks that each part begins where the previous one ends, and that the last ends the
+    shard."""
     position = shard.position
     for part in ordered:
         if part.position != position:
@@ -91,13 +92,12 @@ def publish(files: Sequence[ShardFile], names: Sequence[str]) -> None:
 
 
 def give_name(path: str, name: str) -> None:
-    """Gives a file its final name; nothing happens if an earlier attempt of the run has given it.
+    """Gives a file its final name; nothing happens if an earlier attempt has done so. A file that
+    has the name is of this run, because there was none at the start.
 
-    Whoever has the name got it from this run: none had it at the start.
-
-    Args:
-        path: str. The file.
-        name: str. Its final name, on the same file system.
+        Args:
+            path: str. The file.
+            name: str. Its final name, on the same file system.
     """
     if FileSystems.exists(name):
         return

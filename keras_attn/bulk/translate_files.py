@@ -37,17 +37,17 @@ def translate_files(
     """Translates files of lines, as `Translator.translate` does, on any engine that Beam runs on.
 
     The output is shards, `PREFIX-00003-of-00008`: one a file, with a line for each of its lines and
-    the same line ends; or `num_shards` of them, each a stretch of the lines of all files. Either
-    way they are, one after the other, the translations of all lines in their order. They appear
-    when all are written. `PREFIX.report.json` follows as the last, with the counts.
+    the same line ends; or `num_shards` of them, each a stretch of the lines of all files. In both
+    cases, the shards one after the other are the translations of all lines, in order. They appear
+    when all are written. `PREFIX.report.json`, with the counts, appears last.
 
-    Every line is there once: what a failed attempt wrote is never read, a shard is put together
-    only if the parts of it are all of its lines once, and final names are given at the end. An
-    engine may therefore try again whatever it likes.
+    Every line is there exactly once. The output of a failed attempt is never read. A shard is made
+    only if its parts have each of its lines once, and final names are given at the end. So an
+    engine may retry any step.
 
-    A block of 1,000 lines is the unit of work and of order: blocks are read, translated and written
-    in any order by any worker, and the lines are sorted inside a block only. How many lines a run
-    has limits no worker's memory.
+    A block of 1,000 lines is the unit of work. Any worker reads, translates and writes blocks in
+    any order, and lines are sorted only inside a block. So the memory of a worker does not limit
+    the number of lines.
 
     Workers need this package, and the files; where the output is on a file system such as `gs://`,
     a translator on this machine is enough, because a copy of it goes there.
@@ -120,7 +120,7 @@ def translate_files(
 
 
 def _run(pipeline: Any) -> None:
-    """Runs a pipeline to its end; whatever goes wrong there becomes one line."""
+    """Runs a pipeline to its end; any error there becomes one line."""
     try:
         result = pipeline.run()
         state = result.wait_until_finish() or result.state

@@ -16,7 +16,7 @@ from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator import Translation, Translator
 
 BATCH_LINES = 2000
-# A search takes all cores by itself; a second one beside it would only take memory.
+# One search uses all cores. A second one beside it would only use memory.
 _ONE_AT_A_TIME = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""An argument parser whose errors are one line and name the nearest thing that exists."""
+"""An argument parser whose errors are one line and suggest the nearest valid name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Subparsers = Any  # argparse keeps the class of its groups of commands to itself
 class CommandParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` for `keras-attn` and its commands.
 
-    It departs from argparse in this: an error is one line without the usage, an unknown command or
-    option is answered with the nearest, and an option is never abbreviated, so that a new one
-    cannot change what an old script means.
+    It differs from argparse in three ways. An error is one line without the usage. An unknown
+    command or option is answered with the nearest one. An option cannot be abbreviated, so that a
+    new option never changes the meaning of an old script.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,7 +44,7 @@ class CommandParser(argparse.ArgumentParser):
         return found
 
     def pass_on(self, name: str) -> None:
-        """Takes what stands after `--` as it is, for another program.
+        """Passes on everything after `--`, for another program.
 
         Args:
             name: str. The attribute of the parsed arguments that gets it, a list of str.
@@ -52,7 +52,7 @@ class CommandParser(argparse.ArgumentParser):
         self._passed_on = name
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses what stands before `--`, where what stands after it is passed on."""
+        """Parses the arguments before `--`, if those after it are passed on."""
         if self._passed_on is None:
             return super().parse_known_args(args, namespace)
         given = list(sys.argv[1:] if args is None else args)
@@ -82,7 +82,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class CommandFailure(Exception):
-    """The work failed, as a verification does: one line for the user, exit status 1."""
+    """The work failed, although the input was good: one line for the user, exit status 1."""
 
 
 def did_you_mean(name: str, valid_names: Iterable[str]) -> str:

@@ -155,7 +155,7 @@ def _check(recipe: Recipe) -> None:
 
 
 def _show_translations(translator: Translator, console: Console) -> str:
-    """Prints held-out sentences beside their translations; returns one to look at closer."""
+    """Prints held-out sentences with their translations; returns one for the attention map."""
     from keras_attn.data import phrasebook
 
     corpus = phrasebook("test").take(SHOWN_SENTENCES)
@@ -179,7 +179,7 @@ def _draw(translator: Translator, sentence: str, output: Path, console: Console)
 
 
 def _export(translator: Translator, directory: str, console: Console) -> tuple[Path | None, bool]:
-    """Exports the next version and verifies it once more in its place."""
+    """Exports the next version, and verifies it once more under its final path."""
     from keras_attn.serving import ExportError, export_saved_model, verify_saved_model
 
     say(console, "exporting and verifying a SavedModel")
@@ -197,7 +197,7 @@ def _export(translator: Translator, directory: str, console: Console) -> tuple[P
 def _say_what_is_next(
     output: Path, version: Path, sentence: str, has_pictures: bool, console: Console
 ) -> None:
-    """Prints commands that work as they stand: typed here, with what was just made."""
+    """Prints commands that work as printed, with the files that were just made."""
     keras_attn, echo = program(), f"echo {shlex.quote(sentence)} |"
     run, picture = shlex.quote(str(output)), shlex.quote(str(output / "history.png"))
     say(console, "now try:")

@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bleu_tokenizer_of_run(location: str) -> str | None:
-    """What the recipe says of the run that a model is of; None for a model without a run."""
+    """BLEU's tokenizer by the recipe of the model's run; None for a model without a run."""
     path = Path(location)
     run = next((one for one in (path, path.parent) if (one / "run.json").is_file()), None)
     if run is None or not (run / "recipe.toml").is_file():

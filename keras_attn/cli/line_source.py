@@ -47,7 +47,7 @@ def _open_standard_input() -> contextlib.AbstractContextManager[BinaryIO]:
         raise ValueError(
             "`--input` must name a file, because standard input is closed. Received: no file."
         )
-    if sys.stdin.isatty():  # looking at the beginning would wait for somebody to type
+    if sys.stdin.isatty():  # reading ahead would wait for somebody to type
         return contextlib.nullcontext(sys.stdin.buffer)
     return decompressed(sys.stdin.buffer)
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from keras_attn.system.processor import num_cores
 
-_SECONDS_TO_END = 90.0  # what the others take to notice that one is gone, and to say so
+_SECONDS_TO_END = 90.0  # for the others to notice that one is gone, and to report it
 _POLL_SECONDS = 0.2
 _LAST_LINES = 5
 
@@ -25,9 +25,9 @@ _LAST_LINES = 5
 def run_local_workers(command: Sequence[str], count: int) -> int:
     """Runs a command in several processes that `TF_CONFIG` makes the workers of one cluster.
 
-    The first writes to this process's standard output and error; of the others one hears the last
-    lines if one fails. The cores are shared out among them. SIGTERM is passed on to all; Ctrl-C
-    reaches them from the terminal.
+    The first writes to this process's standard output and error. Of the others, the last lines are
+    shown if one fails. They share the cores. SIGTERM is passed on to all; Ctrl-C reaches them from
+    the terminal.
 
     Args:
         command: sequence of str. The command line of each.
@@ -124,7 +124,7 @@ def _passing_on(number: int, processes: list[subprocess.Popen[bytes]]) -> Iterat
 
 
 def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
-    """Waits for all; when one has failed, for the others so long as they need to say so."""
+    """Waits for all; after a failure, only as long as the others need to report it."""
     failed_at: float | None = None
     first_failure = 0
     while any(process.poll() is None for process in processes):

@@ -103,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _finish(name: str, status: int, error: Exception | None = None) -> int:
-    """Writes what is left to write, tells what went wrong, and gives the exit status."""
+    """Flushes standard output, reports an error, and returns the exit status."""
     failure = streams.flush_output()
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
@@ -121,7 +121,7 @@ def _finish(name: str, status: int, error: Exception | None = None) -> int:
 
 @contextlib.contextmanager
 def _tidy_warnings(name: str) -> Iterator[None]:
-    """Shows our warnings as one line, and Keras', which are for programmers, not at all."""
+    """Shows our warnings as one line. Keras' warnings are for programmers, and are hidden."""
 
     def show(message: Warning | str, *details: Any, **options: Any) -> None:
         _complain(name, f"warning: {message}", 0)

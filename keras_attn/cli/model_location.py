@@ -17,7 +17,7 @@ TRANSLATOR_HELP = "run directory or saved translator"
 
 
 class LineTranslator(Protocol):
-    """What every kind of model offers to commands that translate lines."""
+    """The methods that commands need of every kind of model."""
 
     def translate(self, texts: list[str]) -> list[str]:
         """Translates lines, keeping their order."""
@@ -85,7 +85,7 @@ def find_translator(location: str) -> Path:
         Path.
 
     Raises:
-        ValueError: if there is none; what stands there instead is said.
+        ValueError: if there is none; the message says what is there instead.
     """
     path = _existing_directory(location)
     if (path / "translator.json").is_file():
@@ -132,7 +132,7 @@ def _existing_directory(location: str) -> Path:
 
 
 def _check_run(path: Path) -> None:
-    """Refuses a run of another format; a translator without `run.json` beside it is a good one."""
+    """Raises ValueError for a run of another format. A translator needs no `run.json` beside it."""
     information = path / "run.json"
     if not information.is_file():
         return

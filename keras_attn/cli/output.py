@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs, rich text for people, files that are whole or absent."""
+"""Output of commands: JSON for programs, rich text for people, files that are written whole."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_console(stderr: bool = False) -> Console:
 
 
 class _Console(Console):
-    """rich's console without its own way out of a program whose reader has left."""
+    """rich's console, which does not end the program when the reader of a pipe has left."""
 
     def on_broken_pipe(self) -> None:
         """Lets the error pass; rich would end the program with status 1."""
@@ -106,7 +106,7 @@ def open_output(path: str | None) -> Iterator[BinaryIO]:
 
     Args:
         path: str or None. The file; None and "-" are standard output. A device or a pipe is written
-            as it is; a file is written beside its place and then takes it.
+            directly. A file is written under a temporary name, and renamed.
 
     Yields:
         binary stream.
@@ -125,7 +125,7 @@ def open_output(path: str | None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _named_if_full(path: str) -> Iterator[None]:
-    """Gives the error of a disk that takes no more the name of the file."""
+    """Adds the name of the file to the error of a full disk."""
     try:
         yield
     except OSError as error:

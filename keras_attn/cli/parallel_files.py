@@ -1,4 +1,4 @@
-"""Files whose lines belong together: read whole, and as long as each other."""
+"""Files whose lines belong together: they must have the same number of lines."""
 
 from __future__ import annotations
 

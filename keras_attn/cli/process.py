@@ -1,4 +1,4 @@
-"""The process a command runs in: quiet libraries, and a heap that is kept during training."""
+"""The process of a command: quiet libraries, and a heap that is kept during training."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def prepare_environment() -> None:
 def load_tensorflow() -> None:
     """Imports TensorFlow and lets it look for devices, and hides what it prints each time.
 
-    Its libraries say it before they read the log level. Who asks for everything, by
-    `TF_CPP_MIN_LOG_LEVEL=0` or 1, gets it; and if the import fails nothing is held back.
+    Its libraries print that before they read the log level. With `TF_CPP_MIN_LOG_LEVEL=0` or 1
+    everything is shown; and so it is if the import fails.
     """
     if "tensorflow" in sys.modules:
         return
@@ -85,7 +85,7 @@ def _held_back_stderr() -> Iterator[None]:
 
 
 def keep_the_heap() -> None:
-    """Starts this program once more with a heap that is kept, where that is possible and wanted."""
+    """Restarts this program with a heap that is kept, if that is possible and wanted."""
     if should_start_again(os.environ):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -95,7 +95,7 @@ def keep_the_heap() -> None:
 
 
 def should_start_again(environment: Mapping[str, str]) -> bool:
-    """Whether the process is ours to replace, would gain by it, and nobody said otherwise.
+    """Whether restarting is possible, useful, and not switched off.
 
     Args:
         environment: mapping. The environment variables.

@@ -1,4 +1,4 @@
-"""The standard streams of a command: none of them may cost a user finished work."""
+"""The standard streams of a command. None of them may cost a user finished work."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _open_null_device() -> TextIO:
 
 
 def _fill_closed_descriptors() -> None:
-    """Opens the null device in the place of each standard stream that is closed."""
+    """Opens the null device for each standard stream that is closed."""
     for number, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
         if stream is not None or _is_open(number):
             continue

@@ -97,12 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if os.environ.get(_IS_WORKER, "0") != "0":
         return 0  # the first worker says what there is to say
-    console, place = make_console(), shlex.quote(str(result.run))
+    console, run = make_console(), shlex.quote(str(result.run))
     test = result.report.get("test")
     if test is not None:
         say(console, f"test BLEU {test['bleu']:.1f}, chrF {test['chrf']:.1f}")
     say(console, f"run: {result.run} ({result.steps:,} steps, {result.seconds:,.0f} s)")
-    say(console, f"next: {program()} translate {place}")
+    say(console, f"next: {program()} translate {run}")
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-# More candidate lengths than this gain next to nothing, and the plan takes their square.
+# More candidate lengths gain almost nothing, and the cost of the plan grows with their square.
 _MAX_CANDIDATES = 256
 
 

@@ -14,9 +14,9 @@ _REPLACEMENT = "\ufffd".encode()
 class ByteTokenizer(Tokenizer):
     """Takes each byte b of the UTF-8 text as the token b + 4, so the vocabulary has 260 tokens.
 
-    It needs no training, knows every text, and changes none of it; the sequences are long in
-    return: one token a letter in English, two or three a letter in other scripts. An unknown token
-    becomes U+FFFD.
+    It needs no training, covers every text, and never changes it. In return the sequences are long:
+    one token a letter in English, two or three a letter in other scripts. An unknown token becomes
+    U+FFFD.
 
     Example:
 

@@ -7,7 +7,7 @@ from keras_attn.lines import check_texts
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be read: a file is missing, its bytes are no text, its sides differ.
+    """A corpus cannot be read: a file is missing or is not text, or the two sides do not match.
 
     It is a `ValueError`, so code that catches those needs to know nothing of this package. Its
     message is one line that names the file, the line where there is one, and what to do about it.
@@ -84,7 +84,7 @@ class Corpus:
     def take(self, num_pairs: int) -> "Corpus":
         """The first `num_pairs` pairs, or all where there are fewer.
 
-        The notes stay behind: they speak of the whole corpus.
+        The notes are left out, because they describe the whole corpus.
 
         Args:
             num_pairs: int. How many pairs to take; zero or more.
@@ -111,7 +111,7 @@ def group_references(corpus: Corpus) -> tuple[list[str], list[list[str | None]]]
     """Gathers the translations of each distinct source, for scores with several references.
 
     A test set may hold one source line several times, each time with another translation. Then
-    every distinct source is to be translated once, and compared with all its references.
+    every distinct source should be translated once, and compared with all its references.
 
     Args:
         corpus: `Corpus`. The pairs; the same source may occur in several.

@@ -1,12 +1,12 @@
-"""What deserves a look in the pairs of a corpus."""
+"""Notes on the odd pairs of a corpus."""
 
 from collections.abc import Sequence
 
 
 def describe_segments(sources: Sequence[str], targets: Sequence[str]) -> tuple[str, ...]:
-    """What deserves a look in these pairs: empty sides, blanks at the ends, line breaks inside.
+    """Notes on odd pairs: empty sides, blanks at the ends, line breaks inside.
 
-    A carriage return inside a segment is often the end of a line that one side's tool did not see.
+    A carriage return inside a segment is often a line end that the tool for one side missed.
 
     Args:
         sources: sequence of str. The source segments.

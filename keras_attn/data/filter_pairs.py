@@ -68,7 +68,7 @@ def filter_pairs(
 
 
 def _is_empty(texts: Sequence[str], sequences: TokenSequences) -> np.ndarray:
-    # A text of blanks is empty even where it has tokens; a text of odd characters may have none.
+    # A text of blanks is empty, even if it has tokens. A text of odd characters may have no tokens.
     blank = [not text or text.isspace() for text in texts]
     return np.array(blank, dtype=bool) | (sequences.lengths <= 1)
 

@@ -1,4 +1,4 @@
-"""What became of the pairs of a corpus on their way into training."""
+"""How many pairs of a corpus were kept for training, and why others were not."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ class FilterReport:
         ]
         parts = [f"{count:,} {reason}" for count, reason in reasons if count]
         share = 100.0 * self.kept / self.pairs_read if self.pairs_read else 0.0
-        # Rounding must not claim that all were kept, or none, where that is not so.
+        # Rounding must not turn "nearly all" into 100%, or "nearly none" into 0%.
         if self.left_out:
             share = min(share, 99.99)
         if self.kept:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_attn.data.tokenizer import Tokenizer
 
 SHORTEST_TOKENS = 16
-# Rows of a batch: XLA compiles a program for each that is met, and one row costs one row.
+# Numbers of rows: XLA compiles a program for each that occurs. A single row has its own.
 ROW_COUNTS = (1, 4, 16, 32)
 
 
@@ -22,9 +22,9 @@ def line_batches(
 ) -> Iterator[tuple[list[int], tuple[int, int]]]:
     """Groups lines of like length into batches.
 
-    Training picks its shapes to fit one corpus (`choose_shapes`). Translation meets any input, so
-    its lengths are powers of two, with a few numbers of rows each: whatever comes, XLA compiles
-    no more shapes than these, each once.
+    Training chooses shapes that fit one corpus (`choose_shapes`). Translation must take any input,
+    so its lengths are powers of two, each with a few numbers of rows. XLA compiles no other shapes,
+    and each of them once.
 
     Args:
         lengths: sequence of int. Tokens of each line; lines of length 0 are left out.

@@ -1,6 +1,6 @@
 """Loads a translation corpus from TensorFlow Datasets.
 
-Its functions import TensorFlow Datasets when they run: that takes 0.1 s, for its users alone.
+Its functions import TensorFlow Datasets when they run, which takes 0.1 s.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: Any, download: bool):
         try:
             builder.download_and_prepare()
         except NotImplementedError:
-            # A folder data set reads the user's files where they are: it has nothing to prepare.
+            # A folder data set reads the user's files directly: there is nothing to prepare.
             pass
         except ModuleNotFoundError as error:
             raise CorpusError(

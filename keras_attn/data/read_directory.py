@@ -13,7 +13,7 @@ def read_directory(
 ) -> Corpus:
     """Reads `directory/split.source_language` and `directory/split.target_language`.
 
-    Most parallel corpora lie about like this: `train.en`, `train.de`, `test.en`, `test.de`.
+    Most parallel corpora are laid out like this: `train.en`, `train.de`, `test.en`, `test.de`.
 
     Args:
         directory: path. The directory with the files.

@@ -18,7 +18,7 @@ def read_text_pair(
     """Reads two UTF-8 text files whose lines translate each other, line by line.
 
     A file may be compressed by gzip, xz or bzip2. Nothing is dropped or trimmed. `Corpus.notes`
-    counts what deserves a look, such as pairs with an empty side.
+    counts odd pairs, such as those with an empty side.
 
     Args:
         source_path: path. The file of the source language.

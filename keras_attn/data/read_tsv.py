@@ -18,9 +18,8 @@ def read_tsv(
 ) -> Corpus:
     r"""Reads two columns of a UTF-8 file of tab-separated values, one pair a line.
 
-    Quotation marks are text, as in every corpus of sentences: there is no quoting and no header.
-    Further columns are ignored; `Corpus.notes` counts the lines that have another number of columns
-    than the first.
+    Quotation marks are ordinary text: there is no quoting, and no header. Other columns are
+    ignored. `Corpus.notes` counts the lines whose number of columns differs from the first line's.
 
     Args:
         path: path. The file.
@@ -75,7 +74,7 @@ def read_tsv(
 
 
 def _describe_columns(rows: list[list[str]]) -> tuple[str, ...]:
-    """A sentence about lines that have another number of columns than the first, if there are."""
+    """A note on lines whose number of columns differs from the first line's, if there are any."""
     other = [number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])]
     if not other:
         return ()

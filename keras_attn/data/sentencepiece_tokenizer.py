@@ -16,10 +16,10 @@ from keras_attn.system.did_you_mean import nearest_or_first
 _MODEL_NAME = "sentencepiece.model"
 _MODEL_TYPES = ("bpe", "unigram")
 _NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
-# The trainer skips a whole text that holds one of these; in training alone they count as blanks.
+# The trainer skips any text that contains one of these. For training they are replaced by blanks.
 _RESERVED_IN_TRAINING = str.maketrans({"\u2585": " ", "\0": " "})
 _UNLIMITED_BYTES = 2**30  # the most that SentencePiece takes
-# The result of unigram training depends on the number of threads, so it is not the machine's.
+# The result of unigram training depends on the number of threads, so the number is fixed.
 _NUM_THREADS = 4
 
 
@@ -31,9 +31,8 @@ class SentencePieceTokenizer(Tokenizer):
     provided its special ids are 0 padding, 1 unknown, 2 start and 3 end.
 
     The model is run in the graph by `tensorflow_text.SentencepieceTokenizer`, always with all its
-    flags off: two operations on one model with different flags disturb each other. With byte
-    fallback, characters without a piece of their own are written as their bytes, so that no text is
-    unknown.
+    flags off: two operations on one model with different flags interfere. With byte fallback,
+    characters without a piece of their own are written as their bytes, so that no text is unknown.
 
     `detokenize(tokenize(text))` is the text as the model's normalization writes it: NFKC by
     default, with each run of blanks as one blank and none at the ends.
@@ -196,7 +195,7 @@ def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _explain_training_error(message: str, vocabulary_size: int) -> str:
-    """Says in terms of our arguments what SentencePiece's trainer complains of."""
+    """Rewords an error of SentencePiece's trainer in terms of our arguments."""
     too_high = re.search(r"Vocabulary size too high.*value <= (\d+)", message)
     if too_high:
         return (

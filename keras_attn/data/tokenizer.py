@@ -22,7 +22,7 @@ class Tokenizer(tf.Module, abc.ABC):
     """Turns text into token ids and token ids into text, with TensorFlow operations only.
 
     Four ids are the same for every tokenizer: 0 padding, 1 unknown, 2 start, 3 end. `tokenize`
-    never writes start or end tokens: whoever feeds a model adds them. A tokenizer is a `tf.Module`,
+    never adds start or end tokens; the code that feeds a model does. A tokenizer is a `tf.Module`,
     so that a SavedModel whose functions use one carries it along.
 
     A subclass sets `vocabulary_size` and gives `_tokenize_batch`, `_detokenize_batch`, `pieces`,
@@ -113,7 +113,7 @@ class Tokenizer(tf.Module, abc.ABC):
     def save(self, directory: str | os.PathLike) -> None:
         """Writes the tokenizer to a directory, which is made if it is missing.
 
-        Every file is written beside its place and then moved there, `tokenizer.json` last: it holds
+        Every file is written under a temporary name and renamed, `tokenizer.json` last: it holds
         the checksums of the others, so that `load_tokenizer` notices a directory that was half
         written.
 

@@ -197,10 +197,10 @@ class TrainingPipeline:
         share = rows // num_workers
         first = (number - tf.gather(self._first_batch, bucket)) * rows + worker_index * share
         # Places in the bucket, (rows,): those of its last batch may lie beyond its end.
-        place = first + tf.range(share)
-        is_real = place < tf.gather(self._pairs, bucket)
+        position = first + tf.range(share)
+        is_real = position < tf.gather(self._pairs, bucket)
         pair = tf.gather(
-            pair_order, tf.where(is_real, place, 0) + tf.gather(self._first_pair, bucket)
+            pair_order, tf.where(is_real, position, 0) + tf.gather(self._first_pair, bucket)
         )
         encoder_token_ids, _ = _padded(self._sources, pair, is_real, width)
         labels, is_label = _padded(self._targets, pair, is_real, width)

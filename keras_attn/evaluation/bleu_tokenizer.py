@@ -1,4 +1,4 @@
-"""sacreBLEU's tokenizers: which one splits a language into what BLEU counts."""
+"""sacreBLEU's tokenizers, and which one suits a language."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from sacrebleu.metrics import BLEU
 from keras_attn.system.did_you_mean import nearest_names
 
 BLEU_TOKENIZERS = tuple(BLEU.TOKENIZERS)
-# These take a sentence in Chinese for a word: BLEU is 0 even for a perfect translation.
+# These take a Chinese sentence for one word. BLEU is then near 0 even for good translations.
 SPLITS_AT_SPACES = ("13a", "intl", "none")
 
 # sacreBLEU's own choice where it knows the language, by ISO 639-1 and 639-3 codes. It has none for
@@ -33,7 +33,7 @@ _UNSPACED_SCRIPTS = (
 def default_bleu_tokenizer(target_language: str) -> str:
     """Chooses sacreBLEU's tokenizer by the language of the translations.
 
-    Chinese, Japanese and Korean have those that sacreBLEU itself takes for them. Thai, Lao, Khmer,
+    Chinese, Japanese and Korean have the ones that sacreBLEU itself chooses. Thai, Lao, Khmer,
     Burmese and Tibetan, which have no spaces between words either, are split into characters. All
     others have "13a", sacreBLEU's default.
 

@@ -244,9 +244,9 @@ def check_score_options(
 
 
 def _interval(result: Any, signature: str) -> dict[str, float]:
-    """Reads mean and half width from sacreBLEU's JSON, the one public place where they stand."""
+    """Reads mean and half width from sacreBLEU's JSON, which is the only public way."""
     record = json.loads(result.format(width=_PRECISE_DIGITS, is_json=True, signature=signature))
-    # sacreBLEU leaves them out when the mean is 0; scores are never negative, so all were 0.
+    # sacreBLEU leaves them out if the mean is 0. Scores are never negative, so all were 0.
     mean = float(record.get("confidence_mean", 0.0))
     half_width = float(record.get("confidence_var", 0.0))
     return {

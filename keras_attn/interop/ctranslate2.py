@@ -15,10 +15,10 @@ from keras_attn.translator import Translator
 
 # "bfloat16" would need PyTorch to be written.
 QUANTIZATIONS = (None, "int8", "int8_float32", "int8_float16", "int16", "float16")
-# CTranslate2 knows special tokens by one name in both vocabularies: these, its defaults, are
+# CTranslate2 has one name for a special token in both vocabularies. So its default names are
 # written for the ids 0 to 3, whatever the tokenizers call them.
 _SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
-# What CTranslate2 reads and writes at most, if nobody says otherwise: 1024 and 256 tokens.
+# CTranslate2's default limits: it reads at most 1024 tokens, and writes at most 256.
 _LEAST_POSITIONS = 1024
 
 
@@ -104,7 +104,7 @@ def _check_arguments(translator: Any, directory: Path, quantization: Any) -> Non
 
 
 def _vocabulary(tokenizer: Tokenizer, size: int) -> list[str]:
-    """The pieces by id; places that the model has and the tokenizer does not know get a name."""
+    """The pieces by id. Ids that the model has and the tokenizer has not get a name."""
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
     pieces[: len(_SPECIAL_PIECES)] = _SPECIAL_PIECES
     pieces += [f"<unused_{i}>" for i in range(len(pieces), size)]
@@ -118,7 +118,7 @@ def _vocabulary(tokenizer: Tokenizer, size: int) -> list[str]:
 
 
 def _save(spec: Any, directory: Path) -> None:
-    """Writes beside the place, and then moves there."""
+    """Writes under a temporary name, and then renames."""
     directory = directory.resolve()  # a link stays a link
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))

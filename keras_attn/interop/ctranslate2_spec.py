@@ -1,4 +1,4 @@
-"""Where CTranslate2 wants each weight of a Transformer, and which parts it does not know."""
+"""The weights of a Transformer, laid out for CTranslate2."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ctranslate2_spec(model: Seq2SeqModel, longest_tokens: int = 1024) -> Any:
     'TransformerSpec'
     """
     specs = _import_specs()
-    # A subclass may compute something else with the same weights, here and in every slot.
+    # A subclass, here or in any slot, may compute something else with the same weights.
     if type(model) is not Transformer:
         raise ValueError(f"`model` must be a Transformer. Received: {type(model).__name__}.")
     if not model.built:
@@ -84,7 +84,7 @@ def _import_specs() -> Any:
     return ctranslate2.specs
 
 
-# What the C++ engine would silently compute otherwise is refused
+# Parts that the C++ engine would silently compute in another way are refused
 
 
 def _check_is_not_quantized(layer: Any) -> None:

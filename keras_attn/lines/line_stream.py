@@ -1,4 +1,4 @@
-"""The lines of a stream of UTF-8, in chunks: the one place that knows what ends a line."""
+"""The lines of a stream of UTF-8, in chunks: nothing else decides what ends a line."""
 
 from __future__ import annotations
 
@@ -106,15 +106,15 @@ def _line(body: bytes, raw: bytes, number: int, offset: int, name: str) -> Line:
         )
     try:
         line = Line(text.decode("utf-8"), body[len(text) :])
-        place = text.find(b"\0")
-        if place < 0:
+        position = text.find(b"\0")
+        if position < 0:
             return line
     except UnicodeDecodeError as error:
-        place = error.start
-    place_in_raw = len(raw) - len(body) + place
+        position = error.start
+    position_in_raw = len(raw) - len(body) + position
     raise ValueError(
-        f"{name} must be UTF-8 text. Received: byte 0x{text[place]:02x} at line {number}, byte "
-        f"offset {offset + place_in_raw}. {_advice(raw, text, number)}."
+        f"{name} must be UTF-8 text. Received: byte 0x{text[position]:02x} at line {number}, byte "
+        f"offset {offset + position_in_raw}. {_advice(raw, text, number)}."
     )
 
 

@@ -61,7 +61,8 @@ class SavedModelTranslator:
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates lines; what the signature does not tell has its default, or is None.
+        """Translates lines; fields that the signature does not have keep their defaults, or are
+        None.
 
         Args:
             texts: sequence of str.

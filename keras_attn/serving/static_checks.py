@@ -1,4 +1,4 @@
-"""What can be told of a SavedModel without running it: its files, signature and operations."""
+"""Checks of a SavedModel without running it: its files, signature and operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keras_attn.serving.verification_report import VerificationCheck
 SIGNATURE_NAME = "serving_default"
 INPUTS = {"text": tf.string}
 OUTPUTS = {"translation": tf.string, "score": tf.float32}
-OPTIONAL_OUTPUTS = {"truncated": tf.bool}  # exports of earlier versions do not tell
+OPTIONAL_OUTPUTS = {"truncated": tf.bool}  # exports of earlier versions lack it
 
 # A server has no Python to run; and no request may write to its log or touch its files.
 DENIED_OPERATIONS = {
@@ -39,7 +39,7 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 def is_version_name(name: str) -> bool:
-    """Tells whether a server takes a directory of this name for a version.
+    """Whether a server takes a directory of this name for a version.
 
     Args:
         name: str.

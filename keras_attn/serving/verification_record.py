@@ -1,4 +1,4 @@
-"""What an export knows of itself: a JSON file beside the model, which servers ignore."""
+"""The record of an export: a JSON file beside the model, which servers ignore."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from keras_attn import decoding
 from keras_attn.translator import Translator
 from keras_attn.version import __version__
 
-# TF Serving reads nothing else but its own files in `assets.extra`.
+# In `assets.extra`, TF Serving reads only its own files.
 RECORD_PATH = "assets.extra/keras_attn.json"
 FORMAT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedTranslation:
-    """A line, and what the translator made of it when it was exported.
+    """A line, and its translation at the time of the export.
 
     Args:
         source: str.

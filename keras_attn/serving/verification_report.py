@@ -1,4 +1,4 @@
-"""What the verification of one SavedModel found."""
+"""The result of verifying one SavedModel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class VerificationCheck(NamedTuple):
-    """What one check of a SavedModel found.
+    """The result of one check of a SavedModel.
 
     Args:
         name: str. What was checked.

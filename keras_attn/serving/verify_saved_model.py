@@ -1,4 +1,4 @@
-"""The proof that a SavedModel is complete, servable, and says what the translator said."""
+"""Verifies that a SavedModel is complete, can be served, and translates as the translator did."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def verify_saved_model(version_directory: str | os.PathLike[str]) -> Verificatio
 
 
 def check_saved_model(directory: Path, published: bool) -> VerificationReport:
-    """Makes all checks of a directory; those that make no sense after a failure are left out.
+    """Makes all checks of a directory, except those that are pointless after a failure.
 
     Args:
         directory: Path. The version directory.

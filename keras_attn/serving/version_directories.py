@@ -36,7 +36,7 @@ def check_model_directory(directory: Path) -> None:
 
 @contextlib.contextmanager
 def temporary_version(directory: Path) -> Iterator[Path]:
-    """Makes a directory that no server takes for a version, and removes what is left of it.
+    """Makes a directory that no server takes for a version, and removes it afterwards.
 
     Args:
         directory: Path. The model's directory; made if it is missing, and removed again if then
@@ -60,7 +60,7 @@ def temporary_version(directory: Path) -> Iterator[Path]:
 def publish(temporary: Path, directory: Path) -> Path:
     """Gives a complete version its number, the next one, in one step.
 
-    Of two exports at the same time, one finds its number taken and takes the next.
+    If two exports run at the same time, one finds its number taken and uses the next.
 
     Args:
         temporary: Path. The complete version.

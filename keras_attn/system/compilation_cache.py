@@ -18,7 +18,7 @@ FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
 _READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
 LARGEST_CACHE_BYTES = 2 * 2**30
-# TensorFlow fails where it cannot write an entry, so below this much space it only reads.
+# TensorFlow fails if it cannot write an entry. So with less free space it only reads.
 SMALLEST_FREE_BYTES = 2**30
 SECONDS_OF_WRITING = 60  # no entry takes longer to write
 
@@ -30,7 +30,7 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
     directory below it for each TensorFlow version, kind of processor, number of cores and
     `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to nothing switches the cache off, and so does a directory
-    of one's own in `TF_XLA_FLAGS`. It may be deleted at any time; above 2 GiB the entries used
+    of your own in `TF_XLA_FLAGS`. It may be deleted at any time; above 2 GiB the entries used
     longest ago are.
 
     Args:

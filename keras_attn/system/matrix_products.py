@@ -1,4 +1,4 @@
-"""Which library XLA takes for products of matrices: the one that decodes quickly."""
+"""The library that XLA uses for matrix products: the one that decodes faster."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
 
 def use_eigen_products(environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Tells XLA to leave products to Eigen on processors with AVX2 alone; `import keras_attn` does.
+    """Tells XLA to use Eigen for products on processors without AVX-512; `import keras_attn` calls
+    it.
 
-    XLA's first choice there, YNNPACK, lays a matrix of weights out anew for every product, and
-    decoding multiplies few rows with each. Measured under XLA (base, 32 tokens, 2 cores): one
-    sentence with 4 beams 0.63 instead of 1.05 s, 64 sentences greedy 2.8 instead of 3.8 s; a
-    training step took as long either way. With AVX-512 it was no gain, so nothing is set there, nor
-    where `XLA_FLAGS` speaks of YNNPACK already, nor where JAX is installed, which reads the same
-    variable and ends the process if it does not know a flag.
+    XLA's default there, YNNPACK, repacks the matrix of weights for every product, and decoding
+    multiplies few rows with each. Measured under XLA (base, 32 tokens, 2 cores): one sentence with
+    4 beams 0.63 instead of 1.05 s, 64 sentences greedy 2.8 instead of 3.8 s; a training step took
+    as long either way. With AVX-512 it was no gain, so nothing is set there, nor where `XLA_FLAGS`
+    speaks of YNNPACK already, nor where JAX is installed, which reads the same variable and ends
+    the process if it does not know a flag.
 
     Args:
         environment: mapping. The environment variables, changed in place. XLA reads them when it

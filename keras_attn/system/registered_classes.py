@@ -1,4 +1,4 @@
-"""The classes that saved models name: Keras finds them as soon as `keras_attn` is imported."""
+"""The classes of saved models: Keras finds them once `keras_attn` is imported."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ REGISTERED_CLASSES = {
 class _RegisteredLater:
     """Stands in Keras' registry for a class whose module nobody has imported yet.
 
-    Whatever is asked of it, the module is imported, which registers the class itself in its place,
-    and the class is asked.
+    Any access imports the module, which registers the class itself, and is passed on to the class.
     """
 
     def __init__(self, module: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them."""
+"""Files that are written whole or not at all, even if the process is killed."""
 
 import contextlib
 import errno
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PARTIAL = ".partial."
-# What some file systems say, and directories that one may write in but not list.
+# Errors of some file systems, and of directories that may be written but not listed.
 _CANNOT_SYNC_A_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a name to write under; what is there takes its place at the end of the block.
+    """Gives a temporary path to write to; at the end of the block it replaces the file.
 
-    The new contents are on the disk before they take the name, and the name before this returns. A
-    block that fails leaves what was there before, and nothing beside it; a process that is killed
-    can leave a half-written file, which `remove_partial_files` finds.
+    The new contents are synced before the rename, and the directory after it. A block that fails
+    leaves the old file, and no temporary one. A process that is killed can leave a temporary file,
+    which `remove_partial_files` finds.
 
     Args:
         path: path. The file to be; its directory exists. A link is followed, and a file that is
@@ -60,7 +60,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_partial_files(directory: str | os.PathLike) -> None:
-    """Deletes what processes that were killed left half-written in a directory.
+    """Deletes the temporary files that killed processes left in a directory.
 
     Args:
         directory: path. Where no other process writes now.

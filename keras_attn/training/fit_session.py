@@ -178,7 +178,7 @@ class FitSession:
         return True
 
     def _located(self, error: NonFiniteLossError, are_weights_good: bool) -> NonFiniteLossError:
-        """The error with the place of its batch in the data."""
+        """The error, with the number of its batch in the data."""
         pipeline = self._session.data.train
         epoch, number = divmod(error.step - 1, pipeline.steps_per_epoch)
         inputs, _, _ = next(iter(pipeline.dataset_from(error.step - 1)))

@@ -189,7 +189,7 @@ class _Grid:
 
 
 def _best_columns(num_panels: int, width: float, height: float) -> int:
-    """The number of columns whose grid is nearest to a page's shape, with few empty places."""
+    """The number of columns whose grid is nearest to a page's shape, with few empty cells."""
 
     def badness(num_columns: int) -> float:
         num_rows = math.ceil(num_panels / num_columns)

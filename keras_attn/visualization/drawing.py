@@ -1,4 +1,4 @@
-"""What every picture shares: the guarded import of matplotlib, the style, the writing of a file."""
+"""Shared by all pictures: the guarded import of matplotlib, the style, the writing of a file."""
 
 import contextlib
 import os

@@ -165,14 +165,14 @@ def _curve(
     points: dict[float, float] = {}
     num_bad = 0
     for record in records:
-        place = _number(record.get(axis))
-        if place is None or record.get(key) is None:
+        position = _number(record.get(axis))
+        if position is None or record.get(key) is None:
             continue
         value = _number(record[key])
         if value is None:
             num_bad += 1
         else:
-            points[place] = value
+            points[position] = value
     if num_bad:
         notes.append(f"skipped values of `{key}` that are no finite numbers: {num_bad}")
     return _Curve(key, label, color, dict(sorted(points.items())))
@@ -210,7 +210,7 @@ def _draw(
     lowest = every[-1, 0]
     lowest.set_xlabel("training step" if axis == "step" else "epoch")
     lowest.xaxis.get_major_locator().set_params(integer=True)
-    lowest.xaxis.set_major_formatter(lambda place, _: f"{place:,.0f}")
+    lowest.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     figure.align_ylabels()
     figure.suptitle(title, fontsize=13)
     if notes:
@@ -219,14 +219,22 @@ def _draw(
 
 
 def _draw_curve(axes: Any, curve: _Curve) -> None:
-    places, values = list(curve.points), list(curve.points.values())
+    steps, values = list(curve.points), list(curve.points.values())
     marker = "o" if len(values) <= _FEW_POINTS else ""
     label = curve.label
     if curve.key in _BEST:
         best = _BEST[curve.key](values)
-        place = places[values.index(best)]
-        label += f" (best {best:.4g} at {place:,.0f})"
-        axes.plot(place, best, "*", color=curve.color, markersize=13, zorder=3, label="_nolegend_")
+        step = steps[values.index(best)]
+        label += f" (best {best:.4g} at {step:,.0f})"
+        axes.plot(
+            position, best, "*", color=curve.color, markersize=13, zorder=3, label="_nolegend_"
+        )
     axes.plot(
-        places, values, marker=marker, markersize=3.5, color=curve.color, linewidth=1.5, label=label
+        positions,
+        values,
+        marker=marker,
+        markersize=3.5,
+        color=curve.color,
+        linewidth=1.5,
+        label=label,
     )

@@ -27,14 +27,14 @@ class NonFiniteLossError(ValueError):
     def __init__(
         self, step: int, loss: float, are_weights_good: bool = False, batch: str = ""
     ) -> None:
-        place = f"step {step}{f', {batch}' if batch else ''}"
+        where = f"step {step}{f', {batch}' if batch else ''}"
         kept = (
             f"The weights are those of step {step - 1}"
             if are_weights_good
             else "Checkpoints of earlier steps are good"
         )
         super().__init__(
-            f"`loss` and its gradient must stay finite. Received: a loss of {loss:g} at {place}. "
+            f"`loss` and its gradient must stay finite. Received: a loss of {loss:g} at {where}. "
             f"{kept}; lower `training.peak_learning_rate`, raise `training.warmup_steps`, or set "
             "`training.clip_norm`"
         )

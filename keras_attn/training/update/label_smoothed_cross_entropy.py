@@ -195,8 +195,8 @@ def _weighted_sum(
             probabilities = tf.exp(logits - log_normalizer[:, tf.newaxis])
             smoothed = scale[:, tf.newaxis] * (probabilities - label_smoothing / vocabulary_size)
             rows = tf.range(tf.shape(labels)[0], dtype=labels.dtype)
-            places = tf.stack([rows, labels], axis=-1)  # (N, 2): row, token
-            return tf.tensor_scatter_nd_sub(smoothed, places, (1.0 - label_smoothing) * scale)
+            indices = tf.stack([rows, labels], axis=-1)  # (N, 2): row, token
+            return tf.tensor_scatter_nd_sub(smoothed, indices, (1.0 - label_smoothing) * scale)
 
         return tf.reduce_sum(losses * weights), gradient
 

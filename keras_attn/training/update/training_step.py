@@ -116,15 +116,15 @@ class TrainingStep:
         sums = [tf.zeros(weight.shape, weight.dtype) for weight in self._model.trainable_variables]
 
         def add_part(
-            place: tf.Tensor, sums: list[tf.Tensor], values: list[tf.Tensor]
+            index: tf.Tensor, sums: list[tf.Tensor], values: list[tf.Tensor]
         ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-            part = tf.nest.map_structure(lambda rows: rows[place], parts)
+            part = tf.nest.map_structure(lambda rows: rows[index], parts)
             gradients, values = self._gradients_of_part(part, token_count, values)
             sums = [total + one for total, one in zip(sums, gradients, strict=True)]
-            return place + 1, sums, values
+            return index + 1, sums, values
 
         _, sums, values = tf.while_loop(
-            lambda place, *_: place < self._num_parts,
+            lambda index, *_: index < self._num_parts,
             add_part,
             (tf.constant(0), sums, values),
             maximum_iterations=self._num_parts,
