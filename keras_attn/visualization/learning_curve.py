@@ -226,11 +226,9 @@ def _draw_curve(axes: Any, curve: _Curve) -> None:
         best = _BEST[curve.key](values)
         step = steps[values.index(best)]
         label += f" (best {best:.4g} at {step:,.0f})"
-        axes.plot(
-            position, best, "*", color=curve.color, markersize=13, zorder=3, label="_nolegend_"
-        )
+        axes.plot(step, best, "*", color=curve.color, markersize=13, zorder=3, label="_nolegend_")
     axes.plot(
-        positions,
+        steps,
         values,
         marker=marker,
         markersize=3.5,
