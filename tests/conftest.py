@@ -47,17 +47,21 @@ LONG_FILES = [
 ]
 
 
-# Every graph that TensorFlow traces is a cycle, and to take thousands of them apart takes Python's
-# collector a third of the suite's time. Memory is given back between files where it is needed.
+# Every graph that TensorFlow traces is a cycle. To take thousands of them apart costs Python's
+# collector a third of the suite's time, and minutes at once if Keras calls it. So the garbage of a
+# file is set aside, unless a process has become large.
 gc.disable()
-MOST_KIBIBYTES = 5 * 2**20
+MOST_KIBIBYTES = 8 * 2**20
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Collects garbage after a file, once a process has become large."""
-    is_last = nextitem is None or nextitem.path != item.path
-    if is_last and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
+    """Sets the garbage of a file aside, or collects it."""
+    if nextitem is None or nextitem.path == item.path:
+        return
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
+        gc.unfreeze()
         gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

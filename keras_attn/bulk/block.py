@@ -1,4 +1,4 @@
-"""A block: adjacent lines of an input file, which one worker reads at once."""
+"""A block: adjacent lines of an input file, which one worker reads in one step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Block(NamedTuple):
 
     Args:
         number: int. Its number among the blocks of all files.
-        path: str. The file.
-        name: str. The file as it was named.
-        first_byte: int. Where it begins in the file, in bytes.
-        num_bytes: int. How long it is there.
+        path: str. The absolute path of the file.
+        name: str. The path as it was given.
+        first_byte: int. Offset of its first byte in the file.
+        num_bytes: int. Its length in the file.
         first_line: int. Number of its first line in the file, counted from 1.
         position: int. Number of lines before it, in all files together.
-        num_lines: int. Lines in it.
+        num_lines: int. Number of lines in it.
         joins: bool. Whether a last line without a line feed gets one, because the line after it
             comes from another file and may go to the same shard.
     """
@@ -68,7 +68,7 @@ def cut_blocks(
     Args:
         stream: binary stream, at its start.
         lines_per_block: int.
-        name: str. What errors call it.
+        name: str. The name of the file in errors.
 
     Yields:
         First byte, number of bytes, first line (counted from 1) and number of lines of a block.

@@ -10,7 +10,7 @@ from keras_attn.lines import LineCounts
 
 
 class BulkError(Exception):
-    """The engine gave up, or lines were lost on the way: no output file has appeared."""
+    """The engine failed, or lines were lost: no output file has appeared."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BulkReport:
         """Writes the report as JSON.
 
         Args:
-            path: str. The file, on any file system of Beam's.
+            path: str. The file, on any file system that Beam supports.
         """
         values = {**dataclasses.asdict(self.counts), "shards": list(self.shards)}
         with create_file(path) as file:

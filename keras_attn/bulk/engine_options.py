@@ -9,11 +9,11 @@ from keras_attn.system.did_you_mean import did_you_mean
 
 
 def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
-    """Reads options.
+    """Reads the options of Beam.
 
-    Beam ignores an option that it does not know, because a remote engine may know it. If the
-    pipeline runs on this machine, such an option is refused: otherwise a typing error in `--runner`
-    would leave all the work to this machine.
+    Beam ignores an unknown option, because a remote engine may know it. If the pipeline runs on
+    this machine, an unknown option is refused: otherwise a typing error in `--runner` would leave
+    all the work to this machine.
 
     Args:
         options: sequence of str, such as `["--runner=FlinkRunner", "--parallelism=4"]`; or Beam's
@@ -23,7 +23,7 @@ def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
         `PipelineOptions`.
 
     Raises:
-        ValueError: if an option is unknown, or cannot have its value.
+        ValueError: if an option is unknown or has an invalid value.
 
     Example:
 

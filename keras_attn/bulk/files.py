@@ -11,7 +11,7 @@ from keras_attn.bulk.beam_engine import BeamIOError, CompressionTypes, FileSyste
 
 
 def is_local(path: str) -> bool:
-    """Whether a path is one of this machine's."""
+    """Whether a path is on this machine."""
     return FileSystems.get_scheme(path) is None
 
 
@@ -22,7 +22,7 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def open_file(path: str) -> Any:
-    """Opens a file as it is; Beam would decompress a file whose name ends like an archive's."""
+    """Opens a file without decompressing it; by default Beam decompresses by the file name."""
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
@@ -38,11 +38,11 @@ def find_files(patterns: Sequence[str]) -> list[str]:
         patterns: sequence of str. Each a file, or a pattern with `*`, `?` or `[...]`.
 
     Returns:
-        list of str. Those of the first pattern first, and those of one pattern by name; relative
-        where the pattern is.
+        list of str, in the order of the patterns, and sorted by name within a pattern. A path is
+        relative if its pattern is.
 
     Raises:
-        ValueError: if a pattern matches nothing, or a file is there twice.
+        ValueError: if a pattern matches nothing, or a file is found twice.
     """
     found: list[str] = []
     for pattern in patterns:
@@ -51,20 +51,20 @@ def find_files(patterns: Sequence[str]) -> list[str]:
             paths = [os.path.relpath(path) for path in paths]
         if not paths:
             raise ValueError(
-                "`inputs` must be files that exist, or patterns that match some. "
+                "`inputs` must be files that exist, or patterns that match files. "
                 f"Received: {pattern}."
             )
         found += paths
     seen: set[str] = set()
     for path in found:
         if absolute(path) in seen:
-            raise ValueError(f"`inputs` must hold every file once. Received: {path} twice.")
+            raise ValueError(f"`inputs` must match every file only once. Received: {path} twice.")
         seen.add(absolute(path))
     return found
 
 
 def _matches(pattern: str) -> list[str]:
-    """The files of a pattern. One with that very name comes first, whatever is in the name."""
+    """The files that match a pattern, or only the local file whose name equals the pattern."""
     try:
         if is_local(pattern) and os.path.exists(pattern):
             return [] if os.path.isdir(pattern) else [pattern]
@@ -77,7 +77,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def delete_directory(directory: str) -> None:
-    """Deletes a directory of files if it can; a failure is no error."""
+    """Deletes a directory of files if possible; ignores failures."""
     with contextlib.suppress(BeamIOError, OSError):
         (result,) = FileSystems.match([FileSystems.join(directory, "*")])
         FileSystems.delete([metadata.path for metadata in result.metadata_list])

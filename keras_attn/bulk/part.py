@@ -1,4 +1,4 @@
-"""The translated lines of one block that go to one shard, in a file of their own."""
+"""The translated lines of one block that go to one shard, in a separate file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TranslatedLine = tuple[int, bytes, str, str, float, bool]
 
 
 class Part(NamedTuple):
-    """A file with a stretch of a shard.
+    """A file with consecutive lines of a shard.
 
-    Every attempt to write it makes a file with a name that no other attempt has. An engine that
-    tries a block again keeps what one attempt returned, so the files of the others are never read.
+    Every attempt to write it makes a file with a unique name. An engine that retries a block keeps
+    the result of one attempt, so the files of the other attempts are never read.
 
     Args:
         shard: int. Number of the shard.
         position: int. Number of lines before it, in all files together.
-        counts: `LineCounts`. Of its lines.
+        counts: `LineCounts`. The counts of its lines.
         path: str. The file.
     """
 
@@ -51,21 +51,21 @@ def write_parts(
         lines: iterable of `TranslatedLine`. All lines of the block, in any order.
         shards: sequence of `Shard`. All of them.
         line_format: `LineFormat`.
-        directory: str. Where the files go.
+        directory: str. The directory of the files.
 
     Yields:
-        `Part`. One for each shard that lines of the block go to.
+        `Part`, one for each shard that gets lines of the block.
 
     Raises:
-        BulkError: if a line is missing, or there twice.
+        BulkError: if a line is missing or occurs twice.
     """
     ordered = sorted(lines, key=lambda line: line[0])
     indices = [line[0] for line in ordered]
     if indices != list(range(block.num_lines)):
         raise BulkError(
-            f"Every line of a block must come once. Received: {len(indices)} lines, "
-            f"{len(set(indices))} different ones, for the {block.num_lines} of {block.name} from "
-            f"line {block.first_line} on."
+            f"Every line of a block must arrive exactly once. Received: {len(indices)} lines, "
+            f"{len(set(indices))} of them different, for {block.num_lines} lines of {block.name} "
+            f"that start at line {block.first_line}."
         )
     for shard, start, end in pieces(block, shards):
         counts = LineCounts()

@@ -1,4 +1,4 @@
-"""The pipeline of a bulk translation: read, translate, write, put together, publish."""
+"""The pipeline of a bulk translation: read, translate, write, merge, publish."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _METRICS = "keras_attn"
 class TranslateBlocks(beam.PTransform):
     """Translates the blocks of a plan, and publishes its shards.
 
-    Blocks are spread over the workers, and their lines translated in whatever batches a worker
-    makes of those it got. The lines of a block are grouped again by its number, sorted and written.
-    After that, only file names are passed on.
+    Blocks are spread over the workers. Each worker divides the lines that it gets into batches and
+    translates them. The lines of a block are grouped again by the block's number, sorted and
+    written. After that, only file names are passed on.
 
     Args:
-        blocks_path: str. What `Plan.write_blocks` wrote.
+        blocks_path: str. The file that `Plan.write_blocks` wrote.
         shards: sequence of `Shard`. All of them, in order.
         shard_names: sequence of str. Their final names.
-        report_path: str. Where the report goes.
-        handler: Beam's `ModelHandler`. `str` in, `Translation` out.
+        report_path: str. The path of the report.
+        handler: Beam's `ModelHandler`. It takes `str` and returns `Translation`.
         line_format: `LineFormat`.
-        directory: str. For files that are not final.
+        directory: str. The directory of temporary files.
     """
 
     def __init__(

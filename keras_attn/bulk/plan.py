@@ -12,7 +12,7 @@ from keras_attn.bulk.block import Block, cut_blocks
 from keras_attn.bulk.files import absolute, create_file, open_file
 from keras_attn.bulk.shard import Shard
 
-# Files are read through at the start. Several at a time make up for a slow remote file system.
+# All files are read at the start. Reading several at once hides a slow remote file system.
 _FILES_AT_A_TIME = 8
 
 
@@ -30,11 +30,11 @@ class Plan:
 
     @classmethod
     def make(cls, names: Sequence[str], num_shards: int | None, lines_per_block: int) -> Plan:
-        """Reads all files through and plans their translation.
+        """Reads all files completely and plans their translation.
 
         Args:
             names: sequence of str. The files, in order.
-            num_shards: int or None. So many shards, as equal as can be; None for one a file.
+            num_shards: int or None. The number of nearly equal shards; None for one per file.
             lines_per_block: int.
 
         Returns:
@@ -65,7 +65,7 @@ class Plan:
         return cls(tuple(blocks), tuple(shards))
 
     def write_blocks(self, path: str) -> None:
-        """Writes the blocks to a file; inside the pipeline they would exceed the limits of engines.
+        """Writes the blocks to a file; in the pipeline itself they would exceed limits of engines.
 
         Args:
             path: str. The file.
@@ -76,7 +76,7 @@ class Plan:
 
 
 def read_blocks(path: str) -> Iterator[Block]:
-    """Reads what `write_blocks` wrote.
+    """Reads the blocks that `Plan.write_blocks` wrote.
 
     Args:
         path: str. The file.
@@ -90,15 +90,15 @@ def read_blocks(path: str) -> Iterator[Block]:
 
 
 def pieces(block: Block, shards: Sequence[Shard]) -> Iterator[tuple[int, int, int]]:
-    """Tells which lines of a block go to which shards.
+    """Finds which lines of a block go to which shards.
 
     Args:
         block: `Block`.
         shards: sequence of `Shard`. All of them, in order.
 
     Yields:
-        Number of the shard, and the first of its lines in the block and the first after them,
-        counted from 0 at the start of the block.
+        Number of the shard, index of the first of its lines in the block, and index after the
+        last. Indices count from 0 at the start of the block.
 
     Example:
 

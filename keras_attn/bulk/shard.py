@@ -23,9 +23,9 @@ def shard_name(prefix: str, number: int, num_shards: int) -> str:
     """The final name of a shard.
 
     Args:
-        prefix: str. What all names begin with.
+        prefix: str. The beginning of all names.
         number: int. Number of the shard, counted from 0.
-        num_shards: int. How many there are.
+        num_shards: int. The number of shards.
 
     Returns:
         str.

@@ -16,11 +16,11 @@ from keras_attn.lines import LineCounts
 
 
 class ShardFile(NamedTuple):
-    """The file of a shard, under a name that no other attempt to write it has.
+    """The file of a shard, under a name that is unique to one attempt to write it.
 
     Args:
         number: int. Number of the shard.
-        counts: `LineCounts`. Of its lines.
+        counts: `LineCounts`. The counts of its lines.
         path: str. The file.
     """
 
@@ -30,18 +30,18 @@ class ShardFile(NamedTuple):
 
 
 def merge_parts(shard: Shard, parts: Iterable[Part], directory: str) -> ShardFile:
-    """Puts the parts of a shard together.
+    """Merges the parts of a shard into one file.
 
     Args:
         shard: `Shard`.
         parts: iterable of `Part`. In any order.
-        directory: str. Where the file goes.
+        directory: str. The directory of the file.
 
     Returns:
         `ShardFile`.
 
     Raises:
-        BulkError: if the parts are not every line of the shard once.
+        BulkError: if the parts do not hold every line of the shard exactly once.
     """
     ordered = sorted(parts, key=lambda part: part.position)
     _check_parts(shard, ordered)
@@ -54,8 +54,7 @@ def merge_parts(shard: Shard, parts: Iterable[Part], directory: str) -> ShardFil
 
 
 def _check_parts(shard: Shard, ordered: Sequence[Part]) -> None:
-    """Checks that each part begins where the previous one ends, and that the last ends the
-    shard."""
+    """Checks that the parts follow one another without gaps from the start to the end."""
     position = shard.position
     for part in ordered:
         if part.position != position:
@@ -64,45 +63,46 @@ def _check_parts(shard: Shard, ordered: Sequence[Part]) -> None:
     else:
         if position == shard.position + shard.num_lines:
             return
-    found = [f"{part.counts.lines} from {part.position - shard.position}" for part in ordered]
+    found = [f"{part.counts.lines} from line {part.position - shard.position}" for part in ordered]
     raise BulkError(
-        f"The parts of shard {shard.number} must be its {shard.num_lines} lines, each once. "
-        f"Received: {', '.join(found) or 'none'}."
+        f"The parts of shard {shard.number} must hold its {shard.num_lines} lines, each exactly "
+        f"once. Received: {', '.join(found) or 'none'}."
     )
 
 
 def publish(files: Sequence[ShardFile], names: Sequence[str]) -> None:
-    """Gives shards their final names, however often an engine asks for it.
+    """Gives shards their final names; an engine may call it several times.
 
     Args:
         files: sequence of `ShardFile`. One for each name, in any order.
         names: sequence of str. The final names, in the order of the shards.
 
     Raises:
-        BulkError: if a shard is missing; then no name is given.
+        BulkError: if a shard is missing or occurs twice; then no name is given.
     """
     ordered = sorted(files, key=lambda file: file.number)
     numbers = [file.number for file in ordered]
     if numbers != list(range(len(names))):
         raise BulkError(
-            f"There must be {len(names)} shards, each once. Received: the shards {numbers}."
+            f"There must be {len(names)} shards, each exactly once. Received: the shards {numbers}."
         )
     for file, name in zip(ordered, names, strict=True):
         give_name(file.path, name)
 
 
 def give_name(path: str, name: str) -> None:
-    """Gives a file its final name; nothing happens if an earlier attempt has done so. A file that
-    has the name is of this run, because there was none at the start.
+    """Gives a file its final name; nothing happens if an earlier attempt has done so.
 
-        Args:
-            path: str. The file.
-            name: str. Its final name, on the same file system.
+    A file that has the name belongs to this run, because no such file existed at the start.
+
+    Args:
+        path: str. The file.
+        name: str. Its final name, on the same file system.
     """
     if FileSystems.exists(name):
         return
     try:
         FileSystems.rename([path], [name])
     except BeamIOError:
-        if not FileSystems.exists(name):  # else another attempt was quicker
+        if not FileSystems.exists(name):  # otherwise another attempt was faster
             raise

@@ -1,4 +1,4 @@
-"""Many files through one translator, by an engine that Apache Beam drives."""
+"""Translates many files with one translator, on an engine that Apache Beam drives."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ def translate_files(
 ) -> BulkReport:
     """Translates files of lines, as `Translator.translate` does, on any engine that Beam runs on.
 
-    The output is shards, `PREFIX-00003-of-00008`: one a file, with a line for each of its lines and
-    the same line ends; or `num_shards` of them, each a stretch of the lines of all files. In both
-    cases, the shards one after the other are the translations of all lines, in order. They appear
-    when all are written. `PREFIX.report.json`, with the counts, appears last.
+    The output consists of shards named `PREFIX-00003-of-00008`. By default there is one shard per
+    file, with a line for each line of the file and the same line ends. With `num_shards`, the lines
+    of all files are divided into that many shards. In both cases, the shards in sequence hold the
+    translations of all lines, in order. They appear when all are written. `PREFIX.report.json`,
+    with the counts, appears last.
 
-    Every line is there exactly once. The output of a failed attempt is never read. A shard is made
-    only if its parts have each of its lines once, and final names are given at the end. So an
-    engine may retry any step.
+    Every line occurs exactly once. The output of a failed attempt is never read. A shard is made
+    only if its parts hold each of its lines exactly once, and final names are given at the end. So
+    an engine may retry any step.
 
     A block of 1,000 lines is the unit of work. Any worker reads, translates and writes blocks in
     any order, and lines are sorted only inside a block. So the memory of a worker does not limit
     the number of lines.
 
-    Workers need this package, and the files; where the output is on a file system such as `gs://`,
-    a translator on this machine is enough, because a copy of it goes there.
+    Workers need this package and access to the files. If the output is on a file system such as
+    `gs://`, the translator may be on this machine only, because a copy of it is written there.
 
     Args:
         translator_directory: path. A saved translator, on this machine.
-        inputs: sequence of str. Files of UTF-8, or patterns with `*`, `?` or `[...]`; on any file
-            system of Beam's. They are read through at the start, so that one that is not UTF-8 is
-            refused before anything is translated.
-        output_prefix: str. What the names of the output begin with. Nothing there may have such a
-            name already.
+        inputs: sequence of str. UTF-8 files, or patterns with `*`, `?` or `[...]`, on any file
+            system that Beam supports. All files are read at the start, so a file that is not UTF-8
+            is refused before anything is translated.
+        output_prefix: str. The beginning of all output names. No file may have such a name yet.
         num_beams: int or None. Hypotheses of the beam search; None for the search as saved.
-        num_shards: int or None. Shards of the output; None for one a file.
-        scores: bool. Write before each translation its score and a tab.
-        line_ids: bool. Write at the start of each line the file of the source and the number of the
-            line in it, counted from 1, each followed by a tab.
-        options: sequence of str, or Beam's `PipelineOptions`. Which engine, and how:
+        num_shards: int or None. The number of shards; None for one per file.
+        scores: bool. Whether to write the score and a tab before each translation.
+        line_ids: bool. Whether to write the source file and the line number in it, counted from 1,
+            at the start of each line, each followed by a tab.
+        options: sequence of str, or Beam's `PipelineOptions`. The engine and its options, such as
             `["--runner=FlinkRunner", "--parallelism=4"]`. Defaults to Beam's runner for this
             machine.
 
@@ -72,10 +72,10 @@ def translate_files(
         `BulkReport`.
 
     Raises:
-        ValueError: if an argument is out of range, a file is missing or not UTF-8, or there is
-            output already.
-        BulkError: if the engine gave up. No shard has appeared then, unless it gave up while names
-            were given.
+        ValueError: if an argument is out of range, a file is missing or not UTF-8, or output exists
+            already.
+        BulkError: if the engine failed. Then no shard has appeared, unless the engine failed while
+            it gave the shards their names.
 
     Example:
     >>> translate_files("runs/phrasebook/translator", ["no-such-file.en"], "phrases.de")
@@ -90,7 +90,7 @@ def translate_files(
         )
     _check_arguments(inputs, num_shards)
     pipeline_options = read_options(options)
-    FileSystems.set_options(pipeline_options)  # who may read and write, where that is asked
+    FileSystems.set_options(pipeline_options)  # such as credentials
     names = find_files(inputs)
     if line_ids:
         _check_names(names)
@@ -120,18 +120,18 @@ def translate_files(
 
 
 def _run(pipeline: Any) -> None:
-    """Runs a pipeline to its end; any error there becomes one line."""
+    """Runs a pipeline to its end; the message of any error becomes one line."""
     try:
         result = pipeline.run()
         state = result.wait_until_finish() or result.state
-    except Exception as error:  # engines raise what they like
+    except Exception as error:  # engines raise errors of any class
         raise BulkError(f"The pipeline failed: {_cause(error)}") from error
     if state != PipelineState.DONE:
-        raise BulkError(f"The pipeline ended as {state}; the engine's log tells why.")
+        raise BulkError(f"The pipeline ended as {state}. See the engine's log for the reason.")
 
 
 def _cause(error: Exception) -> str:
-    """The last line of what an engine says: of a traceback, that is the error."""
+    """The last line of an engine's message; in a traceback, it is the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = re.sub(r" \[while running .*", "", lines[-1]) if lines else ""
     return last or type(error).__name__
@@ -157,7 +157,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _check_prefix(output_prefix: str) -> str:
-    """The absolute prefix; ValueError if it cannot be one, or its names are taken."""
+    """The absolute prefix; ValueError if it is invalid or its names are taken."""
     if not isinstance(output_prefix, str) or re.search(r"[*?\[]|/$|^$", output_prefix):
         raise ValueError(
             "`output_prefix` must be the beginning of file names, without *, ? and [. "
@@ -167,8 +167,8 @@ def _check_prefix(output_prefix: str) -> str:
     parent = os.path.dirname(prefix)
     if is_local(prefix) and not (os.path.isdir(parent) and os.access(parent, os.W_OK)):
         raise ValueError(
-            "`output_prefix` must be in a directory that exists and that you may write in. "
-            f"Received: {output_prefix}; make it with `mkdir -p {parent}`."
+            "`output_prefix` must be in an existing directory that you may write to. "
+            f"Received: {output_prefix}. Make the directory with `mkdir -p {parent}`."
         )
     taken = [
         metadata.path
@@ -177,13 +177,13 @@ def _check_prefix(output_prefix: str) -> str:
     ]
     if taken:
         raise ValueError(
-            f"`output_prefix` must be new. Received: {output_prefix}, which has {min(taken)} and "
-            f"{len(taken) - 1} more files; delete them, or choose another."
+            f"`output_prefix` must be new. Received: {output_prefix}, but {min(taken)} and "
+            f"{len(taken) - 1} more files exist. Delete them, or choose another prefix."
         )
     return prefix
 
 
 def _temporary_directory(prefix: str) -> str:
-    """A directory beside the output, so that a file moves from there to its name in one step."""
+    """A directory beside the output, so that one rename gives a file its final name."""
     parent, _, name = prefix.rpartition("/")
     return f"{parent}/.{name}-{uuid.uuid4().hex[:8]}.partial"

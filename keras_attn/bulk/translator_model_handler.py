@@ -1,4 +1,4 @@
-"""A translator as Apache Beam's `RunInference` takes models."""
+"""A translator as a model for Apache Beam's `RunInference`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator import Translation, Translator
 
 BATCH_LINES = 2000
-# One search uses all cores. A second one beside it would only use memory.
+# One search uses all cores. A second one at the same time would only use more memory.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class TranslatorModelHandler(ModelHandler):
-    """Loads a translator once a worker process, and translates batches of lines with it.
+    """Loads a translator once per worker process, and translates batches of lines with it.
 
-    For `lines | RunInference(TranslatorModelHandler(directory))`: `str` in, `Translation` out. With
-    keys, `(key, str)` in and `(key, Translation)` out, put it into Beam's `KeyedModelHandler`.
+    Use it as `lines | RunInference(TranslatorModelHandler(directory))`: it takes `str` and returns
+    `Translation`. For lines with keys, wrap it in Beam's `KeyedModelHandler`: that takes `(key,
+    str)` and returns `(key, Translation)`.
 
-    A batch is as many lines as the bundle has, at most `batch_lines`: so many that the translator
-    finds lines of like length among them, which it puts together itself.
+    A batch has all lines of the bundle, but at most `batch_lines`. These are so many that the
+    translator can group lines of similar length.
 
-    A translator that compiles "for many lines" always compiles here: how an engine cuts lines into
-    bundles shall not decide which program translates them.
+    A translator with `jit_compile="auto"`, which compiles only for many lines, always compiles
+    here. Otherwise the bundles of an engine would decide which program translates a line.
 
     Args:
-        translator: path. The directory of a saved translator, or a ZIP archive of what is in it,
-            which may be on any file system of Beam's (`gs://...`).
+        translator: path. The directory of a saved translator, or a ZIP archive of its contents,
+            which may be on any file system that Beam supports (`gs://...`).
         num_beams: int or None. Hypotheses of the beam search; None for the search as saved.
-        batch_lines: int. Lines of a batch at most.
-        share_across_processes: bool. One model for all worker processes of a machine, for a model
-            too large to be loaded once a process.
+        batch_lines: int. The largest number of lines in a batch.
+        share_across_processes: bool. Whether all worker processes of a machine share one model, for
+            a model that is too large to load once per process.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -68,7 +69,7 @@ class TranslatorModelHandler(ModelHandler):
         self.num_beams = num_beams
 
     def load_model(self) -> Translator:
-        """Loads the translator; `RunInference` does it once a process.
+        """Loads the translator; `RunInference` calls this once per process.
 
         Returns:
             `Translator`.
@@ -94,8 +95,8 @@ class TranslatorModelHandler(ModelHandler):
 
         Args:
             batch: sequence of str.
-            model: `Translator`. What `load_model` returned.
-            inference_args: None. There are none.
+            model: `Translator`. The result of `load_model`.
+            inference_args: None. Not used.
 
         Returns:
             list of `Translation`, in the order of `batch`.
@@ -104,7 +105,7 @@ class TranslatorModelHandler(ModelHandler):
             return model.translate_detailed(list(batch))
 
     def get_metrics_namespace(self) -> str:
-        """The name that `RunInference` counts under.
+        """The namespace of the metrics of `RunInference`.
 
         Returns:
             str.
@@ -117,7 +118,7 @@ def write_archive(directory: str | os.PathLike[str], path: str) -> None:
 
     Args:
         directory: path. The saved translator.
-        path: str. The archive, on any file system of Beam's.
+        path: str. The archive, on any file system that Beam supports.
     """
     with tempfile.TemporaryDirectory() as temporary:
         archive = shutil.make_archive(str(Path(temporary, "translator")), "zip", directory)
@@ -126,7 +127,7 @@ def write_archive(directory: str | os.PathLike[str], path: str) -> None:
 
 
 def _load_archive(path: str, num_beams: int | None) -> Translator:
-    """Unpacks an archive, which may be far away, and loads the translator in it."""
+    """Unpacks an archive, which may be remote, and loads the translator in it."""
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory, "translator.zip")
         with open_file(path) as source, archive.open("wb") as target:

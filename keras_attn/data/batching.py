@@ -18,10 +18,10 @@ def choose_shapes(
 ) -> list[tuple[int, int]]:
     r"""Chooses a few shapes (rows, length) of batches for segments of these lengths.
 
-    A program compiled for fixed shapes wants few of them; little padding wants many. Each segment
-    goes into the shortest shape that holds it, and a batch of a shape has `rows = batch_tokens //
-    length` rows, rounded down to a multiple of `rows_multiple`. A shape never has fewer than
-    `rows_multiple` rows, so batches of very long segments exceed `batch_tokens`.
+    Each shape is compiled separately, so few shapes are better; many shapes need less padding. Each
+    segment goes into the shortest shape that holds it, and a batch of a shape has `rows =
+    batch_tokens // length` rows, rounded down to a multiple of `rows_multiple`. A shape never has
+    fewer than `rows_multiple` rows, so batches of very long segments exceed `batch_tokens`.
 
     The lengths, rounded up to a multiple of `length_multiple`, are the candidates e(1) < ... <
     e(E), and C(j) counts the segments not longer than e(j). A bucket that reaches from above e(i)
@@ -29,21 +29,21 @@ def choose_shapes(
 
         cost(i, j) = ceil((C(j) - C(i)) / rows(j)) * rows(j) * e(j)
 
-    positions, the padding of segments and the empty rows of its last batch included. The fewest
-    positions for the segments up to e(j) in k buckets are then, by dynamic programming,
+    positions, including the padding of segments and the empty rows of its last batch. Dynamic
+    programming gives the fewest positions for the segments up to e(j) in k buckets:
 
-        best(0, 0) = 0,    best(k, j) = min over i < j of best(k - 1, i) + cost(i, j),
+        best(0, 0) = 0,    best(k, j) = min over i < j of best(k - 1, i) + cost(i, j).
 
-    and the answer is the k <= `num_buckets` with the smallest best(k, E), the smaller k where two
-    are equal. The work depends on the number of candidates, not of segments.
+    The result has the k <= `num_buckets` with the smallest best(k, E), or the smaller k if two are
+    equal. The work depends on the number of candidates, not on the number of segments.
 
     Args:
         lengths: integers (N,). The length of each segment in tokens, special tokens included.
-        batch_tokens: int. The positions of a batch: rows times length at most.
-        num_buckets: int. How many shapes at most.
-        rows_multiple: int. What the rows of every batch are a multiple of, such as the number of
-            accelerators.
-        length_multiple: int. What the lengths of all shapes are a multiple of.
+        batch_tokens: int. The largest number of positions in a batch, rows times length.
+        num_buckets: int. The largest number of shapes.
+        rows_multiple: int. The number of rows of every shape is a multiple of this, such as the
+            number of accelerators.
+        length_multiple: int. The length of every shape is a multiple of this.
 
     Returns:
         A list of (rows, length), by ascending length.
@@ -74,14 +74,14 @@ def choose_shapes(
 
 
 def assign_buckets(lengths: ArrayLike, shapes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The number of the shortest shape that holds each segment.
+    """The index of the shortest shape that holds each segment.
 
     Args:
-        lengths: integers (N,). The lengths, none above the longest shape's.
+        lengths: integers (N,). The lengths. None may exceed the length of the longest shape.
         shapes: sequence of (rows, length), by ascending length.
 
     Returns:
-        Integers (N,), the position in `shapes`.
+        Integers (N,), indices into `shapes`.
 
     Raises:
         ValueError: a segment fits no shape.
@@ -95,13 +95,14 @@ def assign_buckets(lengths: ArrayLike, shapes: Sequence[tuple[int, int]]) -> np.
     limits = np.array([length for _, length in shapes], dtype=np.int64)
     if lengths.size and lengths.max() > limits[-1]:
         raise ValueError(
-            f"`lengths` must be at most {limits[-1]}, as `shapes` are. Received: {lengths.max()}."
+            f"`lengths` must be at most {limits[-1]}, the length of the longest of `shapes`. "
+            f"Received: {lengths.max()}. Add a longer shape."
         )
     return np.searchsorted(limits, lengths, side="left")
 
 
 def _candidates(lengths: np.ndarray, length_multiple: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lengths a shape may have, ascending, and how many segments each is the next for."""
+    """The lengths that a shape may have, ascending, and how many segments round up to each."""
     histogram = np.bincount(-(-lengths // length_multiple))
     units = np.flatnonzero(histogram)
     if len(units) > _MAX_CANDIDATES:
@@ -116,7 +117,7 @@ def _candidates(lengths: np.ndarray, length_multiple: int) -> tuple[np.ndarray, 
 def _cheapest_edges(
     edges: np.ndarray, counts: np.ndarray, rows: np.ndarray, num_buckets: int
 ) -> list[int]:
-    """The positions in `edges` that the dynamic program of `choose_shapes` picks, ascending."""
+    """The indices into `edges` that the dynamic program of `choose_shapes` picks, ascending."""
     num_edges = len(edges)
     cumulative = np.concatenate([[0], np.cumsum(counts)])  # (E + 1,): C(0) = 0 ... C(E) = N
     members = cumulative[None, 1:] - cumulative[:, None]  # (E + 1, E): segments of bucket (i, j]

@@ -15,8 +15,8 @@ class ByteTokenizer(Tokenizer):
     """Takes each byte b of the UTF-8 text as the token b + 4, so the vocabulary has 260 tokens.
 
     It needs no training, covers every text, and never changes it. In return the sequences are long:
-    one token a letter in English, two or three a letter in other scripts. An unknown token becomes
-    U+FFFD.
+    one token per letter in English, two or three per letter in other scripts. An unknown token
+    becomes U+FFFD.
 
     Example:
 
@@ -32,7 +32,7 @@ class ByteTokenizer(Tokenizer):
         self.vocabulary_size = _NUM_SPECIAL + 256
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        """Each token as people read it: printable ASCII as it is, other bytes as `<0xC3>`.
+        """Each token in readable form: printable ASCII as it is, other bytes as `<0xC3>`.
 
         Args:
             token_ids: sequence of int. The ids of one segment.

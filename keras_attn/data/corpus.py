@@ -9,8 +9,8 @@ from keras_attn.lines import check_texts
 class CorpusError(ValueError):
     """A corpus cannot be read: a file is missing or is not text, or the two sides do not match.
 
-    It is a `ValueError`, so code that catches those needs to know nothing of this package. Its
-    message is one line that names the file, the line where there is one, and what to do about it.
+    It is a `ValueError`, so code that catches those need not import this package. Its message is
+    one line that names the file, the line number if there is one, and what to do about it.
 
     Example:
 
@@ -33,14 +33,14 @@ class Corpus:
 
     Args:
         sources: sequence of str. The segments of the source language. Kept as a tuple.
-        targets: sequence of str. The segments of the target language, as many. Kept as a tuple.
-        name: str. What reports call this corpus.
-        source_language: str. A language code such as `"en"`; empty where nobody knows.
-        target_language: str. A language code such as `"de"`; empty where nobody knows.
+        targets: sequence of str. The segments of the target language. Kept as a tuple.
+        name: str. The name of this corpus in reports.
+        source_language: str. A language code such as `"en"`; empty if unknown.
+        target_language: str. A language code such as `"de"`; empty if unknown.
         notes: sequence of str. What a reader noticed, one sentence each. Kept as a tuple.
 
     Raises:
-        CorpusError: the two sides are not as long as each other, or one of them is a single string.
+        CorpusError: the two sides differ in length, or one of them is a single string.
 
     Example:
 
@@ -69,7 +69,7 @@ class Corpus:
         if len(self.sources) != len(self.targets):
             raise CorpusError(
                 f"`sources` and `targets` of corpus {self.name!r} must pair up line by line: "
-                f"one of them is longer. Received: {len(self.sources)} sources and "
+                f"both must have the same length. Received: {len(self.sources)} sources and "
                 f"{len(self.targets)} targets."
             )
 
@@ -82,7 +82,7 @@ class Corpus:
         return zip(self.sources, self.targets, strict=True)
 
     def take(self, num_pairs: int) -> "Corpus":
-        """The first `num_pairs` pairs, or all where there are fewer.
+        """The first `num_pairs` pairs, or all pairs if there are fewer.
 
         The notes are left out, because they describe the whole corpus.
 
@@ -110,8 +110,8 @@ class Corpus:
 def group_references(corpus: Corpus) -> tuple[list[str], list[list[str | None]]]:
     """Gathers the translations of each distinct source, for scores with several references.
 
-    A test set may hold one source line several times, each time with another translation. Then
-    every distinct source should be translated once, and compared with all its references.
+    A test set may hold a source line several times, each time with a different translation. Then
+    every distinct source should be translated once and compared with all its references.
 
     Args:
         corpus: `Corpus`. The pairs; the same source may occur in several.
@@ -119,8 +119,8 @@ def group_references(corpus: Corpus) -> tuple[list[str], list[list[str | None]]]
     Returns:
         `(sources, references)`. `sources` holds each distinct source once, in the order of first
         appearance. `references` is a list of reference streams, each as long as `sources`:
-        `references[r][i]` is translation number r of source i, or `None` where source i has no more
-        than r. This is what sacreBLEU takes. The same translation given twice counts once.
+        `references[r][i]` is translation number r of source i, counted from 0, or `None` if source
+        i has no such translation. sacreBLEU takes this format. Equal translations count once.
 
     Example:
 

@@ -10,7 +10,7 @@ def describe_segments(sources: Sequence[str], targets: Sequence[str]) -> tuple[s
 
     Args:
         sources: sequence of str. The source segments.
-        targets: sequence of str. The target segments, as many.
+        targets: sequence of str. The target segments, one for each source segment.
 
     Returns:
         A tuple of sentences, each with a count and the number of the first such pair, counted from

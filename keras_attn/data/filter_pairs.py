@@ -16,17 +16,18 @@ def filter_pairs(
     max_source_tokens: int,
     max_target_tokens: int,
 ) -> tuple[np.ndarray, FilterReport]:
-    """The numbers of the pairs to train on, and how many others there are for which reason.
+    """Finds the pairs to train on, and counts the other pairs by reason.
 
     Args:
         corpus: `Corpus`. The pairs.
-        sources: `TokenSequences`. The token ids of its sources, end token included.
-        targets: `TokenSequences`. The token ids of its targets, end token included.
-        max_source_tokens: int. The longest source, its end token not counted.
-        max_target_tokens: int. The longest target, its end token not counted.
+        sources: `TokenSequences`. The token ids of its sources, including the end token.
+        targets: `TokenSequences`. The token ids of its targets, including the end token.
+        max_source_tokens: int. The most tokens of a source, not counting its end token.
+        max_target_tokens: int. The most tokens of a target, not counting its end token.
 
     Returns:
-        `(numbers, report)`: an ascending integer array, and a `FilterReport`.
+        `(indices, report)`: the indices of the kept pairs, an ascending integer array, and a
+            `FilterReport`.
 
     Raises:
         CorpusError: no pair is left.
@@ -37,8 +38,8 @@ def filter_pairs(
     >>> corpus = Corpus(["a", " ", "abcde"], ["x", "y", "z"])
     >>> sources = TokenSequences.encode(corpus.sources, ByteTokenizer())
     >>> targets = TokenSequences.encode(corpus.targets, ByteTokenizer())
-    >>> numbers, report = filter_pairs(corpus, sources, targets, 4, 4)
-    >>> numbers.tolist(), report.empty_source, report.source_too_long
+    >>> indices, report = filter_pairs(corpus, sources, targets, 4, 4)
+    >>> indices.tolist(), report.empty_source, report.source_too_long
     ([0], 1, 1)
     """
     reasons = {
@@ -61,7 +62,7 @@ def filter_pairs(
     )
     if not report.kept:
         raise CorpusError(
-            f"`corpus` {corpus.name!r} must hold a pair to train on, but none is left. "
+            f"`corpus` {corpus.name!r} must hold at least one pair to train on. "
             f"Received: {report}. {_advice(report)}"
         )
     return np.flatnonzero(left), report

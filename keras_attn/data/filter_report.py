@@ -1,4 +1,4 @@
-"""How many pairs of a corpus were kept for training, and why others were not."""
+"""How many pairs of a corpus were kept for training, and why the others were left out."""
 
 import dataclasses
 
@@ -12,13 +12,13 @@ class FilterReport:
 
     Args:
         pairs_read: int. All pairs of the corpus.
-        kept: int. Those that are trained on.
-        empty_source: int. Left out as the source has no text.
-        empty_target: int. Left out as the target has no text.
-        source_too_long: int. Left out as the source has more than `max_source_tokens` tokens.
-        target_too_long: int. Left out as the target has more than `max_target_tokens` tokens.
-        max_source_tokens: int. The limit in tokens, the end token not counted.
-        max_target_tokens: int. The limit in tokens, the end token not counted.
+        kept: int. The pairs that are trained on.
+        empty_source: int. Left out because the source has no text.
+        empty_target: int. Left out because the target has no text.
+        source_too_long: int. Left out because the source has over `max_source_tokens` tokens.
+        target_too_long: int. Left out because the target has over `max_target_tokens` tokens.
+        max_source_tokens: int. The limit in tokens, not counting the end token.
+        max_target_tokens: int. The limit in tokens, not counting the end token.
 
     Example:
 
@@ -39,7 +39,7 @@ class FilterReport:
 
     @property
     def left_out(self) -> int:
-        """How many pairs were left out, for whatever reason."""
+        """How many pairs were left out, for any reason."""
         return self.pairs_read - self.kept
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Lines to translate: their tokens, and batches of few lengths, the same for every input."""
+"""Lines to translate: their tokens, and batches of a few lengths that suit every input."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,33 +8,33 @@ import tensorflow as tf
 from keras_attn.data.tokenizer import Tokenizer
 
 SHORTEST_TOKENS = 16
-# Numbers of rows: XLA compiles a program for each that occurs. A single row has its own.
+# The numbers of rows of a batch. XLA compiles one program for each that occurs.
 ROW_COUNTS = (1, 4, 16, 32)
 
 
 def token_lists(tokenizer: Tokenizer, lines: list[str]) -> list[list[int]]:
-    """The pieces of every line."""
+    """The token ids of every line, without start and end tokens."""
     return tokenizer.tokenize(tf.constant(lines, tf.string)).to_list() if lines else []
 
 
 def line_batches(
     lengths: Sequence[int], batch_tokens: int, longest: int | None = None
 ) -> Iterator[tuple[list[int], tuple[int, int]]]:
-    """Groups lines of like length into batches.
+    """Groups lines of similar length into batches.
 
     Training chooses shapes that fit one corpus (`choose_shapes`). Translation must take any input,
-    so its lengths are powers of two, each with a few numbers of rows. XLA compiles no other shapes,
-    and each of them once.
+    so its lengths are powers of two, each with a few numbers of rows. XLA compiles only these
+    shapes, each of them once.
 
     Args:
         lengths: sequence of int. Tokens of each line; lines of length 0 are left out.
-        batch_tokens: int. Rows times length of a batch at most (but at least one row).
-        longest: int or None. No batch is longer than this, which no line may be.
+        batch_tokens: int. The largest rows times length of a batch (but at least one row).
+        longest: int or None. The largest length of a batch, which no line may exceed.
 
     Yields:
-        The numbers of the lines of a batch, by ascending length, and its shape (rows, length): as
-        many rows as there are lines of this length, rounded up to one of `ROW_COUNTS`. The last
-        batch of a length may have fewer lines than rows.
+        The indices of the lines of a batch, by ascending length, and its shape (rows, length). The
+        number of rows is the number of lines of this length, rounded up to one of `ROW_COUNTS`. The
+        last batch of a length may have fewer lines than rows.
 
     Example:
 
@@ -59,7 +59,7 @@ def line_batches(
 def pad_rows(
     rows: Sequence[Sequence[int]], num_rows: int | None = None, length: int | None = None
 ) -> np.ndarray:
-    """Rows of ids as one array, filled up with 0.
+    """Rows of ids as one array, padded with 0.
 
     Args:
         rows: sequence of sequences of int.

@@ -30,28 +30,28 @@ def load_tfds(
     """Loads one split of a translation data set of TensorFlow Datasets.
 
     It takes any data set whose features are texts keyed by language: `tfds.features.Translation`,
-    and what `tfds.folder_dataset.TranslateFolder` makes of a directory. The direction is, in this
-    order: the languages given here; the order in the configuration's name
+    or a directory that `tfds.folder_dataset.TranslateFolder` reads. The direction comes from the
+    first of these that states it: the arguments; the order in the configuration's name
     (`"wmt14_translate/de-en"` translates from German); the builder's supervised keys.
 
     Args:
         name: str or builder. A TFDS name such as `"wmt14_translate/de-en"`, or a builder object.
-        split: str, or what else TFDS takes for one split: `tfds.core.ReadInstruction`, or one of
-            `tfds.even_splits`. For instance `"train"` or `"validation[:100]"`.
-        source_language: str. The source language's key. With `target_language` left out, the other
+        split: str, such as `"train"` or `"validation[:100]"`; or another object that TFDS takes for
+            one split: `tfds.core.ReadInstruction`, or one of `tfds.even_splits`.
+        source_language: str. The source language's key. If `target_language` is None, the other
             language is the target.
-        target_language: str. The target language's key. With `source_language` left out, the other
+        target_language: str. The target language's key. If `source_language` is None, the other
             language is the source.
-        data_dir: path. Where TFDS keeps its data; its own default if None.
-        download: bool. Whether to download and prepare what is not there yet.
+        data_dir: path. Where TFDS keeps its data; the default of TFDS if None.
+        download: bool. Whether to download and prepare missing data.
 
     Returns:
-        A `Corpus` whose `notes` say what its segments look like.
+        A `Corpus`. Its `notes` count odd pairs.
 
     Raises:
-        CorpusError: TFDS knows no such data set, configuration or split; it holds no translations;
-            the direction is unclear; it is not prepared and `download` is false; or the split is
-            empty.
+        CorpusError: TFDS does not know the data set, configuration or split; the data set holds no
+            translations, or its direction is unclear; it is not prepared and `download` is false;
+            or the split is empty.
 
     Example:
 
@@ -74,7 +74,8 @@ def load_tfds(
     title = f"{_title(builder)}:{split}"
     if not sources:
         raise CorpusError(
-            f"`split` must hold at least one pair. Received: {title}, which is empty."
+            f"`split` must hold at least one pair. Received: {title}, which is empty. Choose "
+            "another split."
         )
     return Corpus(
         sources=sources,
@@ -99,7 +100,8 @@ def _find_builder(name: str, data_dir: str | os.PathLike | None) -> tfds.core.Da
         ) from error
     except ImportError as error:
         raise CorpusError(
-            f"`name` {name} needs a package that is not installed. TFDS says: {_one_line(error)}"
+            f"`name` must be a data set whose packages are installed. Received: {name}. TFDS says: "
+            f"{_one_line(error)}"
         ) from error
     except (ValueError, AttributeError) as error:
         raise CorpusError(
@@ -157,9 +159,9 @@ def _direction(
     source, target = source_language or others[0], target_language or others[0]
     if source == target or (None in (source_language, target_language) and len(others) != 1):
         raise CorpusError(
-            f"`source_language` and `target_language` must be two different languages of {title}, "
-            f"and both be given where it has more than two. Received: {source_language} and "
-            f"{target_language}; it has {', '.join(languages)}."
+            f"`source_language` and `target_language` must be two different languages of {title}. "
+            f"Received: {source_language} and {target_language}. Its languages are "
+            f"{', '.join(languages)}; if there are more than two, both arguments must be given."
         )
     return source, target
 
@@ -172,8 +174,9 @@ def _default_direction(builder: tfds.core.DatasetBuilder, languages: list[str]) 
         if len(pair) == 2 and pair[0] != pair[1] and set(pair) <= set(languages):
             return pair[0], pair[1]
     raise CorpusError(
-        f"`source_language` and `target_language` must be given, as {_title(builder)} does not say "
-        f"in which direction it translates. It has {', '.join(languages)}."
+        f"`source_language` and `target_language` must be given if the data set does not state its "
+        f"direction. Received: {_title(builder)} without them. Its languages are "
+        f"{', '.join(languages)}."
     )
 
 
@@ -186,14 +189,14 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: Any, download: bool):
             pass
         except ModuleNotFoundError as error:
             raise CorpusError(
-                f"`name` {_title(builder)} needs a package that is not installed. "
-                f"Received: {error}. Run: pip install {error.name}."
+                "`name` must be a data set whose packages are installed. "
+                f"Received: {_title(builder)} ({error}). Run: pip install {error.name}."
             ) from error
     known = list(builder.info.splits)
     if isinstance(split, (list, tuple, dict)) or split is None:
         raise CorpusError(
             f"`split` must be one split of {_title(builder)}, such as 'train' or 'train[:10%]'. "
-            f"Received: {type(split).__name__}. 'train+test' reads several as one."
+            f"Received: {type(split).__name__}. To read several splits as one, write 'train+test'."
         )
     base = re.split(r"[\[+]", split)[0] if isinstance(split, str) else "all"
     if known and base != "all" and base not in known:
@@ -206,8 +209,8 @@ def _open_split(builder: tfds.core.DatasetBuilder, split: Any, download: bool):
     except (AssertionError, AttributeError, TypeError, ValueError) as error:
         advice = "" if download else " Pass download=True to prepare it."
         raise CorpusError(
-            f"`split` {split} of {_title(builder)} cannot be read. TFDS says: "
-            f"{_one_line(error)}{advice}"
+            f"`split` must be a split that TFDS can read. Received: {split} of {_title(builder)}. "
+            f"TFDS says: {_one_line(error)}{advice}"
         ) from error
 
 

@@ -23,8 +23,8 @@ def read_text_pair(
     Args:
         source_path: path. The file of the source language.
         target_path: path. The file of the target language.
-        name: str. What reports call the corpus; by default the name of the source file without its
-            last suffix.
+        name: str. The name of the corpus in reports; by default the name of the source file without
+            its last suffix.
         source_language: str. A language code such as `"en"`, if known.
         target_language: str. A language code such as `"de"`, if known.
 
@@ -50,8 +50,8 @@ def read_text_pair(
         raise CorpusError(
             "`source_path` and `target_path` must have the same number of lines. Received: "
             f"{len(sources):,} lines in {source_path} and {len(targets):,} in {target_path}. Check "
-            "for a missing last line, or for a line that one tool broke in two; pairs after it "
-            "would be shifted."
+            "for a missing last line, or for a line that is broken in two: all pairs after it "
+            "would be misaligned."
         )
     if not sources:
         raise CorpusError(
@@ -68,7 +68,7 @@ def read_text_pair(
 
 
 def read_corpus_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str]:
-    """As `keras_attn.lines.read_lines`, but raises `CorpusError`."""
+    """Like `keras_attn.lines.read_lines`, but raises `CorpusError`."""
     try:
         return read_lines(path, argument)
     except ValueError as error:

@@ -16,7 +16,7 @@ def read_tsv(
     source_language: str = "",
     target_language: str = "",
 ) -> Corpus:
-    r"""Reads two columns of a UTF-8 file of tab-separated values, one pair a line.
+    r"""Reads two columns of a UTF-8 file of tab-separated values, one pair per line.
 
     Quotation marks are ordinary text: there is no quoting, and no header. Other columns are
     ignored. `Corpus.notes` counts the lines whose number of columns differs from the first line's.
@@ -25,7 +25,8 @@ def read_tsv(
         path: path. The file.
         source_column: int. The column of the source segments, counted from 0.
         target_column: int. The column of the target segments, counted from 0.
-        name: str. What reports call the corpus; by default the file's name without its last suffix.
+        name: str. The name of the corpus in reports; by default the file's name without its last
+            suffix.
         source_language: str. A language code such as `"en"`, if known.
         target_language: str. A language code such as `"de"`, if known.
 
@@ -57,8 +58,8 @@ def read_tsv(
     if short:
         raise CorpusError(
             f"`path` must have at least {needed} columns, separated by tabs, in every line. "
-            f"Received: {path}, whose line {short[0]:,} has {len(rows[short[0] - 1])} "
-            f"({len(short):,} such lines in all). Mend the file, or choose other columns with "
+            f"Received: {path}, where line {short[0]:,} has {len(rows[short[0] - 1])} "
+            f"({len(short):,} such lines in total). Fix the file, or choose other columns with "
             "`source_column` and `target_column`."
         )
     sources = [row[source_column] for row in rows]
@@ -80,6 +81,6 @@ def _describe_columns(rows: list[list[str]]) -> tuple[str, ...]:
         return ()
     verb = "line has" if len(other) == 1 else "lines have"
     return (
-        f"{len(other):,} {verb} another number of columns than the {len(rows[0])} of the first "
-        f"(first: {other[0]:,}).",
+        f"{len(other):,} {verb} a different number of columns than line 1, which has "
+        f"{len(rows[0])} (first: {other[0]:,}).",
     )

@@ -18,7 +18,7 @@ _MODEL_TYPES = ("bpe", "unigram")
 _NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 # The trainer skips any text that contains one of these. For training they are replaced by blanks.
 _RESERVED_IN_TRAINING = str.maketrans({"\u2585": " ", "\0": " "})
-_UNLIMITED_BYTES = 2**30  # the most that SentencePiece takes
+_UNLIMITED_BYTES = 2**30  # the largest limit that SentencePiece takes
 # The result of unigram training depends on the number of threads, so the number is fixed.
 _NUM_THREADS = 4
 
@@ -27,12 +27,12 @@ class SentencePieceTokenizer(Tokenizer):
     """Splits text into subwords of a SentencePiece model.
 
     The paper uses byte-pair encoding with a vocabulary of about 37,000 tokens shared by both
-    languages. `train` makes such a model; `SentencePieceTokenizer(model)` takes one that exists,
-    provided its special ids are 0 padding, 1 unknown, 2 start and 3 end.
+    languages. `train` makes such a model. `SentencePieceTokenizer(model)` takes an existing model
+    if its special ids are 0 padding, 1 unknown, 2 start and 3 end.
 
-    The model is run in the graph by `tensorflow_text.SentencepieceTokenizer`, always with all its
-    flags off: two operations on one model with different flags interfere. With byte fallback,
-    characters without a piece of their own are written as their bytes, so that no text is unknown.
+    `tensorflow_text.SentencepieceTokenizer` runs the model in the graph, always with all its flags
+    off, because two operations on one model with different flags interfere. With byte fallback,
+    characters that have no piece are written as their bytes, so no text is unknown.
 
     `detokenize(tokenize(text))` is the text as the model's normalization writes it: NFKC by
     default, with each run of blanks as one blank and none at the ends.
@@ -41,7 +41,7 @@ class SentencePieceTokenizer(Tokenizer):
         model: bytes. A serialized SentencePiece model, such as the content of a `.model` file.
 
     Raises:
-        ValueError: `model` is no SentencePiece model, or has other special ids.
+        ValueError: `model` is not a SentencePiece model, or has other special ids.
 
     Example:
 
@@ -81,16 +81,15 @@ class SentencePieceTokenizer(Tokenizer):
         For a vocabulary shared by two languages, as in the paper, pass the texts of both.
 
         Args:
-            texts: iterable of str. What to learn from. Empty texts are skipped.
-            vocabulary_size: int. The number of tokens, the four special ones and the 256 byte
-                pieces included.
+            texts: iterable of str. The texts to train on. Empty texts are skipped.
+            vocabulary_size: int. The number of tokens, including the four special tokens and the
+                256 byte pieces.
             model_type: str. `"bpe"` (byte-pair encoding) or `"unigram"`.
             normalization: str. `"nmt_nfkc"`, `"nfkc"`, the same with `"_cf"` for lower case, or
                 `"identity"`.
-            character_coverage: float. The share of all characters of `texts` that get a piece of
-                their own.
+            character_coverage: float. The share of all characters of `texts` that get a piece.
             byte_fallback: bool. Whether to write other characters as bytes instead of as unknown.
-            max_texts: int. Learn from a random sample of at most so many texts; from all if None.
+            max_texts: int. Train on a random sample of at most this many texts; on all if None.
             seed: int. The seed of that sample. Training itself has no randomness.
 
         Returns:
@@ -131,7 +130,7 @@ class SentencePieceTokenizer(Tokenizer):
         return cls(model.getvalue())
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        """The pieces of the model as people read them; U+2581 marks the blank before a word.
+        """The pieces of the model in readable form; U+2581 marks the blank before a word.
 
         Args:
             token_ids: sequence of int. The ids of one segment.
@@ -160,7 +159,8 @@ class SentencePieceTokenizer(Tokenizer):
     def _from_files(cls, files: dict[str, bytes]) -> "SentencePieceTokenizer":
         if _MODEL_NAME not in files:
             raise ValueError(
-                f"`directory` must hold the file {_MODEL_NAME}, named in its tokenizer.json."
+                f"`directory` must hold a tokenizer.json that lists the file {_MODEL_NAME}. "
+                f"Received: {', '.join(files) or 'no files'}. Save the tokenizer again."
             )
         return cls(files[_MODEL_NAME])
 
@@ -206,14 +206,14 @@ def _explain_training_error(message: str, vocabulary_size: int) -> str:
     if too_low:
         return (
             f"`vocabulary_size` must be at least {too_low.group(2)} for these texts: their "
-            "characters, the special tokens and the byte pieces need as many. Received: "
+            "characters, the special tokens and the byte pieces need that many. Received: "
             f"{vocabulary_size}. Raise it, or lower `character_coverage`."
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
-        return "`texts` must hold some text to learn from. Received: none that is more than blanks."
+        return "`texts` must hold some text to learn from. Received: only empty or blank texts."
     return (
-        f"`texts` cannot be learned from with these options. Received: `vocabulary_size` "
-        f"{vocabulary_size}. SentencePiece says: {message}"
+        "`texts` and the options must allow SentencePiece to train a model. Received: "
+        f"`vocabulary_size` {vocabulary_size}. SentencePiece says: {message}"
     )
 
 
@@ -227,8 +227,8 @@ def _load_processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     except RuntimeError as error:
         raise ValueError(
-            f"`model` must be a SentencePiece model. Received: {len(model)} bytes that are not "
-            f"({error})."
+            f"`model` must be a SentencePiece model. Received: {len(model)} bytes that cannot be "
+            f"loaded as one ({error})."
         ) from error
     ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
     if ids != (0, 1, 2, 3):

@@ -10,9 +10,9 @@ class SharedSentencePieceModel(tf.saved_model.experimental.TrackableResource):
     """A SentencePiece model that lives as long as the process.
 
     The resource that TensorFlow Text makes belongs to one cached kernel, and `tf.random.set_seed`
-    (and so `keras.utils.set_random_seed`) empties that cache: every tokenizer made before then
-    fails with "Resource ... does not exist". A resource with a name belongs to no kernel. The name
-    is a digest of the model, so equal names always mean equal models.
+    (and so `keras.utils.set_random_seed`) empties that cache. Every tokenizer made before that call
+    then fails with "Resource ... does not exist". A resource with a name belongs to no kernel. The
+    name is a digest of the model, so equal names always mean equal models.
 
     Args:
         model: bytes. A serialized SentencePiece model.

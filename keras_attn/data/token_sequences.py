@@ -13,8 +13,8 @@ _ROWS_PER_CALL = 1024
 class TokenSequences:
     """The token ids of many segments, one after another in a flat array.
 
-    It takes 4 bytes a token and 16 bytes a segment: 5 million segments of 30 tokens are 0.7 GB. A
-    selection shares the flat array with what it was taken from.
+    It takes 4 bytes per token and 16 bytes per segment: 5 million segments of 30 tokens are 0.7 GB.
+    A selection shares the flat array with the original.
 
     Args:
         flat_token_ids: int32 array (all tokens,).
@@ -39,7 +39,7 @@ class TokenSequences:
 
         Args:
             texts: sequence of str. The segments.
-            tokenizer: `Tokenizer`. What turns them into token ids.
+            tokenizer: `Tokenizer`. Turns the texts into token ids.
 
         Returns:
             A `TokenSequences` as long as `texts`, every length at least 1.
@@ -63,22 +63,22 @@ class TokenSequences:
         all_lengths = np.concatenate(lengths)
         return cls(np.concatenate(flat), np.cumsum(all_lengths) - all_lengths, all_lengths)
 
-    def select(self, numbers: np.ndarray) -> "TokenSequences":
-        """The segments of these numbers, in this order.
+    def select(self, indices: np.ndarray) -> "TokenSequences":
+        """The segments at these indices, in this order.
 
         Args:
-            numbers: integer array (M,). The segments' numbers.
+            indices: integer array (M,). The indices of the segments.
 
         Returns:
             A `TokenSequences` of length M.
         """
-        return TokenSequences(self.flat_token_ids, self.starts[numbers], self.lengths[numbers])
+        return TokenSequences(self.flat_token_ids, self.starts[indices], self.lengths[indices])
 
     def __len__(self) -> int:
         """The number of segments."""
         return len(self.starts)
 
-    def __getitem__(self, number: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:
         """The token ids of one segment."""
-        start = self.starts[number]
-        return self.flat_token_ids[start : start + self.lengths[number]]
+        start = self.starts[index]
+        return self.flat_token_ids[start : start + self.lengths[index]]

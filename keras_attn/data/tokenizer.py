@@ -1,4 +1,4 @@
-"""What every tokenizer does: text to token ids and back, inside the graph."""
+"""The base class of tokenizers: text to token ids and back, inside the graph."""
 
 import abc
 import hashlib
@@ -23,11 +23,11 @@ class Tokenizer(tf.Module, abc.ABC):
 
     Four ids are the same for every tokenizer: 0 padding, 1 unknown, 2 start, 3 end. `tokenize`
     never adds start or end tokens; the code that feeds a model does. A tokenizer is a `tf.Module`,
-    so that a SavedModel whose functions use one carries it along.
+    so a SavedModel whose functions use it also contains it.
 
-    A subclass sets `vocabulary_size` and gives `_tokenize_batch`, `_detokenize_batch`, `pieces`,
-    `_files` and `_from_files`. It is known to `load_tokenizer` by its class name as soon as it is
-    defined.
+    A subclass sets `vocabulary_size` and implements `_tokenize_batch`, `_detokenize_batch`,
+    `pieces`, `_files` and `_from_files`. Once the class is defined, `load_tokenizer` finds it by
+    its name.
 
     Example:
 
@@ -52,11 +52,11 @@ class Tokenizer(tf.Module, abc.ABC):
         Tokenizer._classes[cls.__name__] = cls
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles and copies by what `save` writes: resources of TensorFlow cannot be pickled."""
+        """Pickles and copies the files of `save`: TensorFlow resources cannot be pickled."""
         return type(self)._from_files, (self._files(),)
 
     def tokenize(self, texts: tf.Tensor | Sequence[str]) -> tf.RaggedTensor:
-        """The token ids of each text, pieces only: no start and no end token.
+        """The token ids of each text, without start and end tokens.
 
         Args:
             texts: string tensor (B,), or a sequence of str. UTF-8.
@@ -65,7 +65,7 @@ class Tokenizer(tf.Module, abc.ABC):
             A `tf.RaggedTensor` (B, None) of int32.
 
         Raises:
-            ValueError: `texts` is no vector of strings.
+            ValueError: `texts` is not a vector of strings.
         """
         return self._tokenize_batch(_text_batch(texts))
 
@@ -75,8 +75,8 @@ class Tokenizer(tf.Module, abc.ABC):
         """The text of each row of token ids, up to its first end token.
 
         Padding and start tokens are skipped. An id that is not in the vocabulary, such as one from
-        an output layer padded to a round size, counts as unknown. Bytes that make no UTF-8 become
-        U+FFFD, so the result is valid text whatever a model writes.
+        an output layer padded to a round size, counts as unknown. Bytes that are not valid UTF-8
+        become U+FFFD, so the result is valid text whatever a model writes.
 
         Args:
             token_ids: integer tensor (B, T), or a `tf.RaggedTensor` (B, None).
@@ -85,7 +85,7 @@ class Tokenizer(tf.Module, abc.ABC):
             A string tensor (B,), UTF-8.
 
         Raises:
-            ValueError: `token_ids` is no matrix of integers.
+            ValueError: `token_ids` is not a matrix of integers.
         """
         token_ids = _token_id_batch(token_ids, self.pad_token_id)  # (B, T)
         known = (token_ids >= 0) & (token_ids < self.vocabulary_size)
@@ -101,7 +101,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        """The token ids as people read them, one str each, special tokens included.
+        """The token ids in readable form, one str each, including special tokens.
 
         Args:
             token_ids: sequence of int. The ids of one segment.
@@ -111,11 +111,10 @@ class Tokenizer(tf.Module, abc.ABC):
         """
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Writes the tokenizer to a directory, which is made if it is missing.
+        """Writes the tokenizer to a directory, which is created if it is missing.
 
-        Every file is written under a temporary name and renamed, `tokenizer.json` last: it holds
-        the checksums of the others, so that `load_tokenizer` notices a directory that was half
-        written.
+        Every file is written under a temporary name and renamed. `tokenizer.json` comes last. It
+        holds the checksums of the other files, so `load_tokenizer` notices an incomplete directory.
 
         Args:
             directory: path. Where to write `tokenizer.json` and the files of the class.
@@ -148,7 +147,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
-        """Strings (B,), maybe not yet UTF-8, of pieces and unknown tokens (B, None)."""
+        """Strings (B,), possibly not valid UTF-8, of pieces and unknown tokens (B, None)."""
 
     @abc.abstractmethod
     def _files(self) -> dict[str, bytes]:
@@ -157,7 +156,7 @@ class Tokenizer(tf.Module, abc.ABC):
     @classmethod
     @abc.abstractmethod
     def _from_files(cls, files: dict[str, bytes]) -> "Tokenizer":
-        """The tokenizer that `_files` came from."""
+        """Rebuilds the tokenizer from the files that `_files` returned."""
 
 
 def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:
@@ -187,9 +186,9 @@ def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:
     if class_name not in Tokenizer._classes:
         nearest = ", ".join(nearest_or_first(class_name, Tokenizer._classes))
         raise ValueError(
-            f"`directory` must hold a tokenizer whose class is known here. Received: {directory}, "
-            f"with class {class_name!r}. Nearest classes: {nearest}. Import the module that "
-            "defines yours first."
+            f"`directory` must hold a tokenizer of a known class. Received: {directory}, "
+            f"with class {class_name!r}. Nearest classes: {nearest}. If the class is your own, "
+            "import the module that defines it first."
         )
     files = {
         name: _read_checked(directory / name, checksum)
@@ -203,19 +202,21 @@ def _read_config(path: Path) -> dict:
         config = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(
-            f"`directory` must hold a saved tokenizer, and so a file {path.name}. Received: "
+            f"`directory` must hold a saved tokenizer, with the file {path.name}. Received: "
             f"{path.parent} ({error.strerror})."
         ) from error
     except ValueError as error:
         raise ValueError(
-            f"`directory` holds a damaged {path.name}: {path} is not JSON ({error})."
+            f"`directory` must not hold a damaged {path.name}. Received: {path}, which is not JSON "
+            f"({error}). Save the tokenizer again."
         ) from error
     complete = isinstance(config, dict) and isinstance(config.get("class"), str)
     files = config.get("files") if complete else None
-    # A name that leads out of the directory would make us read a file that is not the tokenizer's.
+    # A name that leads out of the directory would read a file that is not the tokenizer's.
     if not isinstance(files, dict) or any(Path(name).name != name for name in files):
         raise ValueError(
-            f"`directory` holds a damaged {path.name}: {path} must name a class and its files."
+            f"`directory` must not hold a damaged {path.name}. Received: {path}, which does not "
+            "name a class and its files. Save the tokenizer again."
         )
     if config.get("format") != _FORMAT:
         raise ValueError(
@@ -235,8 +236,8 @@ def _read_checked(path: Path, checksum: str) -> bytes:
         ) from error
     if hashlib.sha256(content).hexdigest() != checksum:
         raise ValueError(
-            f"`directory` holds a damaged tokenizer: {path} is not the file that {_CONFIG_NAME} "
-            "was written for. Save the tokenizer again."
+            f"`directory` must not hold a damaged tokenizer. Received: {path}, whose checksum is "
+            f"not the one in {_CONFIG_NAME}. Save the tokenizer again."
         )
     return content
 

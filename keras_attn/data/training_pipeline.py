@@ -17,7 +17,7 @@ _ENDLESS = np.iinfo(np.int64).max
 
 
 class TrainingPipeline:
-    """The batches of a corpus, in an order that depends on the seed and the epoch alone.
+    """The batches of a corpus, in an order that depends only on the seed and the epoch.
 
     `training_pipeline` makes one. A batch is
 
@@ -25,40 +25,40 @@ class TrainingPipeline:
          labels (rows, length), sample_weight (rows, length))
 
     where (rows, length) is one of `shapes`. Encoder inputs are the pieces of the source and the end
-    token; labels are the pieces of the target and the end token; decoder inputs are the start token
-    and the pieces of the target, so that they are the labels one step later. The weight is 1 at
-    labels that are real. What is not real is 0; where a bucket's last batch lacks rows, whole rows
-    are.
+    token. Labels are the pieces of the target and the end token. Decoder inputs are the start token
+    and the pieces of the target, so they are the labels shifted right by one position. The weight
+    is 1 at real labels. All other values are 0, including whole rows if the last batch of a bucket
+    has too few pairs.
 
-    In epoch e each bucket's pairs are dealt to its batches in an order drawn from (seed, e), and
-    then the batches of all buckets are mixed. A shuffle of a whole epoch takes milliseconds, and a
-    batch is gathered from arrays in memory, so any step of the training can be reached at once. All
-    of it runs in `tf.data`, with no Python at run time.
+    In epoch e the pairs of each bucket are distributed over its batches in an order drawn from
+    (seed, e). Then the batches of all buckets are shuffled together. Shuffling a whole epoch takes
+    milliseconds, and a batch is gathered from arrays in memory, so training can start at any step
+    without delay. All of it runs in `tf.data`, with no Python at run time.
 
     Args:
-        sources: `TokenSequences`. The sources, end token included.
-        targets: `TokenSequences`. The targets, end token included, as many.
+        sources: `TokenSequences`. The sources, including the end token.
+        targets: `TokenSequences`. The targets, including the end token, one for each source.
         shapes: list of (rows, length), by ascending length.
-        report: `FilterReport`. What was filtered.
+        report: `FilterReport`. How many pairs were kept and left out.
         seed: int. The seed of the order.
-        shuffle: bool. Whether to shuffle; otherwise batches come by length, pairs in the order of
+        shuffle: bool. Whether to shuffle. Otherwise batches are ordered by length, and pairs as in
             the corpus.
         repeat: bool. Whether `dataset` is endless.
 
     Attributes:
         dataset: `tf.data.Dataset`. With `repeat`, the endless stream of all epochs. Otherwise one
             epoch: the first iterator over it gives epoch 0, the next one epoch 1, and so on, so
-            `fit(dataset, epochs=10)` sees ten different orders. Where Keras looks at the data
-            before it trains, as under a strategy, that look takes epoch 0; `dataset_from` has no
-            such state.
+            `fit(dataset, epochs=10)` sees ten different orders. If Keras reads from the data set
+            before it trains, as it does under a strategy, that iterator takes epoch 0.
+            `dataset_from` has no such state.
         shapes: list of (rows, length). The only shapes that batches have.
-        steps_per_epoch: int. The batches of an epoch.
-        target_tokens: int. The real labels of an epoch, end tokens included: the sum of all
-            weights.
+        steps_per_epoch: int. The number of batches of an epoch.
+        target_tokens: int. The number of real labels of an epoch, including end tokens: the sum of
+            all weights.
         padding_share: float. The share of an epoch's label positions that are padding.
-        report: `FilterReport`. How many pairs were kept, and why not the others.
-        fingerprint: str. A digest of all token ids that were kept, in their order: the same for
-            the same pairs and tokenizers.
+        report: `FilterReport`. How many pairs were kept, and why the others were left out.
+        fingerprint: str. A digest of all token ids that were kept, in their order. It is the same
+            for the same pairs and tokenizers.
 
     Example:
 
@@ -96,7 +96,8 @@ class TrainingPipeline:
         self.steps_per_epoch = int(batches.sum())
         self.target_tokens = int(targets.lengths.sum())
         self.padding_share = 1.0 - self.target_tokens / float((batches * rows * lengths).sum())
-        # The data set's functions hold these: on the CPU, or they would fill an accelerator.
+        # The data set's functions capture these tensors. They are on the CPU because they would
+        # fill an accelerator.
         with tf.device("/CPU:0"):
             self._rows, self._lengths, self._pairs = map(tf.constant, (rows, lengths, pairs))
             self._first_pair = tf.constant(np.cumsum(pairs) - pairs)
@@ -110,14 +111,14 @@ class TrainingPipeline:
     def dataset_from(
         self, start_step: int, worker_index: int = 0, num_workers: int = 1
     ) -> tf.data.Dataset:
-        """The endless stream of batches from a global step on, without making the earlier ones.
+        """The endless stream of batches that starts at a global step, without the earlier ones.
 
         Step s is step `s % steps_per_epoch` of epoch `s // steps_per_epoch`. So training that
-        stopped after s steps goes on with `dataset_from(s)` as if it had never stopped.
+        stopped after s steps continues with `dataset_from(s)` as if it had never stopped.
 
         Args:
             start_step: int. The first step of the stream, counted from 0.
-            worker_index: int. Which worker's share of each batch to give, where several machines
+            worker_index: int. The worker whose share of each batch is returned, if several machines
                 train together.
             num_workers: int. How many workers share each batch, in equal blocks of rows.
 
@@ -125,8 +126,8 @@ class TrainingPipeline:
             A `tf.data.Dataset` without end.
 
         Raises:
-            ValueError: `start_step` is negative, or the rows of a batch do not divide by
-                `num_workers`.
+            ValueError: `start_step` is negative, `worker_index` is out of range, or `num_workers`
+                does not divide the rows of every batch.
         """
         if start_step < 0:
             raise ValueError(f"`start_step` must be zero or more. Received: {start_step}.")
@@ -152,7 +153,7 @@ class TrainingPipeline:
         return _finish(dataset, tf.data.INFINITE_CARDINALITY)
 
     def _one_epoch_after_another(self) -> tf.data.Dataset:
-        # The variable gives every iterator the epoch after that of the iterator before.
+        # The variable gives every iterator the epoch after that of the previous iterator.
         epochs = tf.data.Dataset.range(1).map(lambda _: self._next_epoch.assign_add(1) - 1)
         dataset = epochs.flat_map(lambda epoch: self._epoch(epoch, tf.constant(0, tf.int64)))
         return _finish(dataset, self.steps_per_epoch)
@@ -160,7 +161,7 @@ class TrainingPipeline:
     def _epoch(
         self, epoch: tf.Tensor, first_step: tf.Tensor, worker_index: int = 0, num_workers: int = 1
     ) -> tf.data.Dataset:
-        """The batches of one epoch from its step `first_step` on."""
+        """The batches of one epoch, starting at its step `first_step`."""
         pair_order, batch_order = self._orders(epoch)
         steps = tf.data.Dataset.range(first_step, self.steps_per_epoch)
         return steps.map(
@@ -172,7 +173,7 @@ class TrainingPipeline:
         )
 
     def _orders(self, epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The pairs in the order of an epoch, bucket by bucket, and its batches in their order."""
+        """The order of the pairs of an epoch, bucket by bucket, and the order of its batches."""
         spans = [tf.range(count, dtype=tf.int64) for count in self._pairs_of_bucket]
         batch_order = tf.range(self.steps_per_epoch, dtype=tf.int64)
         if self._shuffle:
@@ -191,12 +192,12 @@ class TrainingPipeline:
     def _batch(
         self, number: tf.Tensor, pair_order: tf.Tensor, worker_index: int, num_workers: int
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Batch `number` of an epoch whose pairs are in this order."""
+        """Batch `number` of an epoch whose pairs have the order `pair_order`."""
         bucket = tf.searchsorted(self._end_batch, number[None], side="right")[0]
         rows, width = tf.gather(self._rows, bucket), tf.gather(self._lengths, bucket)
         share = rows // num_workers
         first = (number - tf.gather(self._first_batch, bucket)) * rows + worker_index * share
-        # Places in the bucket, (rows,): those of its last batch may lie beyond its end.
+        # Positions in the bucket, (rows,): those of its last batch may lie beyond its end.
         position = first + tf.range(share)
         is_real = position < tf.gather(self._pairs, bucket)
         pair = tf.gather(
@@ -225,27 +226,28 @@ def training_pipeline(
     shuffle: bool = True,
     repeat: bool = False,
 ) -> TrainingPipeline:
-    """Tokenizes a corpus once, leaves out what cannot be trained on, and batches the rest.
+    """Tokenizes a corpus once, leaves out pairs that cannot be trained on, and batches the rest.
 
-    Pairs of similar length share a batch. The length that counts is that of the longer side with
-    its special token. Every batch has about `global_batch_tokens` positions on each side, in one of
-    at most `num_buckets` shapes (see `choose_shapes`). The token ids stay in memory: 4 bytes a
-    token, and 16 bytes a segment; twice as much while the pipeline is made.
+    Pairs of similar length share a batch. The length of a pair is that of its longer side with its
+    special token. Every batch has about `global_batch_tokens` positions on each side, in one of at
+    most `num_buckets` shapes (see `choose_shapes`). The token ids stay in memory: 4 bytes per token
+    and 16 bytes per segment; twice as much while the pipeline is made.
 
     Args:
         corpus: `Corpus`. The pairs.
         source_tokenizer: `Tokenizer`. For the sources.
         target_tokenizer: `Tokenizer`. For the targets; the source tokenizer if None.
-        global_batch_tokens: int. Positions on each side of a batch, padding included, over all
+        global_batch_tokens: int. Positions on each side of a batch, including padding, over all
             accelerators together. A shape whose segments are longer than `global_batch_tokens /
             rows_multiple` exceeds it.
-        max_source_tokens: int. Leave out pairs whose source has more tokens, its end token not
-            counted.
-        max_target_tokens: int. Leave out pairs whose target has more tokens, its end token not
-            counted.
-        num_buckets: int. How many shapes at most; 12 is the limit, as each is compiled separately.
-        rows_multiple: int. What the rows of every batch are a multiple of; make it a multiple of
-            the accelerators.
+        max_source_tokens: int. Pairs whose source has more tokens are left out, not counting its
+            end token.
+        max_target_tokens: int. Pairs whose target has more tokens are left out, not counting its
+            end token.
+        num_buckets: int. The largest number of shapes. It is at most 12, because each shape is
+            compiled separately.
+        rows_multiple: int. The number of rows of every batch is a multiple of this. Make it a
+            multiple of the number of accelerators.
         seed: int. The seed of all shuffling.
         shuffle: bool. Whether to shuffle.
         repeat: bool. Whether `dataset` is endless; then give `fit` the `steps_per_epoch`.
@@ -317,7 +319,7 @@ def _padded(
     is_real: tf.Tensor,
     width: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Token ids (rows, width) of these pairs, padded with 0, and where they are real."""
+    """Token ids (rows, width) of these pairs, padded with 0, and a mask of the real ones."""
     flat_token_ids, starts, lengths = sequences
     position = tf.range(width)[None, :]  # (1, width)
     length = tf.where(is_real, tf.gather(lengths, pair), 0)[:, None]  # (rows, 1)
@@ -328,7 +330,7 @@ def _padded(
 
 def _finish(dataset: tf.data.Dataset, cardinality: int) -> tf.data.Dataset:
     options = tf.data.Options()
-    # Every worker has the whole corpus: a strategy splits batches, `dataset_from` shares them.
+    # Every worker has the whole corpus: the strategy or `dataset_from` splits each batch.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

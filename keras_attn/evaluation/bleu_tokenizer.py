@@ -11,9 +11,9 @@ BLEU_TOKENIZERS = tuple(BLEU.TOKENIZERS)
 # These take a Chinese sentence for one word. BLEU is then near 0 even for good translations.
 SPLITS_AT_SPACES = ("13a", "intl", "none")
 
-# sacreBLEU's own choice where it knows the language, by ISO 639-1 and 639-3 codes. It has none for
-# the other languages without spaces between words: for these, characters. "flores200" knows them
-# all, but fetches its model from the network.
+# sacreBLEU's own choice if it has one for the language, by ISO 639-1 and 639-3 codes. It has none
+# for the other languages without spaces between words; these are split into characters. "flores200"
+# supports them all, but downloads its model.
 _DEFAULTS = {
     "zh": ("zh", "zho", "cmn", "yue"),
     "ja-mecab": ("ja", "jpn"),
@@ -21,7 +21,8 @@ _DEFAULTS = {
     "char": ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"),
 }
 _PACKAGES = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
-# Letters of scripts without spaces between words, and more of them than words have on average.
+# The letters of scripts without spaces between words, and a number of letters that is above the
+# average length of a word.
 _UNSPACED_SCRIPTS = (
     # Han, kana
     (re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"), 3),
@@ -33,12 +34,12 @@ _UNSPACED_SCRIPTS = (
 def default_bleu_tokenizer(target_language: str) -> str:
     """Chooses sacreBLEU's tokenizer by the language of the translations.
 
-    Chinese, Japanese and Korean have the ones that sacreBLEU itself chooses. Thai, Lao, Khmer,
+    Chinese, Japanese and Korean get the tokenizers that sacreBLEU itself chooses. Thai, Lao, Khmer,
     Burmese and Tibetan, which have no spaces between words either, are split into characters. All
-    others have "13a", sacreBLEU's default.
+    other languages get "13a", sacreBLEU's default.
 
     Args:
-        target_language: str. A code, as "zh", "zh-TW", "zho_Hans"; "" where nobody knows.
+        target_language: str. A code such as "zh", "zh-TW" or "zho_Hans"; "" if unknown.
 
     Returns:
         str.
@@ -55,19 +56,19 @@ def default_bleu_tokenizer(target_language: str) -> str:
 def find_bleu_tokenizer(
     name: str | None, target_language: str = "", argument: str = "bleu_tokenizer"
 ) -> str:
-    """Makes sure that a tokenizer exists and works here, before any work is done.
+    """Checks that a tokenizer exists and runs here, before any work is done.
 
     Args:
-        name: str or None. One of sacreBLEU's; None for that of the language.
+        name: str or None. One of sacreBLEU's tokenizers; None for the default of the language.
         target_language: str. The code of the language of the translations; "" if unknown.
-        argument: str. What errors call the name.
+        argument: str. The name of the argument in errors.
 
     Returns:
-        str. The name.
+        str. The name of the tokenizer.
 
     Raises:
-        ValueError: if there is no such tokenizer (the nearest are named), or a package that it
-            needs is not installed (the command that installs it is given).
+        ValueError: if there is no such tokenizer (the message lists the nearest ones), or a package
+            that it needs is not installed (the message gives the command that installs it).
 
     Example:
 
@@ -81,8 +82,8 @@ def find_bleu_tokenizer(
     if chosen not in BLEU_TOKENIZERS:
         nearest = nearest_names(chosen, BLEU_TOKENIZERS)
         raise ValueError(
-            f"`{argument}` must be one of sacreBLEU's tokenizers. Received: {chosen!r}; nearest: "
-            f"{', '.join(nearest or BLEU_TOKENIZERS)}."
+            f"`{argument}` must be one of sacreBLEU's tokenizers. Received: {chosen!r}. Nearest "
+            f"names: {', '.join(nearest or BLEU_TOKENIZERS)}."
         )
     try:
         BLEU(tokenize=chosen)
@@ -91,29 +92,30 @@ def find_bleu_tokenizer(
         if name is None:
             received += f", the default for the target language {target_language!r}"
         raise ValueError(
-            f"`{argument}` must be a tokenizer that works here. Received: {received}; "
-            f"{_remedy(chosen, error)}, or choose another, such as 'char'."
+            f"`{argument}` must be a tokenizer that runs here. Received: {received}. "
+            f"{_remedy(chosen, error)}, or choose another tokenizer, such as 'char'."
         ) from error
     return chosen
 
 
 def _remedy(tokenizer: str, error: Exception) -> str:
-    if tokenizer in _PACKAGES and not isinstance(error, AssertionError):  # of a dictionary
-        return f'install it with `pip install "{_PACKAGES[tokenizer]}"`'
-    return f"it says: {' '.join(str(error).split()) or type(error).__name__}"
+    if tokenizer in _PACKAGES and not isinstance(error, AssertionError):  # about a dictionary
+        return f'Install it with `pip install "{_PACKAGES[tokenizer]}"`'
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"Solve the problem that sacreBLEU reports ({reason})"
 
 
 def make_bleu(tokenizer: str, lowercase: bool = False) -> BLEU:
     """Makes sacreBLEU's metric.
 
     Args:
-        tokenizer: str. What `find_bleu_tokenizer` returned.
+        tokenizer: str. The name that `find_bleu_tokenizer` returned.
         lowercase: bool. Whether the text is lower-cased.
 
     Returns:
         sacreBLEU's `BLEU`.
     """
-    # `force` only mutes the warning about tokenized text, which the mixed-case BLEU gives.
+    # `force` only mutes the warning about tokenized text, which the mixed-case BLEU already gives.
     return BLEU(tokenize=tokenizer, lowercase=lowercase, force=lowercase)
 
 
@@ -122,10 +124,10 @@ def unspaced_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
 
     Args:
         texts: iterable of str. The references.
-        bleu_tokenizer: str. BLEU's.
+        bleu_tokenizer: str. The tokenizer of BLEU.
 
     Returns:
-        list of str. Empty where the text has spaces.
+        list of str. Empty if the text has spaces.
 
     Example:
 
@@ -136,7 +138,9 @@ def unspaced_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
     """
     if not is_unspaced(texts):
         return []
-    notes = ["TER splits at spaces, and the references have none between words: it says little"]
+    notes = [
+        "TER means little here: it splits at spaces, and the references have none between words"
+    ]
     if bleu_tokenizer in SPLITS_AT_SPACES:
         notes.insert(
             0,
@@ -148,13 +152,13 @@ def unspaced_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
 
 
 def is_unspaced(texts: Iterable[str]) -> bool:
-    """Whether texts are of a script that has no spaces between words, and indeed have none.
+    """Whether texts are in a script without spaces between words, and do not contain such spaces.
 
     Args:
         texts: iterable of str.
 
     Returns:
-        bool. False for texts that somebody has split into words.
+        bool. False for texts that are already split into words.
 
     Example:
 

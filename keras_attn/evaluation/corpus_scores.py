@@ -29,7 +29,7 @@ class CorpusScores:
         sentences: int. Number of sentences scored.
         references: int. Largest number of references of one sentence.
         empty_hypotheses: int. Sentences whose hypothesis is empty or blank. They are scored.
-        empty_references: int. Sentences whose every reference is empty or blank. They are scored.
+        empty_references: int. Sentences whose references are all empty or blank. They are scored.
         bleu_precisions: tuple of float. The modified n-gram precisions in percent, n = 1..4.
         brevity_penalty: float. BLEU's factor for hypotheses shorter than the references.
         length_ratio: float. Tokens of the hypotheses divided by tokens of the references.
@@ -37,7 +37,7 @@ class CorpusScores:
             `bleu`.
         confidence: dict or None. For each score `mean`, `half_width`, `low` and `high` of the 95%
             interval by bootstrap resampling.
-        notes: tuple of str. What a reader of the scores should know, a sentence each.
+        notes: tuple of str. Notes for readers of the scores, one sentence each.
 
     Example:
 
@@ -81,7 +81,7 @@ class CorpusScores:
         """Returns one readable line per score, rounded to one decimal as sacreBLEU prints it.
 
         Returns:
-            List of str: name, value, details and signature, then what a reader should know.
+            List of str: name, value, details and signature, then counts and notes.
 
         Example:
 
@@ -126,27 +126,27 @@ def corpus_scores(
 ) -> CorpusScores:
     """Scores translations against one or several references by BLEU, chrF and TER.
 
-    All three are computed by sacreBLEU with its default settings on detokenized text, so they equal
-    what its command line prints for the same lines (and the same `--tokenize`). The one departure:
+    sacreBLEU computes all three with its default settings on detokenized text, so they equal what
+    its command line prints for the same lines (and the same `--tokenize`). There is one difference:
     with several streams, an empty line in one of them means that the sentence has fewer references,
-    where the command line would count an empty reference.
+    whereas the command line would count an empty reference.
 
     Args:
         hypotheses: Sequence of str. One detokenized translation per sentence.
-        references: Sequence of reference streams, each as long as `hypotheses`; None or "" where a
-            sentence has fewer references. A flat sequence of str is taken as one stream. For one
-            list of references per sentence, call `streams_from_groups` first.
+        references: Sequence of reference streams, each as long as `hypotheses`; None or "" if a
+            sentence has fewer references. A flat sequence of str is one stream. For one list of
+            references per sentence, call `streams_from_groups` first.
         lowercase_tokenized: bool. Whether to compute BLEU of lower-cased text too, the kind that
-            papers on Multi30k report. It is tokenized as `bleu` is here, by Moses there: close, not
-            the same.
-        confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling,
-            whose seed is 12345 unless the environment variable SACREBLEU_SEED says otherwise.
+            papers on Multi30k report. Here the text is tokenized as for `bleu`, in those papers by
+            Moses: the scores are close, but not the same.
+        confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling. Its
+            seed is 12345 unless the environment variable SACREBLEU_SEED sets another.
         num_bootstrap_samples: int. Number of resampled corpora, at least 2.
         bleu_tokenizer: str or None. sacreBLEU's tokenizer for BLEU, its `--tokenize`: "13a" for
             most languages, "zh", "ja-mecab", "ko-mecab", "char", "intl", "none", "flores200" ...
-            None for that of `target_language`.
-        target_language: str. The code of the language of the references, as "de"; "" if unknown.
-            It chooses the tokenizer, as `default_bleu_tokenizer` says: without it, "13a".
+            None for the default of `target_language`.
+        target_language: str. The code of the language of the references, such as "de"; "" if
+            unknown. `default_bleu_tokenizer` chooses the tokenizer by it: "13a" for "".
 
     Returns:
         `CorpusScores`.
@@ -175,7 +175,7 @@ def corpus_scores(
     if lowercase_tokenized:
         metrics["bleu_lowercase_tokenized"] = make_bleu(tokenizer, lowercase=True)
     num_samples = num_bootstrap_samples if confidence else 1
-    # sacreBLEU takes None for a missing reference, but its annotation does not say so.
+    # sacreBLEU accepts None for a missing reference, but its annotation does not say so.
     annotated = cast(list[list[str]], streams)
     results = {
         name: metric.corpus_score(hypotheses, annotated, n_bootstrap=num_samples)
@@ -215,7 +215,7 @@ def check_score_options(
     bleu_tokenizer: str | None = None,
     target_language: str = "",
 ) -> str:
-    """Checks the options of `corpus_scores`, so that a mistake shows before there is any text.
+    """Checks the options of `corpus_scores`, so that a mistake is found before any work is done.
 
     Args:
         lowercase_tokenized: bool.
@@ -225,10 +225,10 @@ def check_score_options(
         target_language: str.
 
     Returns:
-        str. BLEU's tokenizer.
+        str. The tokenizer of BLEU.
 
     Raises:
-        ValueError: if one is not valid.
+        ValueError: if an option is not valid.
 
     Example:
 

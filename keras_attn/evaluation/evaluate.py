@@ -36,15 +36,15 @@ class SupportsTranslate(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationReport:
-    """Scores of a translated test set, the translations, and what happened on the way.
+    """Scores of a translated test set, the translations, counts and times.
 
     Attributes:
         scores: `CorpusScores`.
         translations: tuple of str. One per source sentence, in order.
         truncated: int or None. Sentences cut at the translator's limit on source tokens or on
-            target length; None if the translator keeps no such count.
+            target length; None if the translator does not count them.
         empty: int. Source sentences that are empty or blank.
-        seconds: float. Time of the translation alone, compilation of a first call included.
+        seconds: float. Time of the translation alone, including compilation in a first call.
         sentences_per_second: float. Number of sentences divided by `seconds`.
 
     Example:
@@ -90,7 +90,7 @@ class EvaluationReport:
         return values
 
     def lines(self) -> list[str]:
-        """Returns the readable lines of the scores, then those of counts and speed.
+        """Returns the readable lines of the scores, then of the counts and the speed.
 
         Returns:
             List of str.
@@ -105,7 +105,7 @@ class EvaluationReport:
         if self.empty:
             lines.append(f"empty source sentences: {self.empty}")
         if self.truncated is None:
-            lines.append("truncated sentences: unknown, as this translator does not count them")
+            lines.append("truncated sentences: unknown, the translator does not count them")
         elif self.truncated:
             lines.append(f"truncated sentences: {self.truncated}")
         lines.append(
@@ -123,12 +123,11 @@ def evaluate(
 ) -> EvaluationReport:
     """Translates `sources` and scores the translations against `references`.
 
-    Everything that can be wrong with the texts and the options is checked before the translation
-    starts.
+    All texts and options are checked before the translation starts.
 
     Args:
         translator: Object with `translate(texts) -> list[str]`. If it has a `report` after the
-            call, as `Translator` does, its count of truncated sentences is taken over.
+            call, as `Translator` does, the count of truncated sentences comes from it.
         sources: Sequence of str. The sentences to translate.
         references: As in `corpus_scores`: reference streams, or a flat sequence of str.
         **options: Options of `corpus_scores`: `target_language`, `bleu_tokenizer`, `confidence` ...
@@ -138,7 +137,7 @@ def evaluate(
 
     Raises:
         ValueError: If the texts or the options are not valid (see `corpus_scores`), or the
-            translator returns another number of translations than there are sources.
+            translator does not return one translation per source.
 
     Example:
 

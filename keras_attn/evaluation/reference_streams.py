@@ -11,8 +11,8 @@ ReferenceStream = Sequence[str | None]
 def streams_from_groups(groups: Sequence[Sequence[str]]) -> list[list[str | None]]:
     """Turns one group of references per sentence into reference streams.
 
-    Corpora such as Tatoeba list several translations of one sentence, and not equally many of each.
-    Stream `i` holds the `i`-th reference of every sentence, or None where a sentence has fewer.
+    Corpora such as Tatoeba list several translations of a sentence, and their number varies. Stream
+    `i` holds the `i`-th reference of every sentence, or None if a sentence has fewer.
 
     Args:
         groups: Sequence of sequences of str. `groups[n]` holds the references of sentence `n`, at
@@ -77,19 +77,19 @@ def check_references(references: Any, num_sentences: int) -> list[list[str | Non
     """Checks references and returns them as streams in which only a missing reference is None.
 
     An empty string beside another reference of the same sentence means "no further reference" and
-    becomes None, so that it cannot pass for a reference of length 0 in the brevity penalty. A
+    becomes None, so that the brevity penalty does not count it as a reference of length 0. A
     sentence whose only reference is the empty string keeps it, as in sacreBLEU.
 
     Args:
-        references: Sequence of streams, or one flat sequence of str, which is taken as a single
-            stream. A stream is a sequence of str, None or "" where a sentence has fewer references.
-        num_sentences: int. How long each stream must be.
+        references: Sequence of streams, or one flat sequence of str, which is a single stream. A
+            stream is a sequence of str, with None or "" if a sentence has fewer references.
+        num_sentences: int. The required length of each stream.
 
     Returns:
         List of streams, each a list of `num_sentences` entries.
 
     Raises:
-        ValueError: If there is no stream, a stream has another length, holds something that is
+        ValueError: If there is no stream, a stream has another length or holds something that is
             neither str nor None, or a sentence has no reference at all.
 
     Example:

@@ -16,7 +16,7 @@ def score_files(
     """Scores the lines of one file against those of one or several reference files.
 
     Args:
-        hypotheses_path: str or path. Translations, one a line.
+        hypotheses_path: str or path. Translations, one per line.
         references_paths: Path, or sequence of paths. References aligned by line; with several
             files, an empty line means that the sentence has fewer references.
         **options: Options of `corpus_scores`, such as `confidence=True`.
@@ -25,8 +25,8 @@ def score_files(
         `CorpusScores`.
 
     Raises:
-        ValueError: If a file cannot be read, or the numbers of lines differ (with each file's
-            count).
+        ValueError: If a file cannot be read, or the numbers of lines differ. The message gives the
+            count of each file.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A Transformer as a CTranslate2 model: the same weights for a C++ engine, in int8 too."""
+"""A Transformer as a CTranslate2 model: the same weights for a C++ engine, also in int8."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keras_attn.data import Tokenizer
 from keras_attn.interop.ctranslate2_spec import ctranslate2_spec
 from keras_attn.translator import Translator
 
-# "bfloat16" would need PyTorch to be written.
+# Writing "bfloat16" would need PyTorch.
 QUANTIZATIONS = (None, "int8", "int8_float32", "int8_float16", "int16", "float16")
-# CTranslate2 has one name for a special token in both vocabularies. So its default names are
-# written for the ids 0 to 3, whatever the tokenizers call them.
+# CTranslate2 has one name per special token for both vocabularies. So the ids 0 to 3 get its
+# default names, whatever the tokenizers call them.
 _SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 # CTranslate2's default limits: it reads at most 1024 tokens, and writes at most 256.
 _LEAST_POSITIONS = 1024
@@ -27,26 +27,27 @@ def export_ctranslate2(
     directory: str | os.PathLike[str],
     quantization: str | None = None,
 ) -> Path:
-    """Writes a translator's model and vocabularies as a CTranslate2 model, all or nothing.
+    """Writes a translator's model and vocabularies as a CTranslate2 model, whole or not at all.
 
-    CTranslate2 takes and gives pieces: cut the source into pieces with `source_tokenizer`, and join
-    the pieces of the translation with `target_tokenizer`. The end token of the source is added by
-    CTranslate2 itself.
+    CTranslate2 reads and writes pieces: split the source with `source_tokenizer`, and join the
+    pieces of the translation with `target_tokenizer`. CTranslate2 itself adds the end token of the
+    source.
 
-    The numbers are the translator's; the search and its options are CTranslate2's own. Its beam
-    search ranks by log P(Y) / |Y| ^ length_penalty, which is not the penalty of `BeamSearch`:
-    scores agree where both penalties are 0. By default it writes at least one token, also where the
-    end is the most probable (`min_decoding_length=0` lets it). It may produce padding and the start
-    token, which our searches never do. Beyond the last learned position it raises an error.
+    The model computes the same numbers as in the translator, but the search and its options are
+    those of CTranslate2. Its beam search ranks by log P(Y) / |Y| ^ length_penalty, which is not the
+    penalty of `BeamSearch`: scores agree if both penalties are 0. By default it writes at least one
+    token, even if the end token is the most probable (`min_decoding_length=0` allows an empty
+    translation). It may produce padding and the start token, which our searches never do. Beyond
+    the last learned position it raises an error.
 
-    CTranslate2 has limits of its own and truncates without a word: `translate_batch` reads at most
-    1024 tokens (`max_input_length`) and writes at most 256 (`max_decoding_length`). Give it the
-    translator's, `max_source_tokens + 1` and that plus `max_extra_tokens`, and count the sources
-    that are longer yourself.
+    CTranslate2 has separate limits and truncates silently: `translate_batch` reads at most 1024
+    tokens (`max_input_length`) and writes at most 256 (`max_decoding_length`). Set these to the
+    translator's limits, `max_source_tokens + 1` and `max_source_tokens + 1 + max_extra_tokens`, and
+    count the sources that are longer yourself.
 
     Args:
         translator: `Translator` of a `Transformer`.
-        directory: path. New or empty.
+        directory: path. A directory that is new or empty.
         quantization: one of `"int8"`, `"int8_float32"`, `"int8_float16"`, `"int16"`, `"float16"`;
             None keeps float32.
 
@@ -55,7 +56,7 @@ def export_ctranslate2(
 
     Raises:
         ValueError: if the model has a part that CTranslate2 does not know, a vocabulary has a piece
-            twice, or the directory holds something.
+            twice, or the directory is not empty.
         ImportError: if CTranslate2 is not installed.
 
     Example:
@@ -98,33 +99,33 @@ def _check_arguments(translator: Any, directory: Path, quantization: Any) -> Non
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ValueError(
-            f"`directory` must be new or empty. Received: {directory}, which holds something. "
+            f"`directory` must be new or empty. Received: {directory}, which is neither. "
             "Choose another directory."
         )
 
 
 def _vocabulary(tokenizer: Tokenizer, size: int) -> list[str]:
-    """The pieces by id. Ids that the model has and the tokenizer has not get a name."""
+    """The pieces by id. Ids that only the model has get a generated name."""
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
     pieces[: len(_SPECIAL_PIECES)] = _SPECIAL_PIECES
     pieces += [f"<unused_{i}>" for i in range(len(pieces), size)]
     twice = [piece for piece, count in collections.Counter(pieces).items() if count > 1]
     if twice:
         raise ValueError(
-            "A vocabulary of CTranslate2 must have every piece once. Received: "
-            f"{sorted(twice)[:3]} more than once, from {type(tokenizer).__name__}."
+            "`translator` must have tokenizers with every piece once, as CTranslate2 requires. "
+            f"Received: {sorted(twice)[:3]} more than once, from {type(tokenizer).__name__}."
         )
     return pieces
 
 
 def _save(spec: Any, directory: Path) -> None:
-    """Writes under a temporary name, and then renames."""
+    """Writes under a temporary name, then renames."""
     directory = directory.resolve()  # a link stays a link
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private
         spec.save(str(temporary))
-        temporary.replace(directory)  # which is new, or else must still be empty
+        temporary.replace(directory)  # works if it is new or still empty
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

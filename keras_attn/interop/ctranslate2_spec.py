@@ -16,8 +16,8 @@ from keras_attn.layers import (
 from keras_attn.models import Seq2SeqModel, Transformer
 from keras_attn.ops import sinusoidal_encoding
 
-# Keras' activation -> CTranslate2's name of it. The function counts, not what it is called; "gelu"
-# is the exact one in both.
+# Keras' activation -> its name in CTranslate2. The function decides, not its name. "gelu" is the
+# exact one in both.
 _ACTIVATIONS = {
     keras.activations.relu: "RELU",
     keras.activations.gelu: "GELU",
@@ -31,9 +31,9 @@ def ctranslate2_spec(model: Seq2SeqModel, longest_tokens: int = 1024) -> Any:
 
     Args:
         model: `Transformer`, with the multi-head attention, feed-forward network and normalization
-            of the paper or their pre-norm order.
-        longest_tokens: int. Positions of the sinusoids that are written, which have no end of their
-            own; learned positions are written as they are.
+            of the paper, in its order or in pre-norm order.
+        longest_tokens: int. The number of sinusoidal positions to write, because sinusoids have no
+            limit. Learned positions are written as they are.
 
     Returns:
         `ctranslate2.specs.TransformerSpec`, without vocabularies.
@@ -84,12 +84,14 @@ def _import_specs() -> Any:
     return ctranslate2.specs
 
 
-# Parts that the C++ engine would silently compute in another way are refused
+# Checks that refuse parts that the C++ engine would silently compute in another way
 
 
 def _check_is_not_quantized(layer: Any) -> None:
     if layer.quantization_mode is not None:
-        raise _unknown("quantization", f"{layer.quantization_mode}; it quantizes by itself")
+        raise _unknown(
+            "quantization", f"{layer.quantization_mode}; CTranslate2 quantizes weights itself"
+        )
 
 
 def _check_block(block: Any) -> None:
@@ -99,7 +101,7 @@ def _check_block(block: Any) -> None:
     if activation not in _ACTIVATIONS:
         known = ", ".join(sorted(function.__name__ for function in _ACTIVATIONS))
         name = getattr(activation, "__name__", _class_of(activation))
-        raise _unknown("activation", f"{name}; it knows {known}")
+        raise _unknown("activation", f"{name}; CTranslate2 knows {known}")
     for name in ("self_attention", "cross_attention"):
         if hasattr(block, name):
             _check_attention(name, getattr(block, name), block.hidden_dim)
@@ -110,7 +112,7 @@ def _check_block(block: Any) -> None:
 def _check_attention(slot: str, attention: Any, hidden_dim: int) -> None:
     if type(attention) is not MultiHeadAttention:
         raise _unknown(slot, _class_of(attention))
-    # Heads of another size would be scaled and cut by hidden_dim / num_heads all the same.
+    # CTranslate2 scales and splits heads by hidden_dim / num_heads, even if their size is another.
     wanted = {
         "use_gate": False,
         "sliding_window": None,
@@ -139,7 +141,8 @@ def _class_of(layer: Any) -> str:
 
 def _unknown(slot: str, received: str) -> ValueError:
     return ValueError(
-        f"CTranslate2 has no such {slot}, so this model cannot be converted. Received: {received}."
+        f"`model` must only have parts that CTranslate2 knows. CTranslate2 has no such {slot}. "
+        f"Received: {received}."
     )
 
 

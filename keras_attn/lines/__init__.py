@@ -1,4 +1,4 @@
-"""Lines of text: what is text, what ends a line, what happened to lines. Without TensorFlow."""
+"""Lines of text: checks, line ends, files and counts. Needs no TensorFlow."""
 
 from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.line_counts import LineCounts

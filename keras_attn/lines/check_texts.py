@@ -5,18 +5,18 @@ from typing import Any
 
 
 def check_texts(name: str, texts: Any) -> list[str]:
-    """The texts as a list, after a look at each.
+    """Checks texts, and returns them as a list.
 
     Args:
-        name: str. What the argument is called.
+        name: str. The name of the argument, for the message.
         texts: iterable of str.
 
     Returns:
         list of str.
 
     Raises:
-        ValueError: if it is one string, or an element is no string, or holds half of a surrogate
-            pair, which no file of text can hold; the index is named.
+        ValueError: if `texts` is one string, or an element is not a string or holds half of a
+            surrogate pair, which a text file cannot hold. The message gives the index.
 
     Example:
 
@@ -44,7 +44,7 @@ def check_texts(name: str, texts: Any) -> list[str]:
         index = next(i for i, text in enumerate(lines) if not _is_unicode(text))
         raise ValueError(
             f"`{name}` must hold whole Unicode characters. Received: half of a surrogate pair in "
-            f"{lines[index][:60]!r} at index {index}; it comes from text that was decoded wrongly."
+            f"{lines[index][:60]!r} at index {index}. Decode the text with the right encoding."
         ) from None
     return lines
 

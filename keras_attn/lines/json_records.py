@@ -1,4 +1,4 @@
-"""Files that grow by one JSON object a line as a training goes on."""
+"""Files to which a training appends one JSON object per line."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from keras_attn.system.whole_file import whole_file
 
 
 def read_records(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """As `read_noted_records`, without the notes."""
+    """Like `read_noted_records`, without the notes."""
     return read_noted_records(path)[0]
 
 
@@ -19,14 +19,14 @@ def read_noted_records(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Reads the records, and notes the lines that are damaged.
 
-    A run that was killed, or is still writing, may leave half a record at the end. Such lines are
-    skipped, wherever they stand, so that they never cost the others.
+    A run that was killed, or is still writing, may leave half a record at the end. Damaged lines
+    are skipped anywhere in the file, and all other records are kept.
 
     Args:
-        path: path. The file; one that is not there has no records.
+        path: path. The file; a missing file has no records.
 
     Returns:
-        list of dict, each with a "step"; list of str, one note a damaged line.
+        list of dict, each with a "step"; list of str, one note per damaged line.
 
     Example:
 
@@ -59,7 +59,7 @@ def append_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Appends records, and waits until they are on the disk.
 
     Args:
-        path: Path. The file; made if it is not there.
+        path: Path. The file; created if it is missing.
         records: iterable of dict. Each with a "step".
     """
     with path.open("a", encoding="utf-8") as file:
@@ -69,11 +69,11 @@ def append_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def drop_records_after(path: Path, step: int) -> None:
-    """Drops the records of updates that will be made again, and damaged lines.
+    """Drops the records of updates that will be repeated, and damaged lines.
 
     Args:
-        path: Path. The file; nothing happens if it is not there.
-        step: int. The last step whose records stay.
+        path: Path. The file; nothing happens if it is missing.
+        step: int. The last step whose records are kept.
     """
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""What happened to lines that were translated, one line out for each line in."""
+"""Counts of lines that were translated, with one output line for each input line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class LineCounts:
 
     Args:
         lines: int. All lines.
-        empty: int. Lines of the source without anything but blanks.
+        empty: int. Lines of the source that are empty or hold only blanks.
         truncated: int. Translations that are marked as truncated.
-        with_breaks: int. Translations with a line break in them, which became a blank.
-        with_returns: int. Lines of the source with a carriage return inside, often the end of a
-            line that another tool would see.
+        with_breaks: int. Translations with a line break inside, which was replaced by a blank.
+        with_returns: int. Lines of the source with a carriage return inside. Other tools often take
+            it for the end of a line.
 
     Example:
     >>> counts = LineCounts()
@@ -25,7 +25,7 @@ class LineCounts:
     >>> counts.take(source="one", translation="ein\\ns", is_truncated=True)
     'ein s'
     >>> counts.report()
-    '2 lines: 1 empty, 1 truncated, 1 with line breaks in the translation, made blanks'
+    '2 lines: 1 empty, 1 truncated, 1 with line breaks in the translation, replaced by blanks'
     """
 
     lines: int = 0
@@ -51,9 +51,9 @@ class LineCounts:
         """Counts a line.
 
         Args:
-            source: str. What was translated.
-            translation: str. What came out.
-            is_truncated: bool. Whether the translator says so.
+            source: str. The source line.
+            translation: str. Its translation.
+            is_truncated: bool. Whether the translator marked the translation as truncated.
 
         Returns:
             str. The translation, on one line.
@@ -67,11 +67,11 @@ class LineCounts:
         return text
 
     def report(self) -> str:
-        """The counts in words; nothing if there is nothing to report."""
+        """The counts in words; empty if there is nothing to report."""
         parts = [
             (self.empty, "empty"),
             (self.truncated, "truncated"),
-            (self.with_breaks, "with line breaks in the translation, made blanks"),
+            (self.with_breaks, "with line breaks in the translation, replaced by blanks"),
             (self.with_returns, "with a carriage return inside"),
         ]
         found = [f"{count:,} {words}" for count, words in parts if count]

@@ -1,4 +1,4 @@
-"""The lines of a stream of UTF-8, in chunks: nothing else decides what ends a line."""
+"""The lines of a UTF-8 stream, in chunks. Only this module decides what ends a line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIGNATURES = {
 
 
 class Line(NamedTuple):
-    """A line of text, and what stood at its end: a line feed, with a carriage return, or nothing.
+    """A line of text, and its end: a line feed, a carriage return and a line feed, or nothing.
 
     Args:
         text: str.
@@ -44,23 +44,23 @@ def read_chunks(
 ) -> Iterator[list[Line]]:
     """Reads lines of UTF-8; only a line feed ends a line.
 
-    A carriage return before it belongs to the line's end, and a byte order mark at the start of the
-    stream is no text. (`str.splitlines` would also split at U+0085, U+2028 and others, which occur
-    inside the segments of real corpora, and would shift all that follows against the other side.)
+    A carriage return before it belongs to the line's end. A byte order mark at the start of the
+    stream is not part of the text. (`str.splitlines` also splits at U+0085, U+2028 and others. They
+    occur inside the segments of real corpora, so all following pairs would be misaligned.)
 
     Args:
         stream: binary stream.
-        lines_per_chunk: int. How many lines at once; the last chunk has fewer.
-        first_line: int. Number of the stream's first line; not 1 where the stream begins inside a
-            file, and so with no byte order mark.
-        name: str. What errors call the stream.
+        lines_per_chunk: int. The number of lines of a chunk; the last chunk may have fewer.
+        first_line: int. Number of the stream's first line. It is not 1 if the stream begins inside
+            a file, where there is no byte order mark.
+        name: str. The name of the stream in errors.
 
     Yields:
-        list of `Line`, none of them empty lists.
+        list of `Line`, never an empty list.
 
     Raises:
-        ValueError: if a line is not UTF-8 or has a NUL, or carriage returns alone end the lines;
-            the number of the line, counted from 1, is named.
+        ValueError: if a line is not UTF-8 or has a NUL, or if only carriage returns end the lines.
+            The message gives the number of the line, counted from 1.
 
     Example:
 
@@ -89,19 +89,19 @@ def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
             yield raw
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(
-            f"{name} must be text, or a whole compressed file of text. Received: a damaged one "
-            f"({error})."
+            f"{name} must be text, or a complete compressed text file. Received: a damaged "
+            f"compressed file ({error})."
         ) from error
 
 
 def _line(body: bytes, raw: bytes, number: int, offset: int, name: str) -> Line:
-    """The line of these bytes; `raw` has the byte order mark, too."""
+    """Decodes the line `body`; `raw` also holds the byte order mark."""
     text = body.removesuffix(b"\n")
     if len(text) < len(body):
         text = text.removesuffix(b"\r")
     elif number == 1 and b"\r" in text:
         raise ValueError(
-            f"{name} must have line feeds at the ends of lines. Received: carriage returns alone, "
+            f"{name} must have line feeds at the ends of lines. Received: only carriage returns, "
             "as on old Macs. Convert them, for example with `tr '\\r' '\\n'`."
         )
     try:
@@ -126,8 +126,8 @@ def _advice(raw: bytes, text: bytes, number: int) -> str:
                 convert = f"convert it with `iconv -f {kind} -t UTF-8`"
                 return f"It begins like {kind}: {convert if is_encoding else 'decompress it first'}"
     if b"\0" in text:
-        return "A NUL is no text: this looks like UTF-16, or like a binary file"
+        return "Text has no NUL: this looks like UTF-16, or like a binary file"
     return (
-        "It may be in an older encoding, such as windows-1252, GB18030 or Shift-JIS: find out in "
+        "It may be in an older encoding, such as windows-1252, GB18030 or Shift-JIS: find out "
         "which, and convert it with `iconv -f ENCODING -t UTF-8`"
     )

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from keras_attn.lines.line_stream import read_chunks
 from keras_attn.system.did_you_mean import nearest_or_first
 
-# How a compressed file begins -> what opens it. A text may well begin with the letters of bzip2.
+# The first bytes of a compressed file -> the function that opens it. A text may begin with "BZh".
 _OPENERS: dict[bytes, Any] = {
     rb"\x1f\x8b": gzip.open,
     rb"\xfd7zXZ\x00": lzma.open,
@@ -27,11 +27,11 @@ _OPENERS: dict[bytes, Any] = {
 def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[BinaryIO]:
     """Opens a file of text; one that is compressed by gzip, xz or bzip2 is decompressed.
 
-    What counts is how the file begins, not what it is called.
+    The first bytes of the file decide, not its name.
 
     Args:
         path: path.
-        argument: str. What error messages call the path.
+        argument: str. The name of the path in error messages.
 
     Yields:
         binary stream.
@@ -56,7 +56,7 @@ def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[
 
 @contextlib.contextmanager
 def decompressed(stream: Any) -> Iterator[BinaryIO]:
-    """A stream itself, or, if it begins like a compressed file, what is compressed in it.
+    """A stream itself, or its decompressed content if it begins like a compressed file.
 
     Args:
         stream: binary stream with `peek`, at its beginning.
@@ -74,11 +74,11 @@ def decompressed(stream: Any) -> Iterator[BinaryIO]:
 
 
 def read_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str]:
-    r"""The lines of a file of UTF-8 text, each as it is; see `read_chunks`.
+    r"""The lines of a file of UTF-8 text, unchanged; see `read_chunks`.
 
     Args:
         path: path. The file; it may be compressed.
-        argument: str. What error messages call the path.
+        argument: str. The name of the path in error messages.
 
     Returns:
         list of str, without line ends. An empty file has no lines.

@@ -1,4 +1,4 @@
-"""What a translator says about one line, and about all lines of a call."""
+"""The translation of one line, and the report on all lines of a call."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Translation:
         tokens: tuple of str. The pieces of the translation, without the end token.
         log_probability: float. Natural logarithm of the probability that the model gives to these
             tokens and the end token after them.
-        score: float. What the search ranked by: the log-probability after the length penalty.
-        truncated: bool or None. True if the source was cut to the longest the translator reads, or
-            the search had to end the translation at the longest it writes. None where that is not
-            known: a SavedModel that an earlier version exported does not tell.
-        alternatives: tuple of Translation. The rest of the n-best, best first.
+        score: float. The search ranks by it: the log-probability after the length penalty.
+        truncated: bool or None. True if the source was cut at the translator's limit, or the search
+            had to end the translation at its length limit. None if unknown: a SavedModel that an
+            earlier version exported does not report it.
+        alternatives: tuple of Translation. The other hypotheses of the n-best list, best first.
         source_tokens: tuple of str. The pieces of the source that were read, and the end token.
         attention: array, (L, H, T, S), or None. Cross-attention of every layer and head, from each
             of `tokens` and the end token to each of `source_tokens`.
@@ -50,7 +50,7 @@ class TranslationReport:
         lines: int. Lines given, and lines returned.
         empty: int. Sources without a single token; their translation is empty.
         truncated: int or None. Lines whose translation is `truncated`, for either reason; for
-            `score`, those whose source is. None where that is not known.
+            `score`, lines whose source is truncated. None if unknown.
         truncated_sources: int. Lines cut to the longest source that the translator reads.
 
     Example:

@@ -1,4 +1,4 @@
-"""Serving: SavedModels for an unmodified TF Serving, and the proof that they translate alike."""
+"""Serving: SavedModels for an unmodified TF Serving, and the check that they translate alike."""
 
 from keras_attn.serving.export_saved_model import ExportError, export_saved_model
 from keras_attn.serving.verification_report import VerificationCheck, VerificationReport

@@ -20,8 +20,8 @@ from keras_attn.serving.version_directories import (
 )
 from keras_attn.translator import Translator
 
-# Of mixed lengths, so that padding matters when they are translated together; and the odd ones that
-# users send: nothing, blanks, emoji, other scripts, control characters, far too much.
+# Lines of mixed lengths, so that padding matters when they are translated together, and odd lines
+# that users send: empty, only blanks, emoji, other scripts, control characters, far too long.
 DEFAULT_VERIFICATION_TEXTS: tuple[str, ...] = (
     "Hello!",
     "A man is riding a bicycle.",
@@ -58,32 +58,32 @@ def export_saved_model(
     directory: str | os.PathLike[str],
     verification_texts: Sequence[str] | None = None,
 ) -> Path:
-    """Writes a translator as the next version of a model, verified, all or nothing.
+    """Writes a translator as the next version of a model. A failed export leaves nothing.
 
     Tokenizers and search are inside the graph. The signature `serving_default` takes `text`, string
-    (batch,), and gives `translation`, string (batch,); `score`, float32 (batch,): what the search
-    ranks by, for beam search the log-probability after the length penalty; and `truncated`, bool
-    (batch,): whether the line or its translation was longer than the translator's limits. The graph
-    is `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text operations: a stock TF
-    Serving has both, and XLA switched off.
+    (batch,), and gives `translation`, string (batch,); `score`, float32 (batch,): the value that
+    the search ranks by, for beam search the log-probability after the length penalty; and
+    `truncated`, bool (batch,): whether the line or its translation was longer than the translator's
+    limits. The graph is `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text
+    operations. A stock TF Serving has both, and runs with XLA switched off.
 
     The version is written under a temporary name in `directory`, verified there (see
-    `verify_saved_model`), and then renamed to the next integer, so that a server which watches the
-    directory never sees half a model. What was there before is never touched.
+    `verify_saved_model`), and then renamed to the next integer, so that a server that watches the
+    directory never sees an incomplete model. Existing versions are never changed.
 
     Args:
-        translator: `Translator`. With beam or greedy search, or a strategy of your own whose
-            choice for a line does not depend on the other lines of a batch.
-        directory: path. The model's directory, `NAME` in `saved_models/NAME/1`; made if missing.
+        translator: `Translator`. With beam or greedy search, or another strategy whose choice for a
+            line does not depend on the other lines of a batch.
+        directory: path. The model's directory, `NAME` in `saved_models/NAME/1`; created if missing.
         verification_texts: sequence of str, or None. Source lines that the export is verified with,
-            now and later: their translations are recorded in it. Lines like those of your users are
-            best. Defaults to 13 built-in ones.
+            now and later: it records their translations. Use lines like those of your users.
+            Defaults to 13 built-in lines.
 
     Returns:
         Path of the new version directory.
 
     Raises:
-        ValueError: if an argument is not usable.
+        ValueError: if an argument is invalid.
         ExportError: a `ValueError`; if the graph cannot be written or the verification failed.
 
     Example:
@@ -117,7 +117,7 @@ def _check_translator(translator: Translator) -> None:
     if isinstance(translator.decoding, RandomSampling):
         raise ValueError(
             "`translator` must not sample: the result for a line would depend on its position in a "
-            "server's batch, and could not be verified. "
+            "server's batch and could not be verified. "
             f"Received: {translator.decoding!r}. Use BeamSearch or GreedySearch."
         )
 
@@ -128,7 +128,7 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
     is_usable = not isinstance(texts, (str, bytes)) and all(isinstance(text, str) for text in texts)
     if not is_usable or not len(texts):
         raise ValueError(
-            "`verification_texts` must be a sequence of str, not empty, or None for the built-in "
+            "`verification_texts` must be a non-empty sequence of str, or None for the built-in "
             f"lines. Received: {type(texts).__name__}, {str(texts)[:60]!r}."
         )
     return list(texts)
@@ -139,22 +139,22 @@ def _write_graph(translator: Translator, directory: Path) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A Session takes any shape whatever the signature says; this one refuses wrong ranks.
+        # A Session accepts any shape, whatever the signature says. This line refuses wrong ranks.
         text = tf.ensure_shape(text, [None])
         outputs = translator.translate_tensor(text)
         return {name: tf.ensure_shape(outputs[name], [None]) for name in OUTPUTS | OPTIONAL_OUTPUTS}
 
     try:
         concrete = serve.get_concrete_function()
-        # Not the translator itself, which would bring its own functions, compiled ones too: just
-        # what the graph reads. The attributes make TensorFlow save it.
+        # Save only what the graph reads. The translator itself would add its functions, even
+        # compiled ones. TensorFlow saves the attributes of this module.
         tracked = tf.Module(name="exported_translator")
         tracked.weights = list(concrete.variables)
         tracked.source_tokenizer = translator.source_tokenizer
         tracked.target_tokenizer = translator.target_tokenizer
         tf.saved_model.save(tracked, str(directory), signatures={SIGNATURE_NAME: concrete})
     except OSError:
-        raise  # a full disk is no fault of the graph
+        raise  # such as a full disk, which is not a fault of the graph
     except Exception as error:
         raise ExportError(
             f"The translator's graph cannot be written as a SavedModel: {error}"

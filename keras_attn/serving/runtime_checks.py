@@ -1,4 +1,4 @@
-"""What a server would answer: a SavedModel run in a process of its own and compared."""
+"""Runs a SavedModel in a separate process, as a server does, and checks the answers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from keras_attn.serving.static_checks import SIGNATURE_NAME
 from keras_attn.serving.verification_record import RecordedTranslation
 from keras_attn.serving.verification_report import VerificationCheck
 
-# Other batch mates, other padding and another number of threads change the order in which float32
-# numbers are added, and so the last digits of a score: up to about 1e-5 of it. A wrong weight,
-# penalty or limit changes far more than this; a half-precision model may take all of it.
+# Other lines in the batch, other padding and another number of threads change the order in which
+# float32 numbers are added, and so the last digits of a score: up to about 1e-5 of it. A wrong
+# weight, penalty or limit changes a score by far more than the tolerance. A half-precision model
+# may use all of it.
 SCORE_TOLERANCE = 1e-3
 TIME_LIMIT_SECONDS = 900.0
 NAME = "as a server runs it"
 
-# Bytes that are no UTF-8, as `saved_model_session` writes them in JSON.
+# Bytes that are not UTF-8, as `saved_model_session` writes them in JSON.
 NO_UTF8 = b"caf\xe9 \xff\xfe".decode("utf-8", "surrogateescape")
 
 
 def check_runtime(directory: Path, recorded: list[RecordedTranslation]) -> list[VerificationCheck]:
-    """Runs a SavedModel as a stock server does, and compares what it says with the record.
+    """Runs a SavedModel as a stock server does, and compares its answers with the record.
 
     Args:
         directory: Path. The version directory.
@@ -61,12 +62,12 @@ def _run(directory: Path, texts: list[Any]) -> list[dict[str, Any]]:
     """The answers to requests with these values of `text`.
 
     Raises:
-        RuntimeError: if the model does not load, or brings its process down.
+        RuntimeError: if the model does not load, or crashes its process.
     """
     runs = [{"signature": SIGNATURE_NAME, "inputs": {"text": value}} for value in texts]
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    # As a file, and without its directory on the path (-P): it shares nothing with this package.
+    # It runs as a file, without its directory on the path (-P), to share nothing with this package.
     command = [sys.executable, "-P", saved_model_session.__file__]
     try:
         finished = subprocess.run(
@@ -104,7 +105,7 @@ def _describe(answer: dict[str, Any]) -> str:
 def _compare(
     name: str, recorded: list[RecordedTranslation], answers: list[dict[str, Any]]
 ) -> VerificationCheck:
-    """Checks that translations are the recorded ones, and scores near them."""
+    """Checks that translations equal the recorded ones, and that scores are close to them."""
     translations: list[str] = []
     scores: list[float] = []
     for answer in answers:
@@ -114,7 +115,7 @@ def _compare(
         scores += answer["outputs"]["score"]
     if not len(translations) == len(scores) == len(recorded):
         counts = f"{len(translations)} translations and {len(scores)} scores"
-        return VerificationCheck(name, False, f"{counts} of {len(recorded)} lines")
+        return VerificationCheck(name, False, f"{counts} for {len(recorded)} lines")
     largest = 0.0
     for one, translation, score in zip(recorded, translations, scores, strict=True):
         if translation != one.translation:
@@ -123,7 +124,7 @@ def _compare(
                 f"the translator gave {_short(one.translation)}"
             )
             return VerificationCheck(name, False, detail)
-        # Not `>`: a score that is no number must not pass.
+        # Not `>`: NaN must not pass.
         difference = abs(score - one.score) / max(1.0, abs(one.score))
         if not difference <= SCORE_TOLERANCE and not (math.isinf(score) and score == one.score):
             detail = f"{_short(one.source)} has score {score}; the translator gave {one.score}"
@@ -138,7 +139,7 @@ def _short(text: str) -> str:
 
 
 def _check_refusal(name: str, answer: dict[str, Any]) -> VerificationCheck:
-    """Checks that a wrong request is refused as the client's fault."""
+    """Checks that a wrong request is refused as a client error."""
     if "outputs" in answer:
         return VerificationCheck(name, False, "was translated instead of refused")
     if answer["code"] == saved_model_session.INVALID_ARGUMENT:
@@ -148,12 +149,12 @@ def _check_refusal(name: str, answer: dict[str, Any]) -> VerificationCheck:
 
 
 def _check_no_utf8(answer: dict[str, Any]) -> VerificationCheck:
-    """Checks that bytes which are no text give text: a server's JSON is not valid otherwise."""
-    name = "bytes that are no UTF-8"
+    """Checks that bytes that are not UTF-8 give UTF-8: a server's JSON is invalid otherwise."""
+    name = "bytes that are not UTF-8"
     if "outputs" not in answer:
         is_refused = answer["code"] == saved_model_session.INVALID_ARGUMENT
         return VerificationCheck(name, is_refused, f"give {_describe(answer)}")
     translation = answer["outputs"]["translation"][0]
     is_text = not any("\ud800" <= character <= "\udfff" for character in translation)
-    detail = "give valid UTF-8" if is_text else f"give bytes that are no UTF-8: {translation!r:.60}"
+    detail = "give valid UTF-8" if is_text else f"give invalid UTF-8: {translation!r:.60}"
     return VerificationCheck(name, is_text, detail)

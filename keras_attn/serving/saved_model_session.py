@@ -2,16 +2,16 @@
 
 TF Serving loads a model with the C++ function `LoadSavedModel` into a Session. The TensorFlow wheel
 exports the same loader in its C API (`TF_LoadSessionFromSavedModel` of `libtensorflow_cc.so.2`,
-Linux), which is called here by `ctypes`. A stock server also switches XLA off when it starts; that
-holds for a whole process, so this file is meant to run as a process of its own. It needs TensorFlow
-and TensorFlow Text only, nothing of this package:
+Linux), which this file calls by `ctypes`. A stock server also switches XLA off when it starts. That
+holds for a whole process, so this file is meant to run in a separate process. It needs only
+TensorFlow and TensorFlow Text, nothing of this package:
 
     python -P keras_attn/serving/saved_model_session.py < request.json > response.json
 
 The request is `{"directory": ..., "runs": [{"signature": ..., "inputs": {name: nested lists}},
-...]}`, with str for strings (an empty list is one of strings). The response is `{"runs": [...]}`,
-for each run `{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}`; or only the
-latter, if the model did not load.
+...]}`, with str for strings (an empty list is a list of strings). The response is `{"runs": [...]}`
+with `{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}` for each run. If the
+model did not load, the response is only `{"code": ..., "message": ...}`.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Buffer(ctypes.Structure):
 
 _OUTPUTS, _TENSORS = ctypes.POINTER(Output), ctypes.POINTER(_P)
 
-# Every function of the C API in use: (result, arguments), as in tensorflow/c/c_api.h, tf_tensor.h
-# and tf_tstring.h.
+# Every function of the C API that is used: (result, arguments), as in tensorflow/c/c_api.h,
+# tf_tensor.h and tf_tstring.h.
 PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "TF_NewStatus": (_P, []),
     "TF_DeleteStatus": (None, [_P]),
@@ -97,7 +97,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 
 class SessionError(RuntimeError):
-    """What the server would answer instead of a result.
+    """The error that a server would answer instead of a result.
 
     Args:
         code: int. Status code, the same as gRPC's.
@@ -114,10 +114,11 @@ class SavedModelSession:
 
     Args:
         directory: path. The version directory: the one with `saved_model.pb`.
-        disable_xla: bool. Switch XLA off as a stock server does: for the whole process, for good.
+        disable_xla: bool. Whether to switch XLA off for the rest of the process, as a stock server
+            does.
 
     Raises:
-        SessionError: if the model does not load, or this TensorFlow lacks what it takes.
+        SessionError: if the model does not load, or this TensorFlow lacks a function.
     """
 
     def __init__(self, directory: str | os.PathLike[str], disable_xla: bool = True) -> None:
@@ -165,12 +166,15 @@ class SavedModelSession:
             SessionError: if the server would answer with an error.
         """
         if signature not in self.signatures:
-            raise SessionError(FAILED_PRECONDITION, f"There is no signature {signature!r}.")
+            raise SessionError(
+                FAILED_PRECONDITION,
+                f"`signature` must be one of {sorted(self.signatures)}. Received: {signature!r}.",
+            )
         definition = self.signatures[signature]
         if set(inputs) != set(definition.inputs):
             raise SessionError(
                 INVALID_ARGUMENT,
-                f"The inputs are {sorted(inputs)}, the signature's {sorted(definition.inputs)}.",
+                f"`inputs` must be {sorted(definition.inputs)}. Received: {sorted(inputs)}.",
             )
         names = sorted(definition.outputs)
         fed = [self._output(definition.inputs[name].name) for name in inputs]
@@ -229,7 +233,7 @@ class SavedModelSession:
         return Output(operation, int(index))
 
     def _tensor(self, array: np.ndarray) -> int:
-        """Makes a tensor of an array; objects are strings."""
+        """Makes a tensor from an array; objects are strings."""
         is_text = array.dtype == object
         kind = STRING_TYPE if is_text else tf.dtypes.as_dtype(array.dtype).as_datatype_enum
         size = STRING_BYTES * array.size if is_text else array.nbytes
@@ -245,7 +249,7 @@ class SavedModelSession:
         return tensor
 
     def _free_input(self, tensor: int) -> None:
-        """Frees a tensor of `_tensor`; the session has copied its strings."""
+        """Frees a tensor that `_tensor` made; the session has copied its strings."""
         if self._c.TF_TensorType(tensor) == STRING_TYPE:
             data = self._c.TF_TensorData(tensor)
             for i in range(int(np.prod(self._shape(tensor), dtype=np.int64))):
@@ -273,7 +277,7 @@ class SavedModelSession:
 
 
 def _load_library(path: Path) -> ctypes.CDLL:
-    """Loads TensorFlow's library and declares the functions in use."""
+    """Loads TensorFlow's library and declares the functions that are used."""
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -300,7 +304,7 @@ def _find(library: ctypes.CDLL, name: str) -> Any:
 
 
 def _to_array(value: Any) -> np.ndarray:
-    """JSON to an array: float32, int32, or bytes of str (lone surrogates: bytes not in UTF-8)."""
+    """Converts JSON to float32, int32 or bytes (a lone surrogate is a byte that is not UTF-8)."""
     array = np.asarray(value)
     if array.size and array.dtype.kind in "fi":
         return array.astype({"f": np.float32, "i": np.int32}[array.dtype.kind])

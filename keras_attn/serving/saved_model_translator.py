@@ -21,12 +21,12 @@ class SavedModelTranslator:
         directory: Path. The version directory, with `saved_model.pb`.
 
     Raises:
-        ValueError: if it cannot be loaded, or has another signature than `keras-attn export`
+        ValueError: if it cannot be loaded, or does not have the signature that `keras-attn export`
             writes.
 
     Attributes:
-        report: `TranslationReport`. What happened to the lines of the last call; its `truncated` is
-            None for an export of an earlier version, which does not tell.
+        report: `TranslationReport`. The counts of the last call. Its `truncated` is None for an
+            export of an earlier version, which does not report it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -35,8 +35,8 @@ class SavedModelTranslator:
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(
-                f"`RUN` must be a whole SavedModel. Received: {directory}, which cannot be loaded "
-                f"({reason})."
+                "`RUN` must be a complete SavedModel. "
+                f"Received: {directory}, which cannot be loaded ({reason})."
             ) from error
         signature = self._model.signatures.get(SIGNATURE)
         outputs = set() if signature is None else set(signature.structured_outputs)
@@ -56,13 +56,12 @@ class SavedModelTranslator:
             texts: sequence of str.
 
         Returns:
-            list of str, as many.
+            list of str, one for each text.
         """
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates lines; fields that the signature does not have keep their defaults, or are
-        None.
+        """Translates lines. Fields that the signature lacks keep their defaults, or are None.
 
         Args:
             texts: sequence of str.
@@ -70,7 +69,7 @@ class SavedModelTranslator:
         Returns:
             list of `Translation`: `source`, `text`, `score` and `truncated`.
         """
-        # Lines of like length go together, so that little is computed for padding.
+        # Lines of similar length share a batch, so that little is computed for padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         translations = [Translation(source=text, text="") for text in texts]
         for first in range(0, len(order), BATCH_LINES):

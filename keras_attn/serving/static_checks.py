@@ -18,7 +18,7 @@ INPUTS = {"text": tf.string}
 OUTPUTS = {"translation": tf.string, "score": tf.float32}
 OPTIONAL_OUTPUTS = {"truncated": tf.bool}  # exports of earlier versions lack it
 
-# A server has no Python to run; and no request may write to its log or touch its files.
+# A server cannot run Python, and no request may write to its log or access its files.
 DENIED_OPERATIONS = {
     "EagerPyFunc": "runs Python",
     "PyFunc": "runs Python",
@@ -28,10 +28,10 @@ DENIED_OPERATIONS = {
     "ReadFile": "reads files",
     "WriteFile": "writes files",
 }
-# A stock server runs with XLA switched off: what needs it loads, and fails at the first request.
+# A stock server switches XLA off: a model that needs XLA loads, but fails at the first request.
 DENIED_PREFIX = "Xla"
 COMPILED_ATTRIBUTE = "_XlaMustCompile"  # left by tf.function(jit_compile=True)
-# Operations with a namespace come from libraries; a stock server links this one only.
+# Operations with a namespace come from libraries; a stock server links only this one.
 LINKED_NAMESPACE = "TFText"
 
 _SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
@@ -59,7 +59,7 @@ def check_name(directory: Path, published: bool) -> VerificationCheck:
 
     Args:
         directory: Path. The version directory.
-        published: bool. False while it is still written under a temporary name.
+        published: bool. False while it still has a temporary name.
 
     Returns:
         `VerificationCheck`.
@@ -69,14 +69,14 @@ def check_name(directory: Path, published: bool) -> VerificationCheck:
         return VerificationCheck("version name", True, "temporary, until it is published")
     if is_version_name(name):
         return VerificationCheck("version name", True, f"version {int(name)}")
-    detail = f"a server overlooks {name!r}: the name must be an integer. Rename the directory"
+    detail = f"a server ignores {name!r}: the name must be an integer. Rename the directory"
     return VerificationCheck("version name", False, detail)
 
 
 def check_files(directory: Path) -> VerificationCheck:
     """Checks that graph and variables are complete.
 
-    A server loads a SavedModel without variables and fails when the first request comes.
+    A server loads a SavedModel without variables, but fails at the first request.
 
     Args:
         directory: Path. The version directory.
@@ -140,7 +140,7 @@ def check_tags(saved_model: saved_model_pb2.SavedModel) -> VerificationCheck:
 
 
 def check_signature(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
-    """Checks names, types and shapes: what clients and the server's batching rely on.
+    """Checks the names, types and shapes that clients and the server's batching rely on.
 
     Args:
         meta_graph: MetaGraphDef protocol buffer.
@@ -186,7 +186,7 @@ def _type_faults(
 def _batch_fault(tensor: meta_graph_pb2.TensorInfo) -> str:
     """Why a server cannot feed, fetch or batch a tensor; empty if it can."""
     if tensor.WhichOneof("encoding") != "name" or not tensor.name:
-        return "is no plain tensor (ragged or sparse)"
+        return "is not a plain tensor (ragged or sparse)"
     shape = tensor.tensor_shape
     if shape.unknown_rank or not shape.dim:
         return "must have a batch axis, and is a scalar or of unknown rank"
@@ -229,7 +229,7 @@ def _operation_fault(node: node_def_pb2.NodeDef) -> str:
         return f"operation {node.op} needs XLA, which a server switches off"
     namespace, separator, _ = node.op.rpartition(">")
     if separator and namespace != LINKED_NAMESPACE:
-        return f"operation {node.op} is of a library that a server does not link"
+        return f"operation {node.op} comes from a library that a server does not link"
     if COMPILED_ATTRIBUTE in node.attr and node.attr[COMPILED_ATTRIBUTE].b:
         return f"node {node.name} must be compiled by XLA, which a server switches off"
     return ""

@@ -28,7 +28,7 @@ class RecordedTranslation:
     Args:
         source: str.
         translation: str.
-        score: float. As the signature's `score`.
+        score: float. The value of the signature's `score`.
     """
 
     source: str
@@ -72,7 +72,7 @@ def write_record(version_directory: Path, record: dict[str, Any]) -> None:
 
     Args:
         version_directory: Path.
-        record: JSON object of `describe_translator`.
+        record: JSON object, as `describe_translator` returns it.
     """
     path = version_directory / RECORD_PATH
     path.parent.mkdir(exist_ok=True)

@@ -12,8 +12,8 @@ class VerificationCheck(NamedTuple):
 
     Args:
         name: str. What was checked.
-        passed: bool. Whether it is as it must be.
-        detail: str. What was found; where the check failed, also what to do.
+        passed: bool. Whether it passed.
+        detail: str. What was found, and what to do if the check failed.
 
     Example:
     >>> print(VerificationCheck("files", False, "variables/variables.index is missing"))

@@ -23,11 +23,11 @@ from keras_attn.serving.verification_report import VerificationCheck, Verificati
 def verify_saved_model(version_directory: str | os.PathLike[str]) -> VerificationReport:
     """Verifies one version directory that `export_saved_model` wrote.
 
-    Three things are checked: that its files are complete; that its tags, signature and operations
-    are what an unmodified TF Serving takes; and, in a process of its own that loads it with
-    TensorFlow's C++ loader and XLA switched off, as a server does, that it translates the recorded
-    lines as the translator did, together and one by one, and refuses wrong requests. The last needs
-    Linux and takes a few seconds. Nothing is written.
+    Three things are checked. Its files must be complete. An unmodified TF Serving must accept its
+    tags, signature and operations. It must translate the recorded lines as the translator did,
+    together and one by one, and refuse wrong requests. The last check runs in a separate process
+    that loads the SavedModel as a server does: with TensorFlow's C++ loader, and with XLA switched
+    off. It needs Linux and takes a few seconds. Nothing is written.
 
     Args:
         version_directory: path. The numbered directory with `saved_model.pb`.
@@ -60,11 +60,11 @@ def verify_saved_model(version_directory: str | os.PathLike[str]) -> Verificatio
 
 
 def check_saved_model(directory: Path, published: bool) -> VerificationReport:
-    """Makes all checks of a directory, except those that are pointless after a failure.
+    """Runs all checks of a directory, except those that are pointless after a failure.
 
     Args:
         directory: Path. The version directory.
-        published: bool. False while it is still written under a temporary name.
+        published: bool. False while it still has a temporary name.
 
     Returns:
         `VerificationReport`.
@@ -83,7 +83,7 @@ def check_saved_model(directory: Path, published: bool) -> VerificationReport:
     if complete and all(check.passed for check in checks[2:]):
         checks += _check_translations(directory)
     else:
-        detail = "not run, because of the checks that failed"
+        detail = "not run, because other checks failed"
         checks.append(VerificationCheck(RUNTIME_NAME, False, detail))
     return VerificationReport(directory, tuple(checks))
 

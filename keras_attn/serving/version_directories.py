@@ -39,7 +39,7 @@ def temporary_version(directory: Path) -> Iterator[Path]:
     """Makes a directory that no server takes for a version, and removes it afterwards.
 
     Args:
-        directory: Path. The model's directory; made if it is missing, and removed again if then
+        directory: Path. The model's directory; created if it is missing, and then removed again if
             nothing was published in it.
 
     Yields:
@@ -58,7 +58,7 @@ def temporary_version(directory: Path) -> Iterator[Path]:
 
 
 def publish(temporary: Path, directory: Path) -> Path:
-    """Gives a complete version its number, the next one, in one step.
+    """Renames a complete version to the next number, in one step.
 
     If two exports run at the same time, one finds its number taken and uses the next.
 

@@ -1,1 +1,1 @@
-"""Facts of the machine, and files that are written whole. Needs nothing else of the package."""
+"""Facts about the machine, and files that are written whole. Imports no other subpackage."""

@@ -1,4 +1,4 @@
-"""Checks of the numbers that users give."""
+"""Checks of numbers that users pass."""
 
 import math
 import operator
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def check_integer(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
-    """An argument as a Python int in a range.
+    """Checks an integer argument, and returns it as a Python int.
 
     Args:
-        name: str. What the argument is called, for the message.
-        value: int. What was given. A NumPy integer will do; a bool will not.
+        name: str. The name of the argument, for the message.
+        value: int. The value. A NumPy integer is accepted; a bool is not.
         minimum: int. The smallest value allowed. Defaults to `1`.
         maximum: int. The largest value allowed. Defaults to None: no limit.
 
@@ -40,11 +40,11 @@ def check_integer(name: str, value: Any, minimum: int = 1, maximum: int | None =
 
 
 def check_number(name: str, value: Any) -> float:
-    """An argument as a finite Python float.
+    """Checks a number argument, and returns it as a finite Python float.
 
     Args:
-        name: str. What the argument is called, for the message.
-        value: float. What was given.
+        name: str. The name of the argument, for the message.
+        value: float. The value.
 
     Returns:
         float.

@@ -1,4 +1,4 @@
-"""Programs compiled by XLA, kept from one process to the next under the user's cache directory."""
+"""The cache of programs that XLA compiled, which later processes use again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
 _READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
 LARGEST_CACHE_BYTES = 2 * 2**30
-# TensorFlow fails if it cannot write an entry. So with less free space it only reads.
+# TensorFlow fails if it cannot write an entry. So the cache is read-only with less free space.
 SMALLEST_FREE_BYTES = 2**30
 SECONDS_OF_WRITING = 60  # no entry takes longer to write
 
@@ -27,17 +27,17 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     """Tells TensorFlow to keep what XLA compiles; `import keras_attn` does this.
 
     TensorFlow reads the setting when it runs its first operation; later it has no effect. The
-    directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory, with one
-    directory below it for each TensorFlow version, kind of processor, number of cores and
-    `XLA_FLAGS`. `KERAS_ATTN_CACHE` set to nothing switches the cache off, and so does a directory
-    of your own in `TF_XLA_FLAGS`. It may be deleted at any time; above 2 GiB the entries used
-    longest ago are.
+    directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory. It has a
+    subdirectory for each TensorFlow version, kind of processor, number of cores and `XLA_FLAGS`.
+    The cache is off if `KERAS_ATTN_CACHE` is set to an empty string, or if `TF_XLA_FLAGS` already
+    names a cache directory. The directory may be deleted at any time. Above 2 GiB, the least
+    recently used entries are deleted.
 
     Args:
         environment: mapping. The environment variables, changed in place.
 
     Returns:
-        Path of the cache, or None without one.
+        Path of the cache, or None if it is off.
 
     Example:
     >>> use_compilation_cache({"KERAS_ATTN_CACHE": ""}) is None
@@ -55,7 +55,7 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
         is_writable = os.access(directory, os.W_OK)
         has_space = shutil.disk_usage(directory).free >= SMALLEST_FREE_BYTES
     except (OSError, RuntimeError):
-        return None  # a read-only home, or none at all: compile every time
+        return None  # the home is read-only or missing: compile every time
     flags = f"{flags} {_DIRECTORY_FLAG}={directory}"
     if not (is_writable and has_space):
         flags += f" {_READ_ONLY_FLAG}=true"
@@ -72,7 +72,7 @@ def _root(environment: MutableMapping[str, str]) -> Path:
 
 
 def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
-    """What programs depend on: TensorFlow's version, XLA's flags, the processor and its cores."""
+    """A name for what programs depend on: TensorFlow, XLA's flags, the processor and its cores."""
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
@@ -80,13 +80,13 @@ def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
     facts = [platform.machine(), str(num_cores()), environment.get("XLA_FLAGS", "")]
     core = describe_core()
     facts += [core[name] for name in ("model name", "flags", "Features") if name in core]
-    facts.append(platform.processor())  # where Linux says nothing
+    facts.append(platform.processor())  # for systems other than Linux
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
     return f"tensorflow-{version}-{digest}"
 
 
 def _tidy(directory: Path) -> None:
-    """Deletes empty entries, which a crash of the machine leaves, and the oldest of too many."""
+    """Deletes empty entries, left by a machine crash, and the least recently used of too many."""
     entries = []
     for entry in os.scandir(directory):
         try:
@@ -94,7 +94,7 @@ def _tidy(directory: Path) -> None:
         except FileNotFoundError:
             continue  # another process has just renamed it
         last_used = max(state.st_atime, state.st_mtime)
-        # A new one may be what another process is about to fill.
+        # Another process may be about to fill a new empty entry.
         if entry.is_file() and state.st_size == 0 and time.time() - last_used > SECONDS_OF_WRITING:
             _delete(entry.path)
         elif entry.is_file():
@@ -111,4 +111,4 @@ def _delete(path: str) -> None:
     try:
         os.unlink(path)
     except (FileNotFoundError, PermissionError):
-        pass  # another process was quicker, or the entry is another user's
+        pass  # another process was faster, or the entry belongs to another user

@@ -1,4 +1,4 @@
-"""Hints in errors about names that are not known."""
+"""Hints in errors about unknown names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 
 def nearest_names(name: object, candidates: Iterable[str], limit: int = 3) -> list[str]:
-    """The candidates that are much like a name.
+    """The candidates that are most similar to a name.
 
     Args:
-        name: what was asked for; a str, or by mistake something else.
-        candidates: iterable of str. What there is.
-        limit: int. How many names at most.
+        name: str, or by mistake another object. The unknown name.
+        candidates: iterable of str. The valid names.
+        limit: int. The largest number of names.
 
     Returns:
-        list of str, the nearest first; empty where none is alike.
+        list of str, the nearest first; empty if none is similar.
 
     Example:
 
@@ -26,15 +26,15 @@ def nearest_names(name: object, candidates: Iterable[str], limit: int = 3) -> li
 
 
 def did_you_mean(name: object, candidates: Iterable[str], limit: int = 1) -> str:
-    """The end of an error about an unknown name.
+    """The last sentence of an error about an unknown name.
 
     Args:
-        name: what was asked for.
-        candidates: iterable of str. What there is.
-        limit: int. How many names at most.
+        name: str, or by mistake another object. The unknown name.
+        candidates: iterable of str. The valid names.
+        limit: int. The largest number of names.
 
     Returns:
-        str. A question with a blank before it, or nothing where no candidate is alike.
+        str. A question with a blank before it, or an empty string if no candidate is similar.
 
     Example:
 
@@ -46,12 +46,12 @@ def did_you_mean(name: object, candidates: Iterable[str], limit: int = 1) -> str
 
 
 def nearest_or_first(name: str, candidates: Iterable[str], limit: int = 5) -> list[str]:
-    """As `nearest_names`, but the first candidates by name where none is alike.
+    """Like `nearest_names`, but the first candidates in sorted order if none is similar.
 
     Args:
-        name: str. What was asked for.
-        candidates: iterable of str. What there is.
-        limit: int. How many names at most.
+        name: str. The unknown name.
+        candidates: iterable of str. The valid names.
+        limit: int. The largest number of names.
 
     Returns:
         list of str.

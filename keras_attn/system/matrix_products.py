@@ -1,4 +1,4 @@
-"""The library that XLA uses for matrix products: the one that decodes faster."""
+"""Chooses the library for XLA's matrix products with which decoding is faster."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
 
 def use_eigen_products(environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Tells XLA to use Eigen for products on processors without AVX-512; `import keras_attn` calls
-    it.
+    """Tells XLA to use Eigen on processors without AVX-512; `import keras_attn` does this.
 
-    XLA's default there, YNNPACK, repacks the matrix of weights for every product, and decoding
-    multiplies few rows with each. Measured under XLA (base, 32 tokens, 2 cores): one sentence with
-    4 beams 0.63 instead of 1.05 s, 64 sentences greedy 2.8 instead of 3.8 s; a training step took
-    as long either way. With AVX-512 it was no gain, so nothing is set there, nor where `XLA_FLAGS`
-    speaks of YNNPACK already, nor where JAX is installed, which reads the same variable and ends
-    the process if it does not know a flag.
+    XLA's default on these processors, YNNPACK, repacks the weight matrix for every product, and
+    decoding multiplies few rows with each matrix. Measured under XLA (base, 32 tokens, 2 cores):
+    one sentence with 4 beams took 0.63 s instead of 1.05 s, and 64 sentences with greedy search
+    2.8 s instead of 3.8 s. A training step took the same time.
+
+    With AVX-512 there was no gain, so nothing is set there. Nothing is set either if `XLA_FLAGS`
+    already mentions YNNPACK, or if JAX is installed: JAX reads the same variable, and ends the
+    process if it does not know a flag.
 
     Args:
         environment: mapping. The environment variables, changed in place. XLA reads them when it
@@ -42,5 +43,5 @@ def use_eigen_products(environment: MutableMapping[str, str] = os.environ) -> bo
 
 
 def _has_avx2_alone(cpuinfo: str = "/proc/cpuinfo") -> bool:
-    abilities = describe_core(cpuinfo).get("flags", "").split()  # none where it is not Linux
+    abilities = describe_core(cpuinfo).get("flags", "").split()  # empty outside Linux
     return "avx2" in abilities and "avx512f" not in abilities

@@ -1,11 +1,11 @@
-"""The processor: which cores of it this process may use, and what they can do."""
+"""The processor: the cores that this process may use, and their features."""
 
 import os
 from pathlib import Path
 
 
 def num_cores() -> int:
-    """Number of cores: those that the scheduler grants where that is known, else the machine's.
+    """Number of cores that the scheduler grants, or of the machine if that is unknown.
 
     Returns:
         int, at least 1.
@@ -16,13 +16,14 @@ def num_cores() -> int:
 
 
 def describe_core(cpuinfo: str = "/proc/cpuinfo") -> dict[str, str]:
-    """What Linux says of the first core.
+    """What Linux reports about the first core.
 
     Args:
-        cpuinfo: str. The file in which it says so.
+        cpuinfo: str. The file to read.
 
     Returns:
-        dict of str to str. Such as `model name` and `flags` (`Features` on ARM); empty elsewhere.
+        dict of str to str, such as `model name` and `flags` (`Features` on ARM). It is empty on
+            other systems.
     """
     try:
         first = Path(cpuinfo).read_text(encoding="utf-8").split("\n\n")[0]

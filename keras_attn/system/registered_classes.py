@@ -36,7 +36,7 @@ REGISTERED_CLASSES = {
 
 
 class _RegisteredLater:
-    """Stands in Keras' registry for a class whose module nobody has imported yet.
+    """Stands in Keras' registry for a class whose module is not imported yet.
 
     Any access imports the module, which registers the class itself, and is passed on to the class.
     """
@@ -60,9 +60,9 @@ class _RegisteredLater:
 def register_classes() -> None:
     """Makes `keras.saving.load_model` find our classes; `import keras_attn` does this.
 
-    A config names a class, and Keras imports no module to find it, unless the module is its own.
-    Importing ours at once would make `import keras_attn` as slow as `import tensorflow`, so each
-    class gets a stand-in, when Keras is imported or now if it has been already.
+    A config names a class, and Keras imports only its own modules to find it. Importing ours at
+    once would make `import keras_attn` as slow as `import tensorflow`. So each class gets a
+    stand-in when Keras is imported, or now if Keras is already imported.
 
     Example:
     >>> register_classes()

@@ -13,18 +13,18 @@ _CANNOT_SYNC_A_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTS
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a temporary path to write to; at the end of the block it replaces the file.
+    """Gives a temporary path to write to. At the end of the block that file replaces `path`.
 
     The new contents are synced before the rename, and the directory after it. A block that fails
     leaves the old file, and no temporary one. A process that is killed can leave a temporary file,
     which `remove_partial_files` finds.
 
     Args:
-        path: path. The file to be; its directory exists. A link is followed, and a file that is
-            replaced passes on its permissions.
+        path: path. The final file, in a directory that exists. A link is followed. If the file
+            exists, the new file gets its permissions.
 
     Yields:
-        Path. Beside the file, with the same ending.
+        Path. A temporary file in the same directory, with the same ending.
 
     Raises:
         OSError: if the disk is full, the directory cannot be written, and so on.
@@ -43,14 +43,14 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f"{_PARTIAL}{os.getpid()}.{target.name}")
     try:
-        temporary.unlink(missing_ok=True)  # of a process that had this number, and was killed
+        temporary.unlink(missing_ok=True)  # left by a killed process with the same id
         yield temporary
         _sync(temporary)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         os.replace(temporary, target)
     finally:
-        with contextlib.suppress(OSError):  # what went wrong before matters more
+        with contextlib.suppress(OSError):  # an earlier error matters more
             temporary.unlink(missing_ok=True)
     try:
         _sync(target.parent)
@@ -63,7 +63,7 @@ def remove_partial_files(directory: str | os.PathLike) -> None:
     """Deletes the temporary files that killed processes left in a directory.
 
     Args:
-        directory: path. Where no other process writes now.
+        directory: path. A directory in which no other process is writing.
     """
     for path in Path(directory).glob(f"{_PARTIAL}*"):
         if path.is_file():

@@ -21,10 +21,10 @@ from keras_attn.training.training_session import TrainingSession
 
 
 def make_display(session: TrainingSession) -> ProgressDisplay:
-    """Makes the display of the progress.
+    """Makes the progress display.
 
     Args:
-        session: TrainingSession. What is trained.
+        session: TrainingSession. The session to train.
 
     Returns:
         ProgressDisplay.
@@ -40,10 +40,10 @@ def make_display(session: TrainingSession) -> ProgressDisplay:
 
 
 def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callback]:
-    """Makes the callbacks that count updates and end the training. They are called first.
+    """Makes the callbacks that count updates and stop training. They are called first.
 
     Args:
-        session: TrainingSession. What is trained.
+        session: TrainingSession. The session to train.
 
     Returns:
         list of keras callbacks.
@@ -65,11 +65,11 @@ def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callbac
 def validating_callbacks(
     session: TrainingSession, display: ProgressDisplay
 ) -> list[keras.callbacks.Callback]:
-    """Makes the callbacks that score the model and show what it can do.
+    """Makes the callbacks that score the model and show sample translations.
 
     Args:
-        session: TrainingSession. What is trained.
-        display: ProgressDisplay. What shows the scores.
+        session: TrainingSession. The session to train.
+        display: ProgressDisplay. It shows the scores.
 
     Returns:
         list of keras callbacks.
@@ -110,11 +110,11 @@ def validating_callbacks(
 def saving_callbacks(
     session: TrainingSession, writer: CheckpointWriter
 ) -> list[keras.callbacks.Callback]:
-    """Makes the callbacks that save. They are called last, so that they save what the others found.
+    """Makes the callbacks that save. They are called last, so they save the results of the others.
 
     Args:
-        session: TrainingSession. What is trained.
-        writer: CheckpointWriter. What saves the weights.
+        session: TrainingSession. The session to train.
+        writer: CheckpointWriter. It saves the weights.
 
     Returns:
         list of keras callbacks.
@@ -140,10 +140,10 @@ def saving_callbacks(
 
 
 def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
-    """Makes the callback that ends a training which gets no better.
+    """Makes the callback for early stopping.
 
     Args:
-        session: TrainingSession. What is trained.
+        session: TrainingSession. The session to train.
 
     Returns:
         EarlyStopping, or None where the recipe does not ask for it.

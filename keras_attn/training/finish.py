@@ -18,10 +18,11 @@ from keras_attn.translator import Translator
 def finish(session: TrainingSession) -> None:
     """Turns a trained session into a translator with scores and a report.
 
-    Of several workers the chief does, and the others wait: one that leaves would end the others.
+    With several workers, the chief does this and the others wait: a worker that exits would end the
+    others.
 
     Args:
-        session: TrainingSession. Trained to its end.
+        session: TrainingSession. A session whose training has ended.
     """
     show_line(session.console, "saving and scoring the translator")
     if session.workers.is_chief:
@@ -32,7 +33,7 @@ def finish(session: TrainingSession) -> None:
         )
         final.load(weights)
         final.translator.save(session.run.translator)
-        report = {**_account(session), "weights": choice, **_scores(session, final)}
+        report = {**_run_statistics(session), "weights": choice, **_scores(session, final)}
         write_json(session.run.report, report)
         _show_end(session)
     session.workers.wait()
@@ -42,7 +43,7 @@ class _FinalModel:
     """The model that is saved: a copy outside the strategy, without an optimizer.
 
     Args:
-        session: TrainingSession. What it is of.
+        session: TrainingSession. The session that trained it.
     """
 
     def __init__(self, session: TrainingSession) -> None:
@@ -51,7 +52,8 @@ class _FinalModel:
         self._validation = session.data.validation.dataset
         self._model = build_model(recipe, session.data.tokenizers)
         self.translator = make_translator(recipe, self._model, session.data.tokenizers)
-        # What evaluates. The other workers do not take part, so theirs is not it.
+        # The compiled model evaluates. With several replicas it is a copy outside the strategy,
+        # because the other workers do not take part in the evaluation.
         self._compiled = session.model
         if session.strategy.num_replicas_in_sync > 1:
             self._compiled = build_model(recipe, session.data.tokenizers)
@@ -84,19 +86,20 @@ def choose_weights(
     average_last: int,
     perplexity_of: Callable[[Path], float],
 ) -> tuple[Path, str]:
-    """Takes the best checkpoint, or the mean of the last ones if that is better still.
+    """Chooses the best checkpoint, or the mean of the last ones if the mean is better.
 
     The mean is what the paper reports (Section 6.1), and it helps where the weights circle around
-    an optimum. While they still move on, it is worse than the last of them: so both are measured.
+    an optimum. While the weights still improve, the mean is worse than the last checkpoint. So both
+    are measured.
 
     Args:
         run: RunDirectory. The run.
         index: CheckpointIndex. Its checkpoints.
-        average_last: int. How many of the last ones to average; below 2: none.
+        average_last: int. The number of last checkpoints to average; below 2: none.
         perplexity_of: function. The validation perplexity of a weights file.
 
     Returns:
-        The weights file, and how it was chosen in words.
+        The weights file, and a description of how it was chosen.
     """
     single = index.best or index.latest
     if single is None:
@@ -116,8 +119,8 @@ def choose_weights(
     return single.path, f"{words}: perplexity {of_single:.4g}, {mean_words}: {of_mean:.4g}"
 
 
-def _account(session: TrainingSession) -> dict[str, Any]:
-    """What was done in how much time, for the report."""
+def _run_statistics(session: TrainingSession) -> dict[str, Any]:
+    """Steps, time, speed and data of the run, for the report."""
     steps, throughput = session.steps.step, session.throughput
     return {
         "recipe": session.recipe.name,
@@ -139,7 +142,7 @@ def _account(session: TrainingSession) -> dict[str, Any]:
 
 
 def _scores(session: TrainingSession, final: _FinalModel) -> dict[str, Any]:
-    """Scores of the validation and, if there are some, of the test pairs."""
+    """Scores on the validation pairs and, if the recipe has them, on the test pairs."""
     recipe, console, corpora = session.recipe, session.console, session.data.corpora
     validation: dict[str, Any] = final.validate()
     show_line(console, f"validation perplexity {validation['perplexity']:.4g}")
@@ -157,7 +160,7 @@ def _scores(session: TrainingSession, final: _FinalModel) -> dict[str, Any]:
 def _score(
     translator: Translator, corpus: Corpus, bleu_tokenizer: str, group: bool = False
 ) -> dict[str, Any]:
-    """Scores of the translations of a corpus; of each distinct source once, with `group`."""
+    """Translates and scores a corpus; with `group`, each distinct source once."""
     texts: tuple[Any, Any] = (corpus.sources, corpus.targets)
     if group:
         texts = group_references(corpus)
@@ -166,7 +169,7 @@ def _score(
 
 
 def _bleu_line(scores: dict[str, Any]) -> str:
-    """BLEU, chrF, the signature and what was truncated in a line."""
+    """One line: BLEU, chrF, the signature and the number of truncated translations."""
     signature = scores["signatures"]["bleu"]
     line = f"BLEU {scores['bleu']:.1f}  chrF {scores['chrf']:.1f}  ({signature})"
     if scores["truncated"]:
@@ -175,13 +178,13 @@ def _bleu_line(scores: dict[str, Any]) -> str:
 
 
 def _show_end(session: TrainingSession) -> None:
-    """Says what ended the training, and what to do if the time limit did."""
+    """Shows what ended training, and how to continue if it was the time limit."""
     steps, path = session.steps.step, session.run.path
     show_line(session.console, f"finished: {path} ({steps:,} steps, ended by {session.ended_by})")
     if session.was_cut:
         show_line(
             session.console,
             f"the time limit ended this run after {steps:,} of {session.plan.last_step:,} updates, "
-            "so it has learned less than the recipe promises; make the other updates with "
-            f"keras-attn train --output {path} --resume --set training.max_minutes=none",
+            "so the model may not reach the recipe's expected score; make the remaining updates "
+            f"with keras-attn train --output {path} --resume --set training.max_minutes=none",
         )

@@ -24,15 +24,14 @@ _ENDLESS_EPOCHS = 10**9
 
 
 class FitSession:
-    """Trains a session's model to a limit, and leaves a checkpoint of where it ended.
+    """Trains a session's model up to a limit, and saves a checkpoint at the end.
 
-    Validations come every `plan.validate_every_steps` updates, counted from the start of the run
-    and not of the session. So a run that was interrupted validates at the same steps as one that
-    was not.
+    It validates every `plan.validate_every_steps` updates, counted from the start of the run and
+    not of the session. So an interrupted run validates at the same steps as an uninterrupted one.
 
     Args:
         session: TrainingSession. What to train.
-        signals: StopSignals. In use.
+        signals: StopSignals. Already entered with `with`.
         extra_callbacks: sequence of keras callbacks. Called after the built-in ones.
     """
 
@@ -65,7 +64,8 @@ class FitSession:
         """Trains.
 
         Raises:
-            TrainingInterrupted: if a signal came; where it stopped is saved.
+            TrainingInterrupted: if a signal arrived. A checkpoint is saved first, unless a second
+                signal interrupts an update.
             NonFiniteLossError: if the loss or the gradient is not finite.
         """
         session, steps = self._session, self._session.steps
@@ -85,7 +85,7 @@ class FitSession:
             self._save_if_consistent(error)
             raise
         except NonFiniteLossError as error:
-            raise self._located(error, self._save_before(error)) from error
+            raise self._with_batch(error, self._save_before(error)) from error
         finally:
             self._signals.deferred = False
             self._display.close()
@@ -95,7 +95,7 @@ class FitSession:
         return limit is not None and self._session.steps.step >= limit
 
     def _fit(self, steps_per_epoch: int, epochs: int) -> None:
-        """Trains so many stretches of so many updates; a limit may end it before."""
+        """Trains for `epochs` epochs of `steps_per_epoch` updates; a limit may end it earlier."""
         session = self._session
         first_epoch = session.steps.step // session.plan.validate_every_steps
         if session.plan.last_step is not None:
@@ -110,23 +110,23 @@ class FitSession:
             validation_data=distribute_batches(pipeline, session.strategy),
             validation_steps=pipeline.steps_per_epoch,
             callbacks=self._callbacks,
-            shuffle=False,  # the pipeline does that
+            shuffle=False,  # the pipeline shuffles
             verbose=0,
         )
 
     def _validate_if_due(self) -> None:
-        """Validates where the last session stopped between an update and its validation."""
+        """Validates if the last session stopped after an update and before its validation."""
         session, latest = self._session, self._session.index.latest
         is_between = session.steps.step % session.plan.validate_every_steps != 0
         if latest is None or latest.metrics or is_between:
             return
         model, pipeline = session.model, session.data.validation
         self._callbacks.on_train_begin()
-        # It may have been killed when all of that validation was there but its checkpoint.
+        # It may have been killed after it wrote the records and before the checkpoint.
         if session.workers.is_chief:
             for path in (session.run.history, session.run.samples):
                 drop_records_after(path, session.steps.step - 1)
-        self._callbacks.on_epoch_begin(0)  # puts back the running metrics
+        self._callbacks.on_epoch_begin(0)  # restores the running metrics
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
             distribute_batches(pipeline, session.strategy),
@@ -156,7 +156,8 @@ class FitSession:
     def _save_if_consistent(self, error: KeyboardInterrupt) -> None:
         """Saves after an interrupt that a callback raised, between two updates.
 
-        A `TrainingInterrupted` has saved already, or came at once and must not.
+        After a `TrainingInterrupted` a checkpoint is saved already, or must not be saved because
+        the interrupt came during an update.
         """
         session = self._session
         is_alone = session.workers.count == 1 and not isinstance(error, TrainingInterrupted)
@@ -165,7 +166,7 @@ class FitSession:
             self._writer.write({})
 
     def _save_before(self, error: NonFiniteLossError) -> bool:
-        """Saves the weights before an update that was withheld; whether they are good."""
+        """Saves the weights from before a withheld update; returns whether they are good."""
         session, step = self._session, error.step - 1
         weights = session.model.weights
         if not (error.are_weights_good and all(map(_is_finite, weights))):
@@ -177,8 +178,8 @@ class FitSession:
             self._writer.write({}, with_metrics_so_far=False)
         return True
 
-    def _located(self, error: NonFiniteLossError, are_weights_good: bool) -> NonFiniteLossError:
-        """The error, with the number of its batch in the data."""
+    def _with_batch(self, error: NonFiniteLossError, are_weights_good: bool) -> NonFiniteLossError:
+        """Returns the error with the number of its batch in the data."""
         pipeline = self._session.data.train
         epoch, number = divmod(error.step - 1, pipeline.steps_per_epoch)
         inputs, _, _ = next(iter(pipeline.dataset_from(error.step - 1)))

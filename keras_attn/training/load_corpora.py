@@ -19,9 +19,9 @@ class Corpora:
     """The corpora of one training run.
 
     Args:
-        train: Corpus. To learn from.
-        validation: Corpus. To choose the best checkpoint by.
-        test: Corpus or None. To score once at the end.
+        train: Corpus. The training pairs.
+        validation: Corpus. The pairs that decide which checkpoint is the best.
+        test: Corpus or None. The pairs that are scored once at the end.
     """
 
     train: Corpus
@@ -33,14 +33,14 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
     """Reads the training, validation and test pairs of a recipe.
 
     Args:
-        recipe: DataRecipe. Where they are.
-        seed: int. The seed of a corpus that is made rather than read (the phrasebook).
+        recipe: DataRecipe. It names the files.
+        seed: int. The seed of a generated corpus (the phrasebook).
 
     Returns:
         Corpora.
 
     Raises:
-        ValueError: if something is not there or not as it must be, or a split has no pairs.
+        ValueError: if a file is missing or invalid, or a split has no pairs.
 
     Example:
 
@@ -50,9 +50,9 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
     if recipe.kind in ("text_directory", "text_pair", "tsv") and recipe.directory is not None:
         if not Path(recipe.directory).is_dir():
             raise ValueError(
-                "`data.directory` must be a directory that exists; a relative one is looked up "
-                f"from the working directory {str(Path.cwd())!r}. Received: "
-                f"{recipe.directory!r}. Give the right one by `--set data.directory=DIR`."
+                "`data.directory` must be a directory that exists; a relative path starts at the "
+                f"working directory {str(Path.cwd())!r}. Received: {recipe.directory!r}. "
+                "Set it with `--set data.directory=DIR`."
             )
     train = _load_split(recipe, recipe.train, seed, recipe.num_pairs)
     validation = _load_split(recipe, recipe.validation, seed)
@@ -60,7 +60,8 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
     for split, corpus in (("train", train), ("validation", validation), ("test", test)):
         if corpus is not None and len(corpus) == 0:
             raise ValueError(
-                f"`data.{split}` must hold at least one pair. Received: none in {corpus.name!r}"
+                f"`data.{split}` must contain at least one pair. Received: no pairs in "
+                f"{corpus.name!r}. Name another split or file"
             )
     return Corpora(train, validation, test)
 
@@ -70,16 +71,16 @@ def _load_split(
 ) -> Corpus:
     """Reads one split, cut to its first pairs if asked."""
     languages = (recipe.source_language, recipe.target_language)
-    home = Path(recipe.directory) if recipe.directory is not None else Path()
-    if isinstance(split, list):  # only with kind "text_pair", as DataRecipe sees to
-        corpus = read_text_pair(home / split[0], home / split[1])
+    directory = Path(recipe.directory) if recipe.directory is not None else Path()
+    if isinstance(split, list):  # only with kind "text_pair", as DataRecipe checks
+        corpus = read_text_pair(directory / split[0], directory / split[1])
     elif recipe.kind == "phrasebook":
         return phrasebook(split, num_pairs=num_pairs, seed=seed)
     elif recipe.kind == "tfds":
         name = recipe.tfds_name or ""
         corpus = load_tfds(name, split, *languages, data_dir=recipe.directory)
     elif recipe.kind == "text_directory":
-        corpus = read_directory(home, split, *languages)
+        corpus = read_directory(directory, split, *languages)
     else:
-        corpus = read_tsv(home / split, recipe.source_column, recipe.target_column)
+        corpus = read_tsv(directory / split, recipe.source_column, recipe.target_column)
     return corpus if num_pairs is None else corpus.take(num_pairs)

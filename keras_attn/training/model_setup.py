@@ -19,7 +19,7 @@ from keras_attn.translator import Translator
 _SMALLEST_VOCABULARY = 8
 
 _TOKEN_IDS = keras.KerasTensor((None, None), "int32")
-# What a batch looks like: metrics that a checkpoint holds must be there before the first one.
+# The form of a batch. A checkpoint can only restore metrics that exist before the first batch.
 _SYMBOLIC_BATCH = (
     {"encoder_token_ids": _TOKEN_IDS, "decoder_token_ids": _TOKEN_IDS},
     _TOKEN_IDS,
@@ -28,20 +28,20 @@ _SYMBOLIC_BATCH = (
 
 
 def check_model(recipe: Recipe) -> None:
-    """Makes the recipe's model with next to no vocabulary, so that mistakes show before any work.
+    """Makes the recipe's model with a tiny vocabulary, so that mistakes show before any work.
 
     Args:
         recipe: Recipe. The preset, its overrides and the longest sentences.
 
     Raises:
-        ValueError: if the preset or an override is not known or wrong, or the model has not as many
-            positions as the recipe's sentences have tokens.
+        ValueError: if the preset or an override is unknown or invalid, or the model has fewer
+            positions than the recipe's longest sentences have tokens.
     """
     for key in ("source_vocabulary_size", "target_vocabulary_size"):
         if key in recipe.model.overrides:
             raise ValueError(
-                f"`model.overrides.{key}` must be left out: it is the tokenizer's size. Set "
-                f"`tokenizer.vocabulary_size`. Received: {recipe.model.overrides[key]!r}"
+                f"`model.overrides.{key}` must be left out: it is the size of the tokenizer. "
+                f"Received: {recipe.model.overrides[key]!r}. Set `tokenizer.vocabulary_size`"
             )
     model = create_model(
         recipe.model.preset,
@@ -54,7 +54,8 @@ def check_model(recipe: Recipe) -> None:
         if limit is not None and longest + 1 > limit:  # the end token takes a position, too
             raise ValueError(
                 f"`data.max_{side}_tokens` must be less than the model's max_sequence_length, "
-                f"{limit}. Received: {longest}"
+                f"{limit}. Received: {longest}. Lower it, or raise "
+                "`model.overrides.max_sequence_length`"
             )
 
 
@@ -102,15 +103,16 @@ def compile_model(
 ) -> None:
     """Compiles a model with the paper's optimizer, schedule and loss.
 
-    The two metrics stay on in training: under XLA they share the maximum, the sum and the gathered
-    logit with the loss, and cost less than could be measured (95 ms against 93 ms for projection,
-    loss and gradients of 2,048 tokens, V = 8,000, on 2 CPU cores; the whole step is several times
-    that). Outside XLA nothing is shared, and the perplexity costs about 30 ms of the same step.
+    The two metrics are computed in training, too. Under XLA they share the maximum, the sum and the
+    gathered logit with the loss, and their cost was too small to measure (95 ms against 93 ms for
+    projection, loss and gradients of 2,048 tokens, V = 8,000, on 2 CPU cores; the whole step takes
+    several times as long). Outside XLA nothing is shared, and the perplexity costs about 30 ms of
+    the same step.
 
     Args:
         model: Seq2SeqModel. Built, in the scope of its strategy.
         recipe: TrainingRecipe. How it is trained.
-        perplexity: Perplexity. The metric, for a caller who reads its count of target tokens.
+        perplexity: Perplexity or None. The metric to use, for a caller that reads its token count.
     """
     # Section 5.3: Adam with beta_1 = 0.9, beta_2 = 0.98, epsilon = 1e-9.
     optimizer = GuardedAdam(

@@ -1,4 +1,4 @@
-"""The data of a training: corpora, tokenizers, batches."""
+"""The data of a training run: corpora, tokenizers, batches."""
 
 import dataclasses
 import math
@@ -17,12 +17,12 @@ from keras_attn.training.tokenizer_pair import TokenizerPair
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """What a model is trained and validated on.
+    """The data that a model is trained and validated on.
 
     Args:
         corpora: Corpora. The pairs.
         tokenizers: TokenizerPair. The vocabularies.
-        train: TrainingPipeline. The training batches: shuffled, without an end.
+        train: TrainingPipeline. The training batches: shuffled and endless.
         validation: TrainingPipeline. The validation batches.
     """
 
@@ -33,26 +33,27 @@ class TrainingData:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """By split: equal where pairs and tokenizers are."""
+        """The fingerprint of each split; equal pairs and tokenizers have equal fingerprints."""
         return {"train": self.train.fingerprint, "validation": self.validation.fingerprint}
 
 
 def prepare_data(
     recipe: Recipe, run: RunDirectory, num_replicas: int, console: Console
 ) -> TrainingData:
-    """Reads the pairs of a recipe and makes batches of them; shows what it finds.
+    """Reads the pairs of a recipe, makes batches of them and shows reports.
 
     Args:
-        recipe: Recipe. What to read.
-        run: RunDirectory. A run that is resumed has its tokenizers.
-        num_replicas: int. Replicas that share a batch.
+        recipe: Recipe. It names the pairs.
+        run: RunDirectory. A resumed run contains its tokenizers.
+        num_replicas: int. The number of replicas that share a batch.
         console: rich Console. Where reports are shown.
 
     Returns:
         TrainingData.
 
     Raises:
-        ValueError: if something is not there, or not as it must be.
+        ValueError: if a file is missing or invalid, or checkpoints would be selected by a BLEU
+            that is always 0.
     """
     corpora = load_corpora(recipe.data, recipe.training.seed)
     for corpus in (corpora.train, corpora.validation):
@@ -67,8 +68,8 @@ def prepare_data(
 
 
 def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
-    """Reports where BLEU is meaningless; refuses to choose checkpoints by it without being told
-    to."""
+    """Reports corpora for which BLEU is meaningless; refuses to select checkpoints by such a BLEU
+    unless the recipe sets the tokenizer."""
     if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
         return
     settings = recipe.training
@@ -80,9 +81,9 @@ def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
             raise ValueError(
                 "`training.bleu_tokenizer` must be given for training.selection_metric = 'bleu' "
                 "where targets have no spaces between words: BLEU would be 0 at every validation. "
-                f"Received: none, so {recipe.bleu_tokenizer} for data.target_language = "
-                f"{recipe.data.target_language!r}. Set that to the language of {corpus.name!r}, or "
-                "the tokenizer to zh, ja-mecab or char."
+                f"Received: none, which means {recipe.bleu_tokenizer} for data.target_language = "
+                f"{recipe.data.target_language!r}. Set `data.target_language` to the language of "
+                f"{corpus.name!r}, or `training.bleu_tokenizer` to zh, ja-mecab or char."
             )
         if note:
             show_line(console, f"{corpus.name}: {note}")
@@ -91,7 +92,7 @@ def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
 def _find_tokenizers(
     recipe: Recipe, run: RunDirectory, corpora: Corpora, console: Console
 ) -> TokenizerPair:
-    """The tokenizers of the run to be resumed, or new ones."""
+    """Loads the tokenizers of a resumed run, or trains new ones."""
     if run.tokenizer.is_dir() and run.last_step():
         return TokenizerPair.load(run.tokenizer)
     show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
@@ -101,13 +102,13 @@ def _find_tokenizers(
 def _make_pipelines(
     recipe: Recipe, corpora: Corpora, tokenizers: TokenizerPair, num_replicas: int
 ) -> tuple[TrainingPipeline, TrainingPipeline]:
-    """The endless shuffled training batches and the validation batches."""
+    """Makes the endless shuffled training batches and the validation batches."""
     options: dict[str, Any] = {
         "global_batch_tokens": recipe.training.global_batch_tokens,
         "max_source_tokens": recipe.data.max_source_tokens,
         "max_target_tokens": recipe.data.max_target_tokens,
         "num_buckets": recipe.training.num_buckets,
-        # So that replicas get equal shares, and these have equal parts.
+        # Every replica gets the same number of rows, and can split them into equal parts.
         "rows_multiple": math.lcm(8, num_replicas * recipe.training.accumulation_steps),
         "seed": recipe.training.seed,
     }

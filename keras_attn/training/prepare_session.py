@@ -1,4 +1,4 @@
-"""Everything before the first update of a training: checks, data, model, checkpoint."""
+"""Prepares a training session: checks, data, model, checkpoint."""
 
 import dataclasses
 import importlib.util
@@ -6,11 +6,13 @@ import os
 import shutil
 
 import keras
+import tensorflow as tf
 from rich.console import Console
 
 from keras_attn import decoding
 from keras_attn.evaluation import find_bleu_tokenizer
 from keras_attn.lines.json_records import read_noted_records
+from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.model_setup import build_model, check_model, compile_model
 from keras_attn.training.prepare_data import prepare_data
@@ -21,6 +23,7 @@ from keras_attn.training.resume import check_data, resolve_recipe, restore
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
+from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.training.training_session import StepPlan, TrainingSession
 from keras_attn.training.update.perplexity import Perplexity
 
@@ -34,27 +37,27 @@ def prepare_session(
     console: Console,
     accept_changed_data: bool = False,
 ) -> TrainingSession:
-    """Does all that can fail, cheapest first, and only then writes into the run directory.
+    """Runs everything that can fail, cheapest first, before it writes into the run directory.
 
-    Of several workers, only the chief writes and shows reports.
+    With several workers, only the chief writes and shows reports.
 
     Args:
-        recipe: Recipe, name, path, or None for the recipe of the run to be resumed.
-        run: RunDirectory. The output.
+        recipe: Recipe, name, path, or None for the recipe of the resumed run.
+        run: RunDirectory. The output directory.
         resume: bool. Whether to continue the run.
         console: rich Console. Where reports are shown.
-        accept_changed_data: bool. Whether to continue a run on other pairs than it was started on.
+        accept_changed_data: bool. Whether to continue a run although its pairs have changed.
 
     Returns:
         TrainingSession.
 
     Raises:
-        ValueError: if anything is not as it must be; then nothing was written.
+        ValueError: if the recipe, the data or the directory is invalid; nothing is written then.
     """
     run.check_may_train(resume)
     recipe = resolve_recipe(recipe, run, resume)
     settings = recipe.training
-    strategy = get_strategy(settings.strategy)  # several workers: before any operation runs
+    strategy = get_strategy(settings.strategy)  # with several workers: before any operation
     workers = Workers(strategy)
     _check_recipe(recipe)
     console.quiet = console.quiet or not workers.is_chief
@@ -65,11 +68,7 @@ def prepare_session(
     workers.check_same("recipe", repr(recipe))
     workers.check_same("data and tokenizer", repr(data.fingerprints))
     workers.check_same("the step to start from", str(first_step))
-    keras.utils.set_random_seed(settings.seed)
-    with strategy.scope():
-        model = build_model(recipe, data.tokenizers)
-        perplexity = Perplexity()
-        compile_model(model, settings, perplexity)
+    model, token_counter = _make_model(recipe, data.tokenizers, strategy)
     session = TrainingSession(
         recipe=recipe,
         run=run,
@@ -80,25 +79,25 @@ def prepare_session(
         model=model,
         index=_open_index(run, recipe),
         steps=StepCounter(first_step),
-        throughput=Throughput(perplexity),
+        throughput=Throughput(token_counter),
         plan=StepPlan.of(settings, data.train.steps_per_epoch),
     )
     if first_step:
         restore(session)
         for note in read_noted_records(run.history)[1]:
             show_line(console, note)
-    workers.wait()  # until all have read what the chief now changes
+    workers.wait()  # until all workers have read the files that the chief changes now
     if workers.is_chief:
         _begin(session)
     return session
 
 
 def _check_recipe(recipe: Recipe) -> None:
-    """Tries what needs no data."""
+    """Checks the parts of a recipe that need no data."""
     if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
-            "`training.tensorboard` needs a package that is missing: pip install tensorboard. "
-            "Received: true"
+            "`training.tensorboard` needs the package tensorboard, which is not installed. "
+            "Received: true. Run `pip install tensorboard`"
         )
     if recipe.training.bleu_sentences or recipe.data.test is not None:
         find_bleu_tokenizer(
@@ -108,16 +107,28 @@ def _check_recipe(recipe: Recipe) -> None:
     check_model(recipe)
 
 
+def _make_model(
+    recipe: Recipe, tokenizers: TokenizerPair, strategy: tf.distribute.Strategy
+) -> tuple[Seq2SeqModel, Perplexity]:
+    """The compiled model, made under its strategy, and the metric that counts its tokens."""
+    keras.utils.set_random_seed(recipe.training.seed)
+    with strategy.scope():
+        model = build_model(recipe, tokenizers)
+        token_counter = Perplexity()
+        compile_model(model, recipe.training, token_counter)
+    return model, token_counter
+
+
 def _begin(session: TrainingSession) -> None:
-    """Writes into the run directory what a training needs to be resumed."""
+    """Writes the files that a resumed run needs into the run directory."""
     run, step = session.run, session.steps.step
     run.tidy()
     run.write_information("running", step=step, data=session.data.fingerprints)
-    # So that the run may be resumed from another working directory.
+    # With absolute paths the run can be resumed from another working directory.
     section = session.recipe.data.with_absolute_paths()
     dataclasses.replace(session.recipe, data=section).to_toml(run.recipe)
     if not step:
-        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start that left no checkpoint
+        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start without a checkpoint
         session.data.tokenizers.save(run.tokenizer)
 
 

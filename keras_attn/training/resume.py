@@ -1,4 +1,4 @@
-"""Resuming a run: its recipe, its data, and the last checkpoint that is whole."""
+"""Resumes a run: its recipe, its data, and the last intact checkpoint."""
 
 import dataclasses
 import os
@@ -12,10 +12,10 @@ from keras_attn.training.training_session import TrainingSession
 
 _FIXED_SECTIONS = ("tokenizer", "model")
 _FIXED_FIELDS = (
-    # The paths and names of the files may change: the fingerprint guards the pairs themselves.
+    # The paths and names of the files may change, because the fingerprint covers the pairs.
     ("data", "max_source_tokens"),
     ("data", "max_target_tokens"),
-    # The seed draws the phrasebook and the order of batches; the policy shapes the optimizer.
+    # The seed determines the phrasebook and the order of batches, the policy the optimizer's state.
     ("training", "seed"),
     ("training", "dtype_policy"),
 )
@@ -24,11 +24,11 @@ _FIXED_FIELDS = (
 def resolve_recipe(
     recipe: Recipe | str | os.PathLike | None, run: RunDirectory, resume: bool
 ) -> Recipe:
-    """The recipe asked for, checked against the one that a run to be resumed was started with.
+    """Returns the requested recipe, checked against the recipe that a resumed run was started with.
 
     Args:
         recipe: Recipe, name, path, or None for the recipe of the run.
-        run: RunDirectory. The output.
+        run: RunDirectory. The output directory.
         resume: bool. Whether to continue the run.
 
     Returns:
@@ -40,8 +40,8 @@ def resolve_recipe(
     if recipe is None:
         if not (resume and run.recipe.is_file()):
             raise ValueError(
-                "`recipe` may only be left out to resume a run that holds one. "
-                f"Received: recipe=None, output={str(run.path)!r}"
+                "`recipe` must be given, unless a run that contains its recipe is resumed. "
+                f"Received: recipe=None, output={str(run.path)!r}, resume={resume}"
             )
         return Recipe.from_run(run.path)
     resolved = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe)
@@ -52,14 +52,14 @@ def resolve_recipe(
             theirs = getattr(getattr(started_with, section), name)
             if ours != theirs:
                 raise ValueError(
-                    f"`{section}.{name}` must be as the run was started with, {theirs!r}, to "
-                    f"resume it. Received: {ours!r}"
+                    f"`{section}.{name}` must stay as the run was started with, {theirs!r}. "
+                    f"Received: {ours!r}. Restore the value, or start a new run"
                 )
     return resolved
 
 
 def _fixed_fields(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Section and name of every field that a resumed run must share with its start."""
+    """Section and name of every field that must not change when a run is resumed."""
     for section in _FIXED_SECTIONS:
         for field in dataclasses.fields(getattr(recipe, section)):
             yield section, field.name
@@ -70,32 +70,31 @@ def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
     """Raises ValueError unless the pairs are those that the run was started on.
 
     Args:
-        run: RunDirectory. What is to be resumed.
-        fingerprints: dict of str to str. By name of the split, that of the pairs at hand.
+        run: RunDirectory. The run to resume.
+        fingerprints: dict of str to str. The fingerprint of the present pairs of each split.
 
     Raises:
-        ValueError: if the run has another one of a split.
+        ValueError: if the run has another fingerprint for a split.
     """
     before = run.read_information().get("data", fingerprints)
     for split, fingerprint in fingerprints.items():
         if before.get(split) != fingerprint:
             raise ValueError(
-                f"`data` must be what the run was started on, to resume it: the {split} pairs have "
-                f"changed. Received: {fingerprint[:12]}, started on "
-                f"{str(before.get(split))[:12]}. Restore the files, or accept the change with "
-                "`--accept-changed-data`: the next batches are then made of the new pairs"
+                f"`data` must be the data that the run was started on: the {split} pairs have "
+                f"changed. Received: fingerprint {fingerprint[:12]}, started on "
+                f"{str(before.get(split))[:12]}. Restore the files, or continue on the new pairs "
+                "with `--accept-changed-data`"
             )
 
 
 def restore(session: TrainingSession) -> None:
-    """Loads the last checkpoint that is whole. Damaged ones are set aside and reported.
+    """Loads the last intact checkpoint. Damaged ones are renamed and reported.
 
     Args:
-        session: TrainingSession. Its model, index, steps and state are those of the checkpoint
-            afterwards.
+        session: TrainingSession. Its model, index, steps and state are set from the checkpoint.
 
     Raises:
-        ValueError: if none is whole.
+        ValueError: if no checkpoint is intact.
     """
     while session.index.latest is not None:
         latest = session.index.latest
@@ -107,11 +106,12 @@ def restore(session: TrainingSession) -> None:
             reason = " ".join(str(error).split())[:200]
             if len(session.index.checkpoints) == 1:
                 raise ValueError(
-                    f"`{latest.path}` must be a whole checkpoint of this model. Received: a file "
-                    f"that cannot be loaded ({reason}). It is the only one: start a new run"
+                    f"`{latest.path}` must be an intact checkpoint of this model. Received: a "
+                    f"file that cannot be loaded ({reason}). It is the only one of the run: start "
+                    "a new run"
                 ) from error
             show_line(session.console, f"{latest.path.name} is damaged ({reason})")
-            session.workers.wait()  # until all have seen it
+            session.workers.wait()  # until all workers have read it
             session.index.set_aside(latest, rename=session.workers.is_chief)
             continue
         session.steps.step = latest.step

@@ -7,8 +7,8 @@ def show_line(console: Console, line: str) -> None:
     """Prints a line as it is: no markup, no coloring, no breaks at the console's width.
 
     Args:
-        console: rich Console. Where.
-        line: str. What.
+        console: rich Console. The console.
+        line: str. The line.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: noted during an update, and obeyed after it."""
+"""SIGINT and SIGTERM: recorded during an update, handled after it."""
 
 import signal
 import threading
@@ -10,10 +10,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A training that was told to stop, and has saved where it was.
+    """A signal has stopped training.
 
     Args:
-        number: int. The signal.
+        number: int. The number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -22,17 +22,18 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class StopSignals:
-    """While in use, a first SIGINT or SIGTERM is noted; a second one interrupts at once.
+    """Records the first SIGINT or SIGTERM inside `with`; a second one interrupts at once.
 
-    Interrupting at once may leave weights and counts of different updates, so nothing is saved
-    then. Outside `deferred` the first one interrupts at once as well. Only a process's main thread
-    gets signals; in others this does nothing.
+    An interrupt during an update may leave weights and counters of different updates, so nothing is
+    saved after it. While `deferred` is False, the first signal also interrupts at once. Only the
+    main thread of a process gets signals; in other threads this class does nothing.
 
     Args:
         show: callable. Takes a line of text to show.
 
     Attributes:
-        received: int or None. The signal that was noted.
+        deferred: bool. Whether the first signal is only recorded.
+        received: int or None. The signal that was recorded.
     """
 
     def __init__(self, show: Callable[[str], None] = lambda line: None) -> None:
@@ -46,19 +47,19 @@ class StopSignals:
         return self
 
     def install(self) -> None:
-        """Installs the handlers; again, after a strategy of several workers has taken SIGTERM."""
+        """Installs the handlers; call it again after a strategy has replaced that of SIGTERM."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:
             self._before.setdefault(number, signal.getsignal(number))
-            signal.signal(number, self._note)
+            signal.signal(number, self._handle)
 
     def __exit__(self, *exception: Any) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None or not self.deferred:
             raise TrainingInterrupted(number)
         self.received = number
-        self._show("stopping after this update; once more stops at once, and saves nothing")
+        self._show("stopping after this update; a second signal stops at once and saves nothing")

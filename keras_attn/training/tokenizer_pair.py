@@ -1,4 +1,4 @@
-"""The source and the target tokenizer of a training run: made, saved and read together."""
+"""The source and the target tokenizer of a training run: trained, saved and loaded together."""
 
 import dataclasses
 from pathlib import Path
@@ -49,7 +49,7 @@ class TokenizerPair:
             The pair.
 
         Raises:
-            ValueError: if the texts do not allow such a vocabulary.
+            ValueError: if such a vocabulary cannot be trained on the texts.
         """
         if recipe.kind == "byte":
             tokenizer = ByteTokenizer()

@@ -32,7 +32,7 @@ class TrainingResult:
     Args:
         run: Path. The directory of the run, which holds all of this.
         translator: Translator. With the final weights (averaged, or the best).
-        history: list of dict. One entry a validation, as in `history.jsonl`.
+        history: list of dict. One entry per validation, as in `history.jsonl`.
         steps: int. Updates made, over all sessions.
         seconds: float. Wall-clock seconds of this session, from start to finish.
         target_tokens_per_second: float. Real target tokens per second of this session's training
@@ -64,37 +64,37 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     accept_changed_data: bool = False,
 ) -> TrainingResult:
-    """Trains the model of a recipe and leaves a run directory with a translator.
+    """Trains the model of a recipe and writes a run directory with a translator.
 
     Everything that can fail is tried before the first update. The model is trained by `model.fit`
-    inside the strategy's scope; a Keras epoch is the stretch between two validations. Checkpoints
-    hold everything that the training depends on. A run that was interrupted or killed continues
-    from the last one, and ends with the same weights (bit for bit on one CPU).
+    inside the strategy's scope; a Keras epoch is the updates between two validations. Checkpoints
+    contain the whole state of training. A run that was interrupted or killed continues from the
+    last one, and ends with the same weights (bit for bit on one CPU).
 
-    Under a strategy of several workers, each of them calls this with the same arguments. They share
-    the run directory, and the first one, the chief, writes.
+    With several workers, every worker calls this function with the same arguments. The workers
+    share the run directory, and only the first one, the chief, writes to it.
 
     Args:
-        recipe: Recipe, name of one, or path of a `.toml` file. None to resume with the recipe that
-            the run itself holds.
+        recipe: Recipe, name of a recipe, or path of a `.toml` file. None to resume a run with its
+            own recipe.
         output: path. The run directory: new, empty, or, with `resume`, a run.
         resume: bool. Continue the run in `output`, if there is one. Data, tokenizer and model must
-            be the same; what `[training]` and `[decoding]` say may differ.
+            be the same; `[training]`, except seed and dtype policy, and `[decoding]` may differ.
         progress: bool. Whether to show progress and reports.
         console: rich Console or None. Where to show them; standard error by default.
         callbacks: sequence of keras callbacks. Called after the built-in ones.
-        accept_changed_data: bool. Whether to resume on other pairs than the run was started on.
+        accept_changed_data: bool. Whether to resume although the pairs have changed.
 
     Returns:
         TrainingResult.
 
     Raises:
-        ValueError: if the recipe, the data or the output directory is not as it must be.
-        NonFiniteLossError: if loss or gradient become NaN or infinite; that update is not made, and
-            the weights before it are saved.
-        CheckpointError: if a checkpoint cannot be written; earlier ones stay.
+        ValueError: if the recipe, the data or the output directory is invalid.
+        NonFiniteLossError: if the loss or the gradient becomes NaN or infinite; that update is not
+            made, and the weights before it are saved.
+        CheckpointError: if a checkpoint cannot be written; earlier ones are kept.
         WorkerLostError: if another worker ends before the training does.
-        KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written before.
+        KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written first.
 
     Example:
 
@@ -107,22 +107,22 @@ def train(
     with StopSignals(lambda line: show_line(console, line)) as signals:
         run = RunDirectory(output)
         session = prepare_session(recipe, run, resume, console, accept_changed_data)
-        with _recorded(session):
+        with _record_end(session):
             FitSession(session, signals, callbacks).run()
             finish(session)
     return _result(session)
 
 
 @contextlib.contextmanager
-def _recorded(session: TrainingSession) -> Iterator[None]:
-    """Whatever happens inside, `run.json` says how the session ended."""
+def _record_end(session: TrainingSession) -> Iterator[None]:
+    """Records in `run.json` how the session ended, also after an exception."""
     first_step, status = session.steps.step, "finished"
     try:
         yield
     except BaseException as error:
         is_interrupt = isinstance(error, KeyboardInterrupt)
         status = "interrupted" if is_interrupt else "failed"
-        if session.ended_by:  # trained to its end, but not saved and scored
+        if session.ended_by:  # training ended, but the translator was not saved and scored
             status = "unfinished"
         shown = "interrupted" if is_interrupt else status
         show_line(session.console, f"{shown}: {_resume_hint(session)}")
@@ -132,11 +132,11 @@ def _recorded(session: TrainingSession) -> Iterator[None]:
     finally:
         if session.workers.is_chief:
             with contextlib.suppress(OSError):  # a full disk has been reported already
-                _enter_session(session, status, first_step)
+                _append_session(session, status, first_step)
 
 
-def _enter_session(session: TrainingSession, status: str, first_step: int) -> None:
-    """Enters how this session ended in `run.json`."""
+def _append_session(session: TrainingSession, status: str, first_step: int) -> None:
+    """Adds an entry for this session to `run.json`."""
     sessions = session.run.read_information().get("sessions", [])
     entry = {
         "status": status,
@@ -149,7 +149,7 @@ def _enter_session(session: TrainingSession, status: str, first_step: int) -> No
 
 
 def _resume_hint(session: TrainingSession) -> str:
-    """What is saved, and the command that continues from there."""
+    """The step that is saved, and the command that continues from it."""
     saved = session.run.last_step()
     if not saved:
         return "no step is saved yet; start again with the same command"

@@ -1,4 +1,4 @@
-"""What one training works with."""
+"""The objects of one training session, and its plan."""
 
 import dataclasses
 import math
@@ -20,11 +20,11 @@ from keras_attn.training.run.run_directory import RunDirectory
 
 @dataclasses.dataclass(frozen=True)
 class StepPlan:
-    """How many updates a training makes. All counts are whole calls of the training function.
+    """The number of updates of a run. All counts are multiples of `steps_per_execution`.
 
     Args:
         validate_every_steps: int. Updates between two validations.
-        last_step: int or None. The last update; None if time alone ends the training.
+        last_step: int or None. The last update; None if only time ends training.
         limit: str. The field of the recipe that `last_step` comes from, with its value.
 
     Example:
@@ -39,7 +39,7 @@ class StepPlan:
 
     @classmethod
     def of(cls, recipe: TrainingRecipe, steps_per_epoch: int) -> "StepPlan":
-        """The plan of a recipe, whose epochs have so many updates."""
+        """Makes the plan of a recipe whose epochs have `steps_per_epoch` updates."""
 
         def whole_calls(steps: int) -> int:
             return math.ceil(steps / recipe.steps_per_execution) * recipe.steps_per_execution
@@ -60,22 +60,22 @@ class StepPlan:
 
 @dataclasses.dataclass(kw_only=True)
 class TrainingSession:
-    """What one call of `train` works with; made by `prepare_session`.
+    """All objects that one call of `train` uses; made by `prepare_session`.
 
     Args:
-        recipe: Recipe. As resolved.
-        run: RunDirectory. Where everything goes.
+        recipe: Recipe. The resolved recipe.
+        run: RunDirectory. The output directory.
         console: rich Console. Where progress is shown.
-        strategy: tf.distribute.Strategy. What the model was made under.
-        workers: Workers. The processes that train together.
+        strategy: tf.distribute.Strategy. The model was made in its scope.
+        workers: Workers. The workers that train together.
         data: TrainingData. Pairs, vocabularies, batches.
         model: Seq2SeqModel. Compiled, with the weights to start from.
         index: CheckpointIndex. The run's checkpoints.
-        steps: StepCounter. At the step to start from.
-        throughput: Throughput. The measure of speed.
-        plan: StepPlan. How many updates.
+        steps: StepCounter. It starts at the step to start from.
+        throughput: Throughput. It measures the speed.
+        plan: StepPlan. The number of updates.
         state: dict of str to array. The running metrics of the checkpoint resumed from.
-        ended_by: str. What ended the training, once it has ended.
+        ended_by: str. The cause of the end of training; empty before.
         started: float. When the session was made, by `time.monotonic`.
     """
 
@@ -101,7 +101,7 @@ class TrainingSession:
 
     @property
     def was_cut(self) -> bool:
-        """Whether the time limit ended a training that has a number of updates to make."""
+        """Whether the time limit ended training before its planned number of updates."""
         return (
             self.ended_by.startswith("max_minutes")
             and self.plan.last_step is not None

@@ -34,16 +34,17 @@ def plot_attention(
     title: str | None = None,
     color_limit: float = 1.0,
 ) -> Path:
-    """Draws the attention of one sentence, one panel a head, and writes it to a file.
+    """Draws the attention of one sentence, one panel per head, and writes it to a file.
 
     Args:
         scores: Array (L, H, T, S) or (H, T, S) of attention weights after the softmax, such as
             `Translation.attention`.
         source_tokens: Sequence of S str, the columns: the tokens attended to.
         target_tokens: Sequence of T str, the rows: the tokens that attend.
-        output: str or path ending in .png, .svg or .pdf. Missing directories are made.
-        layer: int, "all" or "mean". The layer to draw, counted as in Python (-1 is the last); all
-            of them, one row of panels a layer; or the mean over all layers and heads in one panel.
+        output: str or path ending in .png, .svg or .pdf. Missing directories are created.
+        layer: int, "all" or "mean". The index of the layer to draw, as in Python (-1 is the last);
+            all layers, one row of panels per layer; or the mean over all layers and heads in one
+            panel.
         title: str. The heading; None names the layer.
         color_limit: float. The weight drawn in the brightest color. All panels share the scale
             0..`color_limit`; a smaller limit shows faint weights of long sentences.
@@ -95,7 +96,7 @@ def attention_figure(
         color_limit: float in (0, 1].
 
     Returns:
-        `matplotlib.figure.Figure`: one axes a panel, then the color bar.
+        `matplotlib.figure.Figure`: one axes per panel, then the color bar.
 
     Raises:
         ValueError: As `plot_attention`.
@@ -120,7 +121,7 @@ def attention_figure(
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """Where the panels stand, in inches: cells of one size, labels at the outer panels only."""
+    """The layout of the panels, in inches: cells of one size, labels only at outer panels."""
 
     num_panels: int
     num_columns: int
@@ -138,7 +139,7 @@ class _Grid:
         font_size = 10.0 if longest <= 12 else 9.0 if longest <= 30 else 8.0
         # A line of text needs 1.3 times its size; few tokens get larger cells than that.
         cell = max(1.3 * font_size / 72, min(0.4, 2.6 / longest))
-        # A panel holds at least its own title, "layer 6, head 16".
+        # A panel is at least as large as its title, such as "layer 6, head 16".
         width, height = max(cell * len(columns), 1.3), max(cell * len(rows), 0.35)
         if num_columns is None:
             num_columns = _best_columns(num_panels, width, height)
@@ -165,7 +166,7 @@ class _Grid:
         return self.num_rows * (self.height + _TITLE_INCHES)
 
     def text_size(self, larger: float) -> float:
-        """Points for text about the whole picture: it grows with pictures wider than a page."""
+        """Font size of text for the whole picture, in points; larger if it is wider than a page."""
         return (self.font_size + larger) * min(max(1.0, self.inner_width / 14), 2.5)
 
     @property
@@ -189,7 +190,7 @@ class _Grid:
 
 
 def _best_columns(num_panels: int, width: float, height: float) -> int:
-    """The number of columns whose grid is nearest to a page's shape, with few empty cells."""
+    """The number of columns whose grid is closest to a page's shape, with few empty cells."""
 
     def badness(num_columns: int) -> float:
         num_rows = math.ceil(num_panels / num_columns)
@@ -270,7 +271,7 @@ def _choose_panels(
     num_layers, num_heads = values.shape[:2]
     heads = [f"head {head + 1}" for head in range(num_heads)]
     if layer == "mean":
-        # Head 1 of one layer has nothing to do with head 1 of another, so heads are averaged too.
+        # Head 1 of one layer is unrelated to head 1 of another, so heads are averaged too.
         heading = f"Attention, mean of {num_layers} layers and {num_heads} heads"
         return values.mean(axis=(0, 1))[None], [""], 1, heading
     if layer == "all":

@@ -1,4 +1,4 @@
-"""Shared by all pictures: the guarded import of matplotlib, the style, the writing of a file."""
+"""Shared by all pictures: the guarded import of matplotlib, the style and the file writing."""
 
 import contextlib
 import os
@@ -30,8 +30,8 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, GRAY = (
 )
 LINE_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, GRAY)
 
-# DejaVu Sans comes with matplotlib and covers Latin, Greek and Cyrillic; the others are used for
-# the scripts that it lacks, where they are installed.
+# DejaVu Sans comes with matplotlib and covers Latin, Greek and Cyrillic. The others, if installed,
+# are used for the scripts that it lacks.
 _FONTS = (
     "DejaVu Sans",
     "Noto Sans CJK JP",
@@ -48,12 +48,12 @@ _LARGEST_LABEL = 24
 
 @contextlib.contextmanager
 def drawing_style() -> Iterator[None]:
-    """Draws with matplotlib's defaults and our fonts, then gives the user's settings back."""
+    """Draws with matplotlib's defaults and our fonts, then restores the user's settings."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         installed = {font.name for font in font_manager.fontManager.ttflist}
         matplotlib.rcParams["font.family"] = [font for font in _FONTS if font in installed]
-        # Equal data give equal files: without it, SVG identifiers are random.
+        # Equal data give equal files: without this setting, SVG identifiers are random.
         matplotlib.rcParams["svg.hashsalt"] = "keras_attn"
         yield
 
@@ -68,7 +68,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
         `pathlib.Path`.
 
     Raises:
-        ValueError: If the ending is not png, svg or pdf, or a directory stands there.
+        ValueError: If the ending is not png, svg or pdf, or `output` is a directory.
 
     Example:
 
@@ -79,7 +79,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
     if path.suffix.lower().lstrip(".") not in ENDINGS:
         raise ValueError(
             "`output` must end in .png, .svg or .pdf. "
-            f"Received: {os.fspath(output)!r}; name it, for example, {path.stem or 'picture'}.png."
+            f"Received: {os.fspath(output)!r}. Name it, for example, {path.stem or 'picture'}.png."
         )
     if path.is_dir():
         raise ValueError(f"`output` must be a file. Received: the directory {os.fspath(output)!r}.")
@@ -89,9 +89,9 @@ def check_output(output: str | os.PathLike[str]) -> Path:
 def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) -> Path:
     """Writes a figure to a file, whole or not at all.
 
-    The figure goes to a temporary file beside `output`, which then takes its name; directories that
-    are missing are made. No window is opened and the program's own matplotlib backend stays as it
-    is.
+    The figure is written to a temporary file beside `output`, which is then renamed. Missing
+    directories are created. No window is opened, and the program's matplotlib backend is not
+    changed.
 
     Args:
         figure: `matplotlib.figure.Figure`.
@@ -135,10 +135,10 @@ def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) 
 
 
 def token_label(token: str) -> str:
-    """Returns a token as it is drawn: word-start mark, blanks and control characters legible.
+    """Returns the label of a token: word-start mark, blanks and control characters are legible.
 
-    SentencePiece's mark U+2581 becomes an open box, which fonts draw alike and which is no
-    character of ordinary text; very long tokens are cut with an ellipsis.
+    SentencePiece's mark U+2581 becomes an open box, which all fonts draw alike and which does not
+    occur in ordinary text. Very long tokens are cut and end with an ellipsis.
 
     Args:
         token: str.
@@ -159,7 +159,7 @@ def token_label(token: str) -> str:
 
 
 def label_inches(labels: list[str], font_size: float) -> float:
-    """Returns about how long the longest label is, in inches, when drawn in `font_size` points.
+    """Estimates the length of the longest label in inches, when drawn in `font_size` points.
 
     Args:
         labels: List of str, at least one.

@@ -45,17 +45,17 @@ class _Curve:
 def plot_history(
     history: History, output: str | os.PathLike[str], *, title: str = "Learning curves"
 ) -> Path:
-    """Draws losses, BLEU and learning rate of a run, a panel each, and writes them to a file.
+    """Draws losses, BLEU and learning rate of a run, one panel each, and writes them to a file.
 
-    What a run did not record is left out. Damaged lines and values that are no finite numbers are
-    skipped, noted in a warning and at the foot of the picture.
+    Values that a run did not record are left out. Damaged lines and values that are not finite
+    numbers are skipped. A warning and a note at the bottom of the picture report them.
 
     Args:
         history: Path of a `history.jsonl` or of a run directory, or a sequence of records. A record
             is a mapping with `step` (or `epoch`) and any of `recent_loss`, `loss`, `val_loss`,
-            `bleu`, `val_bleu`, `learning_rate`. Where a step occurs twice, as after `--resume`, the
-            later record counts.
-        output: str or path ending in .png, .svg or .pdf. Missing directories are made.
+            `bleu`, `val_bleu`, `learning_rate`. If a step occurs twice, as after `--resume`, the
+            later record is used.
+        output: str or path ending in .png, .svg or .pdf. Missing directories are created.
         title: str. The heading.
 
     Returns:
@@ -89,7 +89,7 @@ def history_figure(history: History, *, title: str = "Learning curves") -> Figur
         title: str. The heading.
 
     Returns:
-        `matplotlib.figure.Figure`: one axes a panel, those without data left out.
+        `matplotlib.figure.Figure`: one axes per panel. Panels without data are left out.
 
     Raises:
         ValueError: As `plot_history`.
@@ -141,7 +141,7 @@ def _history_figure(
 
 
 def _axis(records: list[Mapping[str, Any]], notes: list[str]) -> tuple[str, list[str]]:
-    """What to draw along: `step`, or `epoch` where no record has a step."""
+    """The key of the x-axis: `step`, or `epoch` if no record has a step."""
     for axis in ("step", "epoch"):
         missing = sum(_number(record.get(axis)) is None for record in records)
         if missing < len(records):
@@ -174,7 +174,7 @@ def _curve(
         else:
             points[position] = value
     if num_bad:
-        notes.append(f"skipped values of `{key}` that are no finite numbers: {num_bad}")
+        notes.append(f"skipped values of `{key}` that are not finite numbers: {num_bad}")
     return _Curve(key, label, color, dict(sorted(points.items())))
 
 

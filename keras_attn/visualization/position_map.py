@@ -1,4 +1,4 @@
-"""Pictures of position encodings: the values, and how alike positions are (Section 3.5)."""
+"""Pictures of position encodings: the values, and the similarity of positions (Section 3.5)."""
 
 import os
 from pathlib import Path
@@ -12,22 +12,22 @@ from keras_attn.visualization.drawing import Figure, check_output, drawing_style
 def plot_positions(
     encoding: Any, output: str | os.PathLike[str], *, title: str = "Position encoding"
 ) -> Path:
-    """Draws a table of position encodings and the likeness of positions, and writes it to a file.
+    """Draws a table of position encodings and the similarity of positions to a file.
 
-    The left panel is the table itself. The right one is the cosine of the angle between the
-    encodings of every two positions: for the sinusoids of Section 3.5 it depends on the distance
-    alone, so its diagonals are of one color.
+    The left panel is the table itself. The right panel is the cosine of the angle between the
+    encodings of every pair of positions. For the sinusoids of Section 3.5 it depends only on their
+    distance, so each diagonal has one color.
 
     Args:
         encoding: Array (T, D): the encoding of each position.
-        output: str or path ending in .png, .svg or .pdf. Missing directories are made.
+        output: str or path ending in .png, .svg or .pdf. Missing directories are created.
         title: str. The heading.
 
     Returns:
         `pathlib.Path` of the file.
 
     Raises:
-        ValueError: If `encoding` is no table of finite numbers, or `output` is not valid.
+        ValueError: If `encoding` is not a table of finite numbers, or `output` is not valid.
 
     Example:
 
@@ -50,10 +50,10 @@ def position_figure(encoding: Any, *, title: str = "Position encoding") -> Figur
         title: str. The heading.
 
     Returns:
-        `matplotlib.figure.Figure`: axes of the encoding, of the likeness, then two color bars.
+        `matplotlib.figure.Figure`: axes of the encoding, of the similarity, then two color bars.
 
     Raises:
-        ValueError: If `encoding` is no table of finite numbers.
+        ValueError: If `encoding` is not a table of finite numbers.
 
     Example:
 
@@ -73,19 +73,19 @@ def position_figure(encoding: Any, *, title: str = "Position encoding") -> Figur
             f"{np.count_nonzero(~np.isfinite(values))} that are not."
         )
     norms = np.linalg.norm(values, axis=1, keepdims=True)
-    units = values / np.where(norms > 0, norms, 1)  # a row of zeros is like nothing
+    units = values / np.where(norms > 0, norms, 1)  # a row of zeros gets similarity 0
     limit = max(np.abs(values).max(), 1e-12)
     with drawing_style():
         figure = Figure(figsize=(11, 4.8), facecolor="white", layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        # Signed values: blue and red meet at white zero, a pair that color-blind people tell apart.
+        # Signed values: from blue through white at zero to red. Color-blind people tell both apart.
         options = {"cmap": "RdBu_r", "aspect": "auto", "interpolation": "nearest"}
         shown = left.imshow(values, vmin=-limit, vmax=limit, **options)
         left.set(xlabel="dimension", ylabel="position (tokens)", title="encoding")
         figure.colorbar(shown, ax=left, label="value", pad=0.02)
         shown = right.imshow(units @ units.T, vmin=-1, vmax=1, **options)
         right.set(
-            xlabel="position (tokens)", ylabel="position (tokens)", title="likeness of positions"
+            xlabel="position (tokens)", ylabel="position (tokens)", title="similarity of positions"
         )
         figure.colorbar(shown, ax=right, label="cosine", pad=0.02)
         for axes in (left, right):

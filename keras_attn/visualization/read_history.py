@@ -1,4 +1,4 @@
-"""Reads the history of a training run: one JSON object a line."""
+"""Reads the history of a training run: one JSON object per line."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ def read_history(path: str | os.PathLike[str]) -> tuple[list[dict[str, Any]], li
         ) from error
     if not records:
         raise ValueError(
-            "`history` must hold at least one JSON object with a step, one a line. Received: "
-            f"{os.fspath(path)!r} with none, and {len(notes)} damaged lines."
+            "`history` must hold at least one JSON object with a step, one per line. Received: "
+            f"{os.fspath(path)!r} with no such object and {len(notes)} damaged lines."
         )
     return records, notes

@@ -1,4 +1,4 @@
-"""Learning rate schedules as curves, the peak marked (Section 5.3, Equation 3)."""
+"""Learning rate schedules as curves with their peaks marked (Section 5.3, Equation 3)."""
 
 import math
 import os
@@ -34,7 +34,7 @@ def plot_schedule(
         schedule: Callable from a step (int, counted from 0 as an optimizer's iterations) to its
             learning rate, such as `TransformerSchedule`; or a mapping of names to several of them.
         num_steps: int. How many steps to draw, at least 2.
-        output: str or path ending in .png, .svg or .pdf. Missing directories are made.
+        output: str or path ending in .png, .svg or .pdf. Missing directories are created.
         title: str. The heading.
 
     Returns:
@@ -127,7 +127,7 @@ def _draw_curve(axes: Any, name: str, schedule: Schedule, num_steps: int, color:
 
 
 def _sample(schedule: Schedule, num_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Learning rates at about 400 steps, the peak found to the step by narrowing the interval."""
+    """Learning rates at about 400 steps; narrowing the interval finds the exact peak step."""
     steps = np.unique(np.linspace(0, num_steps - 1, _NUM_POINTS).round().astype(int))
     known = {int(step): _rate(schedule, int(step)) for step in steps}
     while True:

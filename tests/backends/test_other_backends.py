@@ -137,6 +137,9 @@ def test_vectors_of_any_length_go_into_a_functional_model() -> None:
     assert model(QUERY).shape == (B, T, D) and model(VALUE).shape == (B, S, D)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="tests/models/test_transformer.py does this"
+)
 def test_the_transformer_is_trained_by_plain_fit() -> None:
     model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

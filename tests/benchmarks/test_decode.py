@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_one_cell_has_both_engines_and_the_same_tokens(repository):
     command = [sys.executable, "benchmarks/decode.py", "--json", "--rounds", "1"]
     command += ["--cells", "tiny, V 8,000, 1 sentence, greedy", "--peers-python", sys.executable]

@@ -83,7 +83,7 @@ def test_every_line_of_every_block_goes_to_one_shard(
 def test_a_block_with_a_line_missing_or_twice_is_not_written(
     places: tuple[int, ...], tmp_path: Path
 ) -> None:
-    with pytest.raises(BulkError, match="Every line of a block must come once"):
+    with pytest.raises(BulkError, match="Every line of a block must arrive exactly once"):
         list(write_parts(BLOCK, translated(*places), SHARDS, LineFormat(), str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
 
@@ -123,7 +123,7 @@ def test_a_shard_with_a_part_missing_or_twice_is_not_written(tmp_path: Path) -> 
     )
     before = sorted(tmp_path.iterdir())
     for wrong in ([], of_shard[:1], of_shard[1:], [*of_shard, of_shard[0]], parts):
-        with pytest.raises(BulkError, match="must be its 5 lines, each once"):
+        with pytest.raises(BulkError, match="must hold its 5 lines, each exactly once"):
             merge_parts(SHARDS[0], wrong, str(tmp_path))
     assert sorted(tmp_path.iterdir()) == before
 

@@ -303,7 +303,7 @@ def test_the_model_is_loaded_once(
 ) -> None:
     loads = []
 
-    def counting(directory: Path) -> Translator:
+    def counting(directory: Path, num_beams: int | None) -> Translator:
         loads.append(directory)
         return load(directory)
 
@@ -332,7 +332,7 @@ def test_workers_may_be_processes_of_their_own(
         ({"inputs": ["data/*.fr"]}, r"data/\*\.fr"),
         ({"inputs": ["data"]}, "`inputs` must be files that exist"),
         ({"inputs": ["data/a.en", "data/*"]}, "data/a.en twice"),
-        ({"inputs": ["nosuch://a/b"]}, "`inputs` must be where Beam can look"),
+        ({"inputs": ["nosuch://a/b"]}, "`inputs` must be on a file system that Beam can read"),
         ({"options": ["--runer=FlinkRunner"]}, "--runer. Did you mean '--runner'?"),
         ({"options": ["--num_workers=many"]}, "--num_workers=many"),
         ({"options": ["FlinkRunner"]}, "two dashes"),
@@ -341,10 +341,10 @@ def test_workers_may_be_processes_of_their_own(
         ({"num_shards": 0}, "num_shards=0"),
         ({"num_shards": True}, "num_shards=True"),
         ({"num_beams": 0}, "num_beams=0"),
-        ({"output_prefix": ""}, "`output_prefix` must be how names"),
-        ({"output_prefix": "out/"}, "`output_prefix` must be how names"),
-        ({"output_prefix": "out/*"}, "`output_prefix` must be how names"),
-        ({"output_prefix": "nowhere/de"}, "make it with `mkdir -p"),
+        ({"output_prefix": ""}, "`output_prefix` must be the beginning of file names"),
+        ({"output_prefix": "out/"}, "`output_prefix` must be the beginning of file names"),
+        ({"output_prefix": "out/*"}, "`output_prefix` must be the beginning of file names"),
+        ({"output_prefix": "nowhere/de"}, "Make the directory with `mkdir -p"),
         ({"translator_directory": "data"}, "without translator.json"),
     ],
 )
@@ -412,6 +412,6 @@ def test_a_file_that_changes_on_the_way_is_no_wrong_translation(
         run(pipeline)
 
     monkeypatch.setattr(module, "_run", change_and_run)
-    with pytest.raises(BulkError, match=r"d\.en` must stay as it is"):
+    with pytest.raises(BulkError, match=r"d\.en` must not change while it is translated"):
         translate()
     assert list(output.iterdir()) == []

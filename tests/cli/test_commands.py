@@ -132,7 +132,7 @@ def test_evaluate_takes_a_tokenizer_for_bleu(
     assert "note: BLEU means nothing here" in capsys.readouterr().out
     assert main([*command, option, "chr"]) == 2
     error = only_line(capsys.readouterr().err)
-    assert "`--bleu-tokenizer`" in error and "nearest: char" in error
+    assert "`--bleu-tokenizer`" in error and "Nearest names: char" in error
 
 
 @pytest.mark.parametrize("command", ["score", "evaluate"])

@@ -104,7 +104,7 @@ def test_every_option_reaches_the_function(
     [
         (["--engine", "beam", "--output", "out"], "`--input` must be files or patterns"),
         (["--engine", "beam", "--input", "-", "--output", "out"], "`--input` must be files"),
-        (["--engine", "beam", "--input", "1.en"], "`--output` must be how the names"),
+        (["--engine", "beam", "--input", "1.en"], "`--output` must be the beginning of file names"),
         (["--engine", "beam", "--input", "1.en", "--output", "-"], "`--output` must be how"),
         (["--engine", "beam", "--input", "no.en", "--output", "out"], "no.en"),
         (["--engine", "beam", "--input", "1.en", "--output", "no/out"], "mkdir -p"),

@@ -171,7 +171,7 @@ def test_generated_files(first: int, tmp_path: Path) -> None:
     assert 0.4 < accepted / FILES_PER_TEST < 0.9  # both kinds are there
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=100, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0\n"))))
 @example(["\r"])
 @example(["BZh"])

@@ -58,12 +58,12 @@ def test_lines_with_another_number_of_columns_are_noted(tmp_path):
     corpus = read_tsv(path)
     assert len(corpus) == 4
     assert corpus.notes == (
-        "2 lines have another number of columns than the 2 of the first (first: 2).",
+        "2 lines have a different number of columns than line 1, which has 2 (first: 2).",
     )
 
 
 def test_a_file_whose_lines_end_as_on_old_macs_is_refused(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_bytes(b"a dog\tein Hund\ra cat\teine Katze\r")
-    with pytest.raises(CorpusError, match="carriage returns alone"):
+    with pytest.raises(CorpusError, match="only carriage returns"):
         read_tsv(path)

@@ -138,7 +138,7 @@ def test_an_unknown_tokenizer_is_named_before_anything_is_translated() -> None:
         def translate(self, texts: list[str]) -> list[str]:
             raise AssertionError("translated")
 
-    with pytest.raises(ValueError, match="Received: 'mecab'; nearest: .*ja-mecab"):
+    with pytest.raises(ValueError, match="Received: 'mecab'. Nearest names: .*ja-mecab"):
         evaluate(Never(), ["a"], ["b"], bleu_tokenizer="mecab")
 
 
@@ -147,5 +147,5 @@ def test_another_dictionary_than_sacrebleus_is_one_line(monkeypatch: pytest.Monk
         raise AssertionError("Please make sure to use the IPA dictionary for MeCab")
 
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.TokenizerJaMecab.__init__", refuse)
-    with pytest.raises(ValueError, match="Received: 'ja-mecab'; it says: .*IPA dictionary"):
+    with pytest.raises(ValueError, match="Received: 'ja-mecab'. .*IPA dictionary"):
         find_bleu_tokenizer("ja-mecab")

@@ -218,7 +218,7 @@ def test_bad_texts_are_named(hypotheses: Any, references: Any, message: str) -> 
 def test_bad_options_are_named() -> None:
     with pytest.raises(ValueError, match="num_bootstrap_samples.*Received: 1"):
         corpus_scores(["a"], ["a"], confidence=True, num_bootstrap_samples=1)
-    with pytest.raises(ValueError, match="`bleu_tokenizer`.*'13b'; nearest: 13a"):
+    with pytest.raises(ValueError, match="`bleu_tokenizer`.*'13b'. Nearest names: 13a"):
         corpus_scores(["a"], ["a"], bleu_tokenizer="13b")
 
 

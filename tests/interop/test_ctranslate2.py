@@ -332,7 +332,7 @@ def test_special_tokens_may_have_other_names_on_one_side(tmp_path):
             "output_projection.*Dense",
         ),
         ({"position": AnotherPosition()}, "position.*AnotherPosition"),
-        ({"activation": "elu"}, "activation.*elu; it knows gelu, relu, silu, tanh"),
+        ({"activation": "elu"}, "activation.*elu; CTranslate2 knows gelu, relu, silu, tanh"),
         ({"activation": approximate_gelu}, "activation.*gelu"),
         ({"feed_forward": AnotherFeedForward(17)}, "feed_forward.*AnotherFeedForward"),
         ({"normalization": None}, "normalization.*Received: none"),
@@ -378,7 +378,7 @@ def test_int8_makes_a_smaller_file_that_translates_and_leaves_the_model_alone(tm
 def test_a_model_that_keras_has_quantized_is_refused(tmp_path):
     model = make_model(tie_output=False)
     model.quantize("int8")
-    with pytest.raises(ValueError, match="no such quantization.*Received: int8; it quantizes by"):
+    with pytest.raises(ValueError, match="no such quantization.*Received: int8; CTranslate2 quant"):
         export_ctranslate2(make(model), tmp_path / "engine")
 
 

@@ -224,7 +224,19 @@ def test_padding_receives_no_gradient():
     assert np.all(gradient[0] == 0) and np.abs(gradient[4]).max() > 0
 
 
-def test_compiled_and_plain_graphs_agree(model):
+# Compiling takes seconds. These have every kind of mask, head and order between them.
+QUICKLY_COMPILED = ("pre-norm", "window", "grouped heads", "attention of its own")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICKLY_COMPILED else pytest.mark.slow)
+        for name in VARIANTS
+    ],
+)
+def test_compiled_and_plain_graphs_agree(name):
+    model = make(**VARIANTS[name])
     expected = model(INPUTS)
     for jit_compile in (False, True):
         run = tf.function(lambda inputs: model(inputs), jit_compile=jit_compile)

@@ -104,7 +104,9 @@ def test_the_table_names_every_class_that_is_registered() -> None:
     assert registered == listed
 
 
-@pytest.mark.parametrize("order", ["keras keras_attn", "keras_attn keras"])
+@pytest.mark.parametrize(
+    "order", ["keras_attn keras", pytest.param("keras keras_attn", marks=pytest.mark.slow)]
+)
 def test_every_saved_object_loads_where_only_the_package_is_imported(
     order: str, tmp_path: Path
 ) -> None:

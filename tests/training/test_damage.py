@@ -17,6 +17,13 @@ from keras_attn.training.run.checkpoint_file import CheckpointError
 from keras_attn.training.trainer import train
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 from tests.support.digits import digits_recipe, write_digits
+from tests.support.reused_models import reused_models
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs_are_traced_once():
+    with reused_models():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +101,7 @@ def test_a_run_whose_only_checkpoint_is_cut_short_says_so(recipe, begun, tmp_pat
     path = run / "checkpoints" / "step-00000002.weights.h5"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(
-        ValueError, match="step-00000002.* must be a whole checkpoint.*the only one"
+        ValueError, match="step-00000002.* must be an intact checkpoint.*the only one"
     ):
         train(recipe, run, resume=True, progress=False)
     assert path.is_file()

@@ -305,11 +305,9 @@ def test_a_setting_that_changes_counts_from_the_next_call_on(translator):
     assert changed.translate_detailed(LINES) == beam
     changed.decoding.num_hypotheses = 1  # the strategy itself
     assert not any(one.alternatives for one in changed.translate_detailed(LINES))
-    changed.max_extra_tokens = 0
-    expected = make(translator.model, decoding=BeamSearch(num_beams=3), max_extra_tokens=0)
-    assert changed.translate(LINES) == expected.translate(LINES)
-    changed.max_source_tokens = 2
-    changed.translate(LINES)
+    changed.max_extra_tokens, changed.max_source_tokens = 0, 2
+    shorter = changed.translate_detailed(LINES)
+    assert max(len(one.tokens) for one in shorter) <= 3
     assert changed.report.truncated_sources > 0
     changed.model = make_model(seed=8)
     assert changed.score(["ab"], ["cd"]) != translator.score(["ab"], ["cd"])
@@ -383,5 +381,5 @@ def test_lines_may_come_as_an_array_or_a_generator(translator):
 def test_a_model_without_numbers_says_so():
     model = make_model()
     model.set_weights([w * np.nan for w in model.get_weights()])
-    with pytest.raises(ValueError, match="its logits are NaN"):
+    with pytest.raises(ValueError, match="logits of the model are NaN"):
         make(model).translate(["a"])

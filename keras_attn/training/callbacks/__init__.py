@@ -1,4 +1,4 @@
-"""What happens between training steps: counts, limits, scores, checkpoints, display."""
+"""Callbacks between training steps: counts, limits, scores, checkpoints, display."""
 
 from keras_attn.training.callbacks.averaged_weights import AveragedWeights
 from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter

@@ -1,4 +1,4 @@
-"""Saves weights, optimizer and the rest of the training's state."""
+"""Saves weights, optimizer and the rest of the training state."""
 
 import math
 import time
@@ -18,16 +18,16 @@ from keras_attn.training.run.checkpoint_index import CheckpointIndex
 
 
 class CheckpointWriter(keras.callbacks.Callback):
-    """Writes `step-00000100.weights.h5` and enters it in the index: after validations, and by time.
+    """Writes `step-00000100.weights.h5` and adds it to the index, after validations and by time.
 
-    A file is written under another name and then renamed, so that a file of the final name is
-    always whole. Of several workers the chief writes.
+    A file is written under a temporary name and then renamed, so a file with the final name is
+    always complete. With several workers, the chief writes.
 
     Args:
-        index: CheckpointIndex. Where they go and how many are kept.
+        index: CheckpointIndex. It decides the paths, and how many checkpoints are kept.
         steps: StepCounter. The updates so far.
-        workers: Workers or None. Those that train together; None: this process alone.
-        every_minutes: float or None. Save after so many minutes without a checkpoint, too.
+        workers: Workers or None. The workers that train together; None: one worker.
+        every_minutes: float or None. Also save after this many minutes without a checkpoint.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class CheckpointWriter(keras.callbacks.Callback):
         self._last_saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves if it is time."""
+        """Saves if the time has passed."""
         is_time = time.monotonic() - self._last_saved >= self._every_seconds
         if self._every_seconds < math.inf and self._workers.from_chief(is_time):
             self.write({})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves a checkpoint with what the validation gave, unless the weights are spoiled.
+        """Saves a checkpoint with the validation metrics, unless the validation loss is not finite.
 
-        The last update before a validation may spoil them without its own loss showing it.
+        The last update before a validation may ruin the weights without an effect on its own loss.
         """
         loss = (logs or {}).get("val_loss", 0.0)
         if not math.isfinite(loss):
@@ -64,8 +64,8 @@ class CheckpointWriter(keras.callbacks.Callback):
         """Saves a checkpoint now.
 
         Args:
-            metrics: dict of str to float. What a validation gave; empty if there was none.
-            with_metrics_so_far: bool. Whether the running training metrics are worth keeping.
+            metrics: dict of str to float. The validation metrics; empty if there was none.
+            with_metrics_so_far: bool. Whether to save the running training metrics.
 
         Raises:
             CheckpointError: if it could not be written.

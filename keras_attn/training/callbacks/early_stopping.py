@@ -1,4 +1,4 @@
-"""Ends a training that gets no better."""
+"""Stops training when the validation metric no longer improves."""
 
 import os
 from pathlib import Path
@@ -13,15 +13,15 @@ from keras_attn.training.replicas.workers import Workers
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` validations in a row without a new best.
 
-    It reads earlier validations from the history. So a run that was interrupted stops at the same
-    step as one that was not. Put it after the `HistoryWriter`.
+    It reads earlier validations from the history. So an interrupted run stops at the same step
+    as an uninterrupted one. Put this callback after the `HistoryWriter`.
 
     Args:
         history: path. `history.jsonl`.
-        monitor: str. The metric, as `val_perplexity`.
-        higher_is_better: bool. Whether more of it is better.
+        monitor: str. The metric, such as `val_perplexity`.
+        higher_is_better: bool. Whether higher values are better.
         patience: int. The number of validations.
-        workers: Workers or None. Those that train together; the chief's history counts.
+        workers: Workers or None. The workers that train together; the chief's history decides.
 
     Attributes:
         reached: bool. Whether it is time to stop.
@@ -44,7 +44,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     @property
     def reached(self) -> bool:
-        """Whether none of the last `patience` validations was better than those before."""
+        """Whether none of the last `patience` validations is better than all before."""
         values = [self._sign * line[self._monitor] for line in read_validations(self._history)]
         if len(values) <= self._patience:
             return False

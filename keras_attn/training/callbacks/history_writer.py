@@ -1,4 +1,4 @@
-"""Writes losses, and what every validation gave, to `history.jsonl`."""
+"""Writes losses and validation metrics to `history.jsonl`."""
 
 import os
 import time
@@ -14,26 +14,26 @@ from keras_attn.training.replicas.workers import Workers
 
 
 class HistoryWriter(keras.callbacks.Callback):
-    """Appends a JSON object a validation, and in between one every few updates.
+    """Appends a JSON object for every validation, and for every few updates in between.
 
     The object of a validation has the step, all metrics, learning rate, speed and seconds. The
     others have the step, the learning rate, and in `recent_loss` the mean training loss since the
     previous line. Their `loss_sum` and `loss_rows`, the sum and the number of rows since the last
     validation, let a resumed run continue with the same numbers.
 
-    A run that is resumed from step n keeps the lines up to n and drops later ones, which belong to
-    updates that are made again. Put it before the `CheckpointWriter`, so that every checkpoint has
-    its line.
+    A run that is resumed from step n keeps the lines up to n and drops later ones, because
+    their updates are made again. Put this callback before the `CheckpointWriter`, so that every
+    checkpoint has its line.
 
     Args:
-        path: path. The file, one JSON object a line.
-        steps: StepCounter. Where the run is.
+        path: path. The file, one JSON object per line.
+        steps: StepCounter. The step counter of the run.
         throughput: Throughput or None. The speed, if it is measured.
-        log_every_steps: int or None. Updates between two lines without a validation; None: no such
+        log_every_steps: int or None. Updates between two lines of the training loss; None: no such
             lines.
         validate_every_steps: int. Updates between two validations.
-        workers: Workers or None. Those that train together. All of them read the metrics, which are
-            sums over workers; the chief alone writes.
+        workers: Workers or None. The workers that train together. All read the metrics, which are
+            sums over workers; only the chief writes.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class HistoryWriter(keras.callbacks.Callback):
         self._sum_before = self._rows_before = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Drops the lines of steps that are made again."""
+        """Drops the lines of later steps, which are made again."""
         if self._is_chief:
             drop_records_after(self._path, self._steps.step)
 
@@ -67,16 +67,16 @@ class HistoryWriter(keras.callbacks.Callback):
         if every is None:
             return
         step = self._steps.step
-        stretch_began = step - step % self._validate_every_steps
+        epoch_start = step - step % self._validate_every_steps
         written = read_records(self._path) if self._is_chief else []
-        lines = [line for line in written if line["step"] > stretch_began]
+        lines = [line for line in written if line["step"] > epoch_start]
         last = lines[-1] if lines else {}
         self._sum_before = last.get("loss_sum", 0.0)
         self._rows_before = last.get("loss_rows", 0.0)
         self._next_log_step = step - step % every + every
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Appends a line of the loss if it is time for one, and no validation comes anyway."""
+        """Appends a line with the loss if one is due and no validation follows."""
         step, every = self._steps.step, self._log_every_steps
         if every is None or step < self._next_log_step:
             return
@@ -98,7 +98,7 @@ class HistoryWriter(keras.callbacks.Callback):
             append_records(self._path, [line])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Appends one line."""
+        """Appends the line of a validation."""
         if not self._is_chief:
             return
         line: dict[str, Any] = {"step": self._steps.step}
@@ -116,7 +116,7 @@ def _number(variable: keras.Variable) -> float:
 
 
 def read_validations(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The lines of a history that a validation wrote.
+    """Returns the lines of a history that belong to validations.
 
     Args:
         path: path. `history.jsonl`.

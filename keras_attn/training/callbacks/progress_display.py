@@ -1,4 +1,4 @@
-"""Shows where a training is: a live bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of training: a live bar on a terminal, plain lines elsewhere."""
 
 import time
 from typing import Any
@@ -24,13 +24,13 @@ _METRIC_WORDS = {
 class ProgressDisplay(keras.callbacks.Callback):
     """Shows step, loss, learning rate, target tokens per second and time left.
 
-    Where the console is not a terminal (a file, a job's log) it prints a line every
-    `line_seconds` instead of drawing a bar. Each validation is a line in both.
+    If the console is not a terminal (a file, a job's log), it prints a line every `line_seconds`
+    instead of drawing a bar. In both cases every validation prints a line.
 
     Args:
         console: rich Console. Where to show it.
-        steps: StepCounter. Where the run is.
-        throughput: Throughput. How fast it is.
+        steps: StepCounter. The step counter of the run.
+        throughput: Throughput. It measures the speed.
         max_steps: int or None. The last update.
         max_seconds: float or None. The time limit of this session.
         line_seconds: float. Seconds between two plain lines.
@@ -74,7 +74,7 @@ class ProgressDisplay(keras.callbacks.Callback):
             self._show("training: compiling the first step")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Refreshes the bar, or prints a line when it is time for one."""
+        """Refreshes the bar, or prints a line if one is due."""
         now = time.monotonic()
         interval = 0.2 if self._progress is not None else self._line_seconds
         if now - self._last_shown < interval:
@@ -102,19 +102,19 @@ class ProgressDisplay(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Removes the bar. Keras calls nothing when a training ends with an exception."""
+        """Removes the bar. After an exception Keras does not call `on_train_end`."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
     def seconds_left(self) -> float | None:
-        """An estimate of the seconds to go, from the pace so far; None before there is one."""
+        """Estimates the remaining seconds from the speed so far; None at the very start."""
         done = self._share_done()
         elapsed = time.monotonic() - self._started
         return elapsed * (1.0 - done) / done if done > 0.0 else None
 
     def _share_done(self) -> float:
-        """How much of this session is done, 0 to 1, by the limit that comes first."""
+        """The share of this session that is done, 0 to 1, by the limit that comes first."""
         shares = [0.0]
         if self._max_steps is not None:
             to_do = max(1, self._max_steps - self._first_step)

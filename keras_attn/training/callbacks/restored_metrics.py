@@ -1,4 +1,4 @@
-"""Puts back the running metrics of a training that was interrupted."""
+"""Restores the running metrics of an interrupted run."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from keras_attn.training.run.checkpoint_file import restore_metrics
 
 
 class RestoredMetrics(keras.callbacks.Callback):
-    """Puts back the running metrics once, at the first beginning of an epoch.
+    """Restores the running metrics once, at the start of the first epoch.
 
-    Keras sets them to 0 there. Without this, the loss would be the mean of only the updates since
-    the interruption. Put it before the callbacks that read metrics.
+    Keras sets them to 0 there. Without this callback, the loss would be the mean of only the
+    updates since the interruption. Put it before the callbacks that read metrics.
 
     Args:
-        state: dict of str to array. What `read_checkpoint` returned.
+        state: dict of str to array. The result of `read_checkpoint`.
     """
 
     def __init__(self, state: dict[str, np.ndarray]) -> None:
@@ -23,6 +23,6 @@ class RestoredMetrics(keras.callbacks.Callback):
         self._state = state
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Restores them the first time."""
+        """Restores the metrics the first time."""
         restore_metrics(self.model, self._state)
         self._state = {}

@@ -1,4 +1,4 @@
-"""Shows translations of a few sentences during the training."""
+"""Shows translations of a few sentences during training."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ from keras_attn.translator import Translation
 
 
 class SampleTranslations(keras.callbacks.Callback):
-    """Translates the same few sentences after every validation, shows them and keeps them.
+    """Translates the same few sentences after every validation; shows and stores the results.
 
     Args:
-        translate: callable. Texts to `Translation`s, as `Translator.translate_detailed` of the
-            model.
+        translate: callable. From texts to `Translation`s, such as `translate_detailed` of a
+            `Translator` of the model.
         sources: sequence of str. The sentences.
         references: sequence of str. Their references.
-        path: path. The file to which one JSON object a sentence and validation is appended.
-        steps: StepCounter. Where the run is.
+        path: path. The file. Every validation appends one JSON object per sentence.
+        steps: StepCounter. The step counter of the run.
         show: callable. Takes a line of text to show; by default nothing is shown.
     """
 
@@ -43,7 +43,7 @@ class SampleTranslations(keras.callbacks.Callback):
         self._show = show
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Drops the lines of steps that are made again."""
+        """Drops the lines of later steps, which are made again."""
         drop_records_after(self._path, self._steps.step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

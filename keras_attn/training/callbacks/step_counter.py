@@ -8,8 +8,8 @@ import keras
 class StepCounter(keras.callbacks.Callback):
     """Counts updates from the step at which this session starts.
 
-    Put it first in the list of callbacks; the others read `step`. (The optimizer's own count leaves
-    out updates that loss scaling skipped, and so does not say where the data stream is.)
+    Put it first in the list of callbacks; the others read `step`. (The optimizer does not
+    count updates that it withholds, so its count is not the position in the data stream.)
 
     Args:
         step: int. Updates made in earlier sessions.
@@ -26,7 +26,7 @@ class StepCounter(keras.callbacks.Callback):
         self._step_before_epoch = step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Remembers where the epoch started."""
+        """Stores the step at which the epoch starts."""
         self._step_before_epoch = self.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

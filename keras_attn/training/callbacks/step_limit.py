@@ -1,4 +1,4 @@
-"""Ends a training at a number of updates."""
+"""Stops training at a number of updates."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from keras_attn.training.callbacks.step_counter import StepCounter
 
 
 class StepLimit(keras.callbacks.Callback):
-    """Stops after `max_steps` updates in all; the validation and the checkpoint still follow.
+    """Stops after `max_steps` updates in total; the validation and the checkpoint still follow.
 
     Args:
-        steps: StepCounter. Where the run is.
+        steps: StepCounter. The step counter of the run.
         max_steps: int. The last update.
     """
 

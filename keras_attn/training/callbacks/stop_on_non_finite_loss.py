@@ -1,4 +1,4 @@
-"""Ends a training whose loss or gradient is no longer a number."""
+"""Stops training when the loss or the gradient is no longer finite."""
 
 import math
 from typing import Any
@@ -12,11 +12,11 @@ class NonFiniteLossError(ValueError):
     """The loss, or its gradient, became NaN or infinite.
 
     Args:
-        step: int. The update at which it was seen.
+        step: int. The update with that loss or gradient.
         loss: float. The loss.
         are_weights_good: bool. Whether the update was withheld, so that the weights are those
             before it.
-        batch: str. Which batch of the data it was, if that is known.
+        batch: str. A description of the batch, if it is known.
 
     Example:
 
@@ -31,7 +31,7 @@ class NonFiniteLossError(ValueError):
         kept = (
             f"The weights are those of step {step - 1}"
             if are_weights_good
-            else "Checkpoints of earlier steps are good"
+            else "Checkpoints of earlier steps are intact"
         )
         super().__init__(
             f"`loss` and its gradient must stay finite. Received: a loss of {loss:g} at {where}. "
@@ -46,14 +46,14 @@ class NonFiniteLossError(ValueError):
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Raises `NonFiniteLossError`, with the step, as soon as loss or gradient is NaN or infinite.
 
-    With `GuardedAdam` the weights are those before that step. Where it scales the loss (float16) a
-    gradient that is too large is part of finding the scale, and no error.
+    With `GuardedAdam` the weights are those before that step. If it scales the loss (float16), a
+    gradient that is too large lowers the scale and is not an error.
 
     Args:
-        steps: StepCounter. Where the run is.
+        steps: StepCounter. The step counter of the run.
 
     Raises:
-        NonFiniteLossError: at the end of the step concerned.
+        NonFiniteLossError: at the end of that step.
     """
 
     def __init__(self, steps: StepCounter) -> None:
@@ -61,7 +61,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         self._steps = steps
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the running mean of the loss, which one bad batch is enough to spoil."""
+        """Checks the running mean of the loss, which one bad batch makes NaN or infinite."""
         loss = float((logs or {}).get("loss", 0.0))
         optimizer = self.model.optimizer
         withheld = 0

@@ -1,4 +1,4 @@
-"""Ends a training that was told to stop, with a checkpoint."""
+"""Stops training after a signal, with a checkpoint."""
 
 import signal
 from typing import Any
@@ -11,12 +11,12 @@ from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Saves a checkpoint and raises after the update in which a signal came, to any worker.
+    """Saves a checkpoint and raises after the update in which any worker received a signal.
 
     Args:
-        signals: StopSignals. In use.
-        workers: Workers. Those that train together.
-        writer: CheckpointWriter. What saves.
+        signals: StopSignals. Already entered with `with`.
+        workers: Workers. The workers that train together.
+        writer: CheckpointWriter. It saves the checkpoint.
 
     Raises:
         TrainingInterrupted: at the end of the update.
@@ -29,7 +29,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self._writer = writer
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks whether a signal has come."""
+        """Checks whether a signal has arrived."""
         if self._workers.any(self._signals.received is not None):
             self._writer.write({})
             raise TrainingInterrupted(self._signals.received or signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Target tokens per second of a training, with and without compilation."""
+"""Target tokens per second of training, with and without compilation."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ import keras
 
 from keras_attn.training.update.perplexity import Perplexity
 
-_CALLS_TO_JUDGE = 8
+_MIN_CALLS = 8
 _COMPILING_FACTOR = 3.0
 
 
@@ -16,12 +16,12 @@ class Throughput(keras.callbacks.Callback):
     """Measures real target tokens per second of training steps.
 
     Only the time inside training steps counts: not validation, not checkpoints. XLA compiles the
-    step anew for every batch shape, which takes seconds each; since batches cost about the same
-    whatever their shape, a step that took more than 3 times the median step is taken to be one that
-    compiled, and is left out of `steady_tokens_per_second`.
+    step once for every batch shape, which takes seconds. Batches of all shapes cost about the same,
+    so a step that took more than 3 times the median counts as one that compiled and is left out of
+    `steady_tokens_per_second`.
 
     Args:
-        token_counter: Perplexity. The compiled metric, which counts the target tokens seen.
+        token_counter: Perplexity. The metric of the compiled model; it counts the target tokens.
 
     Example:
 
@@ -45,7 +45,7 @@ class Throughput(keras.callbacks.Callback):
         self._started = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Takes the time and the tokens of a step."""
+        """Records the time and the tokens of a step."""
         seconds = time.perf_counter() - self._started
         tokens = self._count()
         self._calls.append((seconds, tokens - self._tokens_before))
@@ -72,12 +72,12 @@ class Throughput(keras.callbacks.Callback):
     @property
     def steady_tokens_per_second(self) -> float | None:
         """The same without the steps that compiled; None before there are enough steps to tell."""
-        return _rate(self._steady_calls()) if len(self._calls) >= _CALLS_TO_JUDGE else None
+        return _rate(self._steady_calls()) if len(self._calls) >= _MIN_CALLS else None
 
     @property
     def compile_seconds(self) -> float | None:
         """Seconds of the steps that compiled; None before there are enough steps to tell."""
-        if len(self._calls) < _CALLS_TO_JUDGE:
+        if len(self._calls) < _MIN_CALLS:
             return None
         return self.step_seconds - sum(seconds for seconds, _ in self._steady_calls())
 

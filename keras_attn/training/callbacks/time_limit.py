@@ -1,4 +1,4 @@
-"""Ends a training after a time."""
+"""Stops training after a time limit."""
 
 import time
 from typing import Any
@@ -11,12 +11,12 @@ from keras_attn.training.replicas.workers import Workers
 class TimeLimit(keras.callbacks.Callback):
     """Stops at the first update that ends after `max_minutes`; validation and checkpoint follow.
 
-    The time is that of this session, from the beginning of the training, with everything in it:
-    compilation, validation, translation for BLEU.
+    The time starts when this session starts to train, and includes compilation, validation and
+    translation for BLEU.
 
     Args:
         max_minutes: float. The limit, in minutes.
-        workers: Workers or None. Those that train together; the chief's clock counts.
+        workers: Workers or None. The workers that train together; the chief's clock decides.
     """
 
     def __init__(self, max_minutes: float, workers: Workers | None = None) -> None:
@@ -32,7 +32,7 @@ class TimeLimit(keras.callbacks.Callback):
             self._started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stops once the time is over."""
+        """Stops when the time is over."""
         is_over = time.monotonic() - (self._started or 0.0) >= self._max_seconds
         if self._workers.from_chief(is_over):
             self.reached = True

@@ -1,4 +1,4 @@
-"""BLEU of the validation sentences, translated by the model in training."""
+"""BLEU of the validation sentences, translated by the model during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from keras_attn.training.replicas.workers import Workers
 class ValidationBleu(keras.callbacks.Callback):
     """Adds BLEU and chrF to the logs of every validation; callbacks after it see them.
 
-    The logs get `val_bleu` and `val_chrf`, and `val_truncated`: how many translations the limits
-    of the translator cut, where it counts them. Early in a training that may be nearly all.
+    The logs get `val_bleu` and `val_chrf`, and `val_truncated`: how many translations the
+    translator's limits truncated, if it counts them. Early in training that may be nearly all.
 
     Args:
-        translator: object with `translate(texts) -> list[str]`, as a `Translator` of the model.
+        translator: object with `translate(texts) -> list[str]`, such as a `Translator`.
         sources: sequence of str. The validation sentences.
         references: sequence of reference streams, each as long as `sources`.
-        workers: Workers or None. Those that train together; the chief translates for all.
+        workers: Workers or None. The workers that train together; the chief translates for all.
         bleu_tokenizer: str or None. sacreBLEU's; None for its default.
 
     Attributes:

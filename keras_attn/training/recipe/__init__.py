@@ -1,1 +1,1 @@
-"""Recipes: what a training is made of, as dataclasses and TOML files."""
+"""Recipes: the settings of a training run, as dataclasses and TOML files."""

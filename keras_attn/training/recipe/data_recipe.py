@@ -11,9 +11,9 @@ DATA_KINDS = ("phrasebook", "text_directory", "text_pair", "tsv", "tfds")
 
 @dataclasses.dataclass(frozen=True)
 class DataRecipe(RecipeSection):
-    """Which corpus, which splits, which languages, and how long a sentence may be.
+    """The corpus, its splits, its languages, and the longest sentences.
 
-    What `train`, `validation` and `test` hold depends on `kind`: the name of a split
+    The values of `train`, `validation` and `test` depend on `kind`: the name of a split
     (`phrasebook`, `tfds`, and `text_directory`, whose files are `DIRECTORY/SPLIT.LANGUAGE`), a file
     (`tsv`), or a list of two files, source then target (`text_pair`).
 
@@ -29,7 +29,7 @@ class DataRecipe(RecipeSection):
     directory: str | None = described(
         None, "the directory of the files; for tfds, where TFDS keeps its data"
     )
-    tfds_name: str | None = described(None, "the TFDS name, as wmt14_translate/de-en")
+    tfds_name: str | None = described(None, "the TFDS name, such as wmt14_translate/de-en")
     source_language: str = described("en", "the code of the source language")
     target_language: str = described("de", "the code of the target language")
     train: str | list[str] = described("train", "the training split or file(s)")
@@ -63,14 +63,14 @@ class DataRecipe(RecipeSection):
             )
         if self.kind == "tfds" and self.tfds_name is None:
             raise ValueError(
-                "`data.tfds_name` must be given for data.kind = 'tfds', as "
-                "'wmt14_translate/de-en'. Received: none"
+                "`data.tfds_name` must be given for data.kind = 'tfds', such as "
+                "wmt14_translate/de-en. Received: none. Add `--set data.tfds_name=NAME`"
             )
         for split in ("train", "validation", "test"):
             self._check_split(split, getattr(self, split))
 
     def with_absolute_paths(self) -> Self:
-        """The same files, by absolute paths, which work from any working directory."""
+        """Returns the section with absolute paths, which work from any working directory."""
         if self.kind == "phrasebook":
             return self
         if self.directory is not None:
@@ -99,7 +99,7 @@ class DataRecipe(RecipeSection):
 
 
 def _absolute(name: str | list[str]) -> str | list[str]:
-    """A file, or both files of a pair, by absolute paths."""
+    """The absolute path of a file, or of both files of a pair."""
     if isinstance(name, list):
         return [os.path.abspath(one) for one in name]
     return os.path.abspath(name)

@@ -19,7 +19,7 @@ class DecodingRecipe(RecipeSection):
     section_name: ClassVar[str] = "decoding"
 
     class_name: str = described("BeamSearch", "BeamSearch, GreedySearch or RandomSampling")
-    config: dict = described({}, "the strategy's arguments, as num_beams and length_penalty")
+    config: dict = described({}, "the strategy's arguments, such as num_beams")
     max_extra_tokens: int = described(
         50, "a translation may be this many tokens longer than its source", minimum=1
     )

@@ -1,4 +1,4 @@
-"""The section `[model]` of a recipe: which model is made."""
+"""The section `[model]` of a recipe: which model is trained."""
 
 import dataclasses
 from typing import ClassVar
@@ -8,7 +8,7 @@ from keras_attn.training.recipe.recipe_section import RecipeSection, described
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecipe(RecipeSection):
-    """A preset of `keras_attn.create_model` and what differs from it.
+    """A preset of `keras_attn.create_model` and the arguments that differ from it.
 
     The vocabulary sizes come from the tokenizers and are not written here.
 

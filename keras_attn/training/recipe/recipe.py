@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training run, in one object and one TOML file."""
+"""A recipe: everything that defines a training run, in one object and one TOML file."""
 
 import dataclasses
 import importlib.resources
@@ -38,8 +38,8 @@ class Recipe:
     Args:
         name: str. The name of the recipe.
         description: str. What it trains, in a sentence.
-        cost: str. Which machine, how long.
-        expected_score: str. What comes out, and whether that was measured or published.
+        cost: str. The machine and the time.
+        expected_score: str. The score to expect, and whether it was measured or published.
         data: DataRecipe.
         tokenizer: TokenizerRecipe.
         model: ModelRecipe.
@@ -71,17 +71,17 @@ class Recipe:
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], name: str = "recipe") -> Self:
-        """Makes a recipe from nested tables, as a TOML file holds them.
+        """Makes a recipe from nested tables, such as those of a TOML file.
 
         Args:
             table: mapping. The texts (`name`, `description`, ...) and the sections.
-            name: str. The name where the table has none.
+            name: str. The name if the table has none.
 
         Returns:
             The recipe.
 
         Raises:
-            ValueError: if a key or a section is unknown or a value wrong.
+            ValueError: if a key or a section is unknown, or a value is invalid.
         """
         for key, value in table.items():
             if key not in _SECTIONS and key not in _TEXTS:
@@ -102,7 +102,7 @@ class Recipe:
         """Reads a recipe from a TOML file.
 
         Args:
-            path: str or path. The file; its stem is the recipe's name where it states none.
+            path: str or path. The file; its stem is the recipe's name if it has none.
 
         Returns:
             The recipe.
@@ -125,7 +125,7 @@ class Recipe:
 
     @classmethod
     def named(cls, name: str | os.PathLike) -> Self:
-        """Gives a built-in recipe, or the recipe in a `.toml` file.
+        """Returns a built-in recipe, or the recipe in a `.toml` file.
 
         Args:
             name: str or path. A name of `list_recipes()`, or the path of a `.toml` file.
@@ -164,25 +164,25 @@ class Recipe:
             The recipe.
 
         Raises:
-            ValueError: as `from_toml`, or if the end of the file is missing: what is left may be a
-                valid recipe, of another training.
+            ValueError: as `from_toml`, or if the end of the file is missing: the rest may be a
+                valid recipe of a different run.
         """
         path = Path(run) / "recipe.toml"
         recipe = cls.from_toml(path)
         if not path.read_text(encoding="utf-8").endswith(_LAST_LINE):
             raise ValueError(
-                f"`{path}` must be whole. Received: a file without its last line, "
-                f"{_LAST_LINE.strip()!r}. Name the recipe that the run was started with instead"
+                f"`{path}` must be complete. Received: a file without its last line, "
+                f"{_LAST_LINE.strip()!r}. Name the recipe that the run was started with"
             )
         return recipe
 
     def to_table(self) -> dict[str, Any]:
-        """Gives the recipe as nested tables, every field that is not None spelled out."""
+        """Returns the recipe as nested tables, with every field that is not None."""
         texts = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
         return texts | {key: getattr(self, key).to_table() for key in _SECTIONS}
 
     def to_toml(self, path: str | os.PathLike) -> None:
-        """Writes the recipe, all fields resolved, to a TOML file (replaced whole or not at all).
+        """Writes the recipe with all fields to a TOML file, which is replaced atomically.
 
         Args:
             path: str or path. The file to write.
@@ -191,19 +191,19 @@ class Recipe:
             temporary.write_text(tomli_w.dumps(self.to_table()) + _LAST_LINE, encoding="utf-8")
 
     def override(self, values: Mapping[str, Any]) -> Self:
-        """Gives a copy with some fields changed.
+        """Returns a copy with some fields changed.
 
         Args:
             values: mapping of `"section.field"` (or `"model.overrides.num_layers"`,
-                `"decoding.config.num_beams"`) to a value. A string is read as a TOML value where it
-                is one, a table or list also as JSON, and else as itself; `"none"` empties a field
-                that may be empty.
+                `"decoding.config.num_beams"`) to a value. A string is parsed as TOML if
+                possible, or, for a table or a list, as JSON; otherwise it stays a string. `"none"`
+                clears a field that may be empty.
 
         Returns:
             The new recipe.
 
         Raises:
-            ValueError: if a key is unknown (the nearest is named), or a value wrong.
+            ValueError: if a key is unknown (the nearest is named), or a value is invalid.
 
         Example:
 
@@ -226,7 +226,7 @@ class Recipe:
                 continue
             parsed = _parsed(value)
             if isinstance(value, str) and not section.accepts(field_name, parsed):
-                parsed = None if value.lower() == "none" else value  # bare text, as a path 2024
+                parsed = None if value.lower() == "none" else value  # text, such as a path 2024
             if parsed is None or (parsed == "none" and section.accepts(field_name, None)):
                 table[section_name].pop(field_name, None)
                 _refuse_emptying(section, key, field_name)
@@ -249,7 +249,7 @@ def built_in_recipe_names() -> list[str]:
 
 
 def _field_names() -> list[str]:
-    """Every `section.field` there is."""
+    """The names `section.field` of all fields."""
     return [
         f"{name}.{field.name}"
         for name, section in _SECTIONS.items()
@@ -258,7 +258,7 @@ def _field_names() -> list[str]:
 
 
 def _parsed(value: Any) -> Any:
-    """A string as the TOML value that it spells, or as itself; anything else unchanged."""
+    """Parses a string as a TOML value if possible; returns anything else unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -269,7 +269,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _parsed_json(value: str) -> Any:
-    """A table or a list that is written as in JSON, or the string itself."""
+    """Parses a table or a list in JSON if possible; returns any other string unchanged."""
     if not value.startswith(("{", "[")):
         return value
     try:
@@ -285,8 +285,8 @@ def _set_entry(
     entries = table[section_name].get(field_name)
     if not isinstance(entries, dict):
         raise ValueError(
-            f"`{key}`: `{section_name}.{field_name}` is not a table and has no entries. "
-            f"Received: {key!r}"
+            f"`{section_name}.{field_name}` must be a table to have entries. Received: {key!r}, "
+            f"but `{section_name}.{field_name}` is not a table. Leave out {entry!r}"
         )
     table[section_name][field_name] = {**entries, entry: value}
 

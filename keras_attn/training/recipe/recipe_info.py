@@ -1,4 +1,4 @@
-"""What to know about a recipe before choosing it."""
+"""The summary of a recipe, for the list of recipes."""
 
 import dataclasses
 
@@ -10,10 +10,10 @@ class RecipeInfo:
     """One line of the list of recipes.
 
     Args:
-        name: str. What `Recipe.named` and `keras-attn train` take.
-        description: str. What it trains.
-        cost: str. Which machine, how long.
-        expected_score: str. What comes out, measured or published.
+        name: str. The name for `Recipe.named` and `keras-attn train`.
+        description: str. What the recipe trains.
+        cost: str. The machine and the time.
+        expected_score: str. The score to expect, measured or published.
 
     Example:
 
@@ -31,7 +31,7 @@ def list_recipes() -> list[RecipeInfo]:
     """Lists the built-in recipes with their cost and expected score.
 
     Returns:
-        One RecipeInfo each, sorted by name.
+        One RecipeInfo per recipe, sorted by name.
 
     Example:
 

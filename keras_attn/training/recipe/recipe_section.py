@@ -41,14 +41,14 @@ def described(
 
 
 def hint_at(name: str, valid_names: Iterable[str]) -> str:
-    """Words the hint of an error about an unknown name.
+    """Writes the hint of an error about an unknown name.
 
     Args:
-        name: str. What was given.
-        valid_names: the names there are.
+        name: str. The unknown name.
+        valid_names: iterable of str. The valid names.
 
     Returns:
-        " Did you mean 'a' or 'b'?", or, with nothing near, " Valid: ...".
+        " Did you mean 'a' or 'b'?", or, if no name is near, " Valid: ...".
 
     Example:
 
@@ -61,10 +61,10 @@ def hint_at(name: str, valid_names: Iterable[str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class RecipeSection:
-    """A section of a recipe: checks its own fields when it is made.
+    """The base class of the sections of a recipe; checks its fields when it is made.
 
     Raises:
-        ValueError: if a field is of another type than its annotation or out of its range.
+        ValueError: if a field has the wrong type or is out of range.
     """
 
     section_name: ClassVar[str] = ""
@@ -85,13 +85,13 @@ class RecipeSection:
         """Makes the section from a TOML table.
 
         Args:
-            table: mapping of field name to value; fields left out take their defaults.
+            table: mapping of field name to value; missing fields get their defaults.
 
         Returns:
             The section.
 
         Raises:
-            ValueError: if a key is unknown (the nearest is named), or a value wrong.
+            ValueError: if a key is unknown (the nearest is named), or a value is invalid.
         """
         if not isinstance(table, Mapping):
             raise ValueError(
@@ -106,7 +106,7 @@ class RecipeSection:
         return cls(**table)
 
     def to_table(self) -> dict[str, Any]:
-        """Gives the fields as a TOML table; a field that is None is left out."""
+        """Returns the fields as a TOML table; a field that is None is left out."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 

@@ -8,7 +8,7 @@ from keras_attn.training.recipe.recipe_section import RecipeSection, described
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerRecipe(RecipeSection):
-    """Which subword vocabulary is trained on the training pairs (Section 5.1).
+    """The subword vocabulary that is trained on the training pairs (Section 5.1).
 
     Example:
 
@@ -25,7 +25,7 @@ class TokenizerRecipe(RecipeSection):
     vocabulary_size: int = described(8000, "the number of tokens, special ones included", minimum=8)
     shared: bool = described(True, "one joint vocabulary for source and target")
     normalization: str = described(
-        "nmt_nfkc", "SentencePiece's normalization rule, as nmt_nfkc, nfkc, identity"
+        "nmt_nfkc", "SentencePiece's normalization rule, such as nmt_nfkc, nfkc or identity"
     )
     character_coverage: float = described(
         1.0, "the share of the characters seen in training that get a token", minimum=0.5, maximum=1

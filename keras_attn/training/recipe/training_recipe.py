@@ -14,8 +14,8 @@ SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", "bleu")
 class TrainingRecipe(RecipeSection):
     """Batches, schedule, regularization, validation, checkpoints and limits (Section 5).
 
-    At least one of `max_steps`, `max_epochs` and `max_minutes` ends the training; the first that is
-    reached does.
+    At least one of `max_steps`, `max_epochs` and `max_minutes` must be set. Training ends at the
+    first limit that is reached.
 
     Example:
 
@@ -36,11 +36,11 @@ class TrainingRecipe(RecipeSection):
         1, "training steps run in one call of the compiled function", minimum=1
     )
     global_batch_tokens: int = described(
-        4096, "tokens of a batch a side, padding included, over all devices", minimum=1
+        4096, "tokens per batch and side, padding included, over all devices", minimum=1
     )
-    num_buckets: int = described(8, "how many batch shapes there are", minimum=1)
+    num_buckets: int = described(8, "the number of batch shapes", minimum=1)
     accumulation_steps: int = described(
-        1, "parts in which each device computes its share of a batch, one after another", minimum=1
+        1, "parts in which each device computes its share of a batch, one by one", minimum=1
     )
     max_steps: int | None = described(None, "stop after this many updates", minimum=1)
     max_epochs: float | None = described(
@@ -57,31 +57,31 @@ class TrainingRecipe(RecipeSection):
     )
     warmup_steps: int = described(4000, "updates over which the learning rate rises", minimum=1)
     label_smoothing: float = described(
-        0.1, "the share of the wanted probability spread over all tokens", minimum=0, maximum=0.999
+        0.1, "the share of the target probability spread over all tokens", minimum=0, maximum=0.999
     )
     clip_norm: float | None = described(
         None, "the largest norm of the gradient of all weights; none: no limit", minimum=1e-12
     )
     ema_decay: float | None = described(
         None,
-        "how much of the moving average of the weights an update leaves; the averages are "
-        "validated and become the translator; none: the weights themselves do",
+        "the share of the moving average of the weights that an update keeps; the averages are "
+        "validated and become the translator; none: no averages",
         minimum=0,
         maximum=0.999999,
     )
     seed: int = described(0, "the seed of weights, dropout and the order of the data", minimum=0)
     validate_every_steps: int | None = described(
-        None, "validate and save every so many updates; none: every pass over the data", minimum=1
+        None, "updates between two validations with a checkpoint; none: one epoch", minimum=1
     )
     log_every_steps: int | None = described(
-        20, "write the training loss every so many updates; none: with validations only", minimum=1
+        20, "updates between two records of the training loss; none: validations only", minimum=1
     )
     bleu_sentences: int = described(
         0, "validation sentences translated for BLEU at each validation; 0: none", minimum=0
     )
     bleu_search: str = described(
         "greedy",
-        "how they are translated: greedy is quick; recipe: as [decoding] says",
+        "the search for these translations: greedy (fast), or recipe (as in [decoding])",
         choices=("greedy", "recipe"),
     )
     bleu_tokenizer: str | None = described(
@@ -95,18 +95,18 @@ class TrainingRecipe(RecipeSection):
     )
     selection_metric: str = described(
         "perplexity",
-        "the validation metric that names the best checkpoint",
+        "the validation metric that selects the best checkpoint",
         choices=SELECTION_METRICS,
     )
     early_stopping_patience: int | None = described(
-        None, "stop after so many validations without a better selection metric", minimum=1
+        None, "stop after this many validations without a better selection metric", minimum=1
     )
     save_every_minutes: float | None = described(
-        10.0, "save after so many minutes without a validation, too; none: do not", minimum=0
+        10.0, "also save after this many minutes without a checkpoint; none: do not", minimum=0
     )
-    keep_checkpoints: int = described(5, "the last checkpoints kept, beside the best", minimum=1)
+    keep_checkpoints: int = described(5, "last checkpoints to keep, besides the best", minimum=1)
     average_last: int = described(
-        0, "keep the mean of so many last checkpoints if it beats the best; 0: the best", minimum=0
+        0, "use the mean of this many last checkpoints if it beats the best; 0: never", minimum=0
     )
     tensorboard: bool = described(False, "write TensorBoard logs into the run (needs tensorboard)")
 
@@ -114,18 +114,18 @@ class TrainingRecipe(RecipeSection):
         super().__post_init__()
         if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:
             raise ValueError(
-                "`training` must have an end: give `training.max_steps`, `training.max_epochs` or "
-                "`training.max_minutes`. Received: none of them"
+                "`training` must have a limit. Received: none. Set `training.max_steps`, "
+                "`training.max_epochs` or `training.max_minutes`"
             )
         if self.average_last > self.keep_checkpoints:
             raise ValueError(
-                "`training.average_last` must be at most `training.keep_checkpoints`: only what is "
-                f"kept can be averaged. Received: average_last={self.average_last}, "
-                f"keep_checkpoints={self.keep_checkpoints}"
+                "`training.average_last` must be at most `training.keep_checkpoints`: only "
+                "checkpoints that are kept can be averaged. "
+                f"Received: average_last={self.average_last}, keep_checkpoints={self.keep_checkpoints}"
             )
         if self.average_last and self.ema_decay is not None:
             raise ValueError(
-                "`training.average_last` must be 0 with `training.ema_decay`: either is a mean of "
+                "`training.average_last` must be 0 with `training.ema_decay`: both average the "
                 f"weights. Received: average_last={self.average_last}, ema_decay={self.ema_decay}"
             )
         if self.selection_metric == "bleu" and not self.bleu_sentences:

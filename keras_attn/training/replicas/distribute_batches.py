@@ -11,15 +11,15 @@ from keras_attn.training.update.split_rows import split_rows
 def distribute_batches(
     pipeline: TrainingPipeline, strategy: tf.distribute.Strategy, start_step: int = 0
 ) -> Any:
-    """The endless stream of batches from a step on, each shared out over all replicas.
+    """Returns the endless stream of batches from a step on, each divided among all replicas.
 
-    Every replica gets an equal block of the rows of each batch, and every process makes only the
-    blocks of its own replicas. So a global batch is the batch that one device would get, whatever
-    the strategy. (`experimental_distribute_dataset`, which Keras would call, gives every process of
-    several the whole batch.)
+    Every replica gets an equal block of the rows of each batch, and every worker makes only the
+    blocks of its replicas. So a global batch is the batch that one device would get, whatever the
+    strategy. (`experimental_distribute_dataset`, which Keras would call, gives every worker the
+    whole batch.)
 
     Args:
-        pipeline: TrainingPipeline. Whose batches have rows that divide by the replicas.
+        pipeline: TrainingPipeline. The rows of its batches are a multiple of the replicas.
         strategy: tf.distribute.Strategy. The strategy.
         start_step: int. The first step of the stream.
 
@@ -30,10 +30,10 @@ def distribute_batches(
     if strategy.num_replicas_in_sync == 1:
         return pipeline.dataset_from(start_step)
 
-    def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    def batches_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         dataset = pipeline.dataset_from(
             start_step, context.input_pipeline_id, context.num_input_pipelines
-        ).with_options(_untuned())
+        ).with_options(_without_autotuning())
         replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
         if replicas == 1:
             return dataset
@@ -43,12 +43,12 @@ def distribute_batches(
             )
         )
 
-    return strategy.distribute_datasets_from_function(of_process)
+    return strategy.distribute_datasets_from_function(batches_of_worker)
 
 
-def _untuned() -> tf.data.Options:
-    """Without tf.data's tuner: its thread sleeps for seconds, and an iterator over several devices
-    that ends, as one does at each validation, waits for it.
+def _without_autotuning() -> tf.data.Options:
+    """Options without tf.data's autotuning. Its thread sleeps for seconds, and an iterator over
+    several devices waits for that thread when it ends, as one does at each validation.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

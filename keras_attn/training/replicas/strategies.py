@@ -12,25 +12,25 @@ CLUSTER_VARIABLE = "TF_CONFIG"
 
 
 def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
-    """Gives the `tf.distribute` strategy of a name.
+    """Returns a `tf.distribute` strategy by name.
 
-    Ask for `"multi_worker"` and `"tpu"` before anything else is computed: TensorFlow connects to
-    the other processes, and to TPUs, once and at its start.
+    Call this for `"multi_worker"` or `"tpu"` before any other operation: TensorFlow connects to the
+    other workers, or to TPUs, only once, at its start.
 
     Args:
         name: str. `"auto"`: several machines where `TF_CONFIG` names them, else mirrored where
             there is more than one GPU, else TensorFlow's default (one device: the GPU if there is
-            one). `"cpu"`: the CPU, even beside a GPU. `"mirrored"`: a copy of the model on every
-            GPU, or, without GPUs, on every logical CPU. `"multi_worker"`: the same on every machine
-            of the cluster that the environment variable `TF_CONFIG` describes. `"tpu"`: the TPU
-            cores that `TPU_NAME` or this machine has (this has not been run on a TPU yet).
+            one). `"cpu"`: the CPU, even if there is a GPU. `"mirrored"`: a copy of the model on
+            every GPU, or, without GPUs, on every logical CPU. `"multi_worker"`: the same on every
+            machine of the cluster that the environment variable `TF_CONFIG` describes. `"tpu"`: the
+            TPU cores that `TPU_NAME` or this machine has (this has not been run on a TPU yet).
 
     Returns:
         A strategy; make and compile the model inside its `scope()`.
 
     Raises:
-        ValueError: if the name is unknown, is `"parameter_server"`, which Keras 3 cannot train
-            with, or what it needs is not there.
+        ValueError: if the name is unknown or `"parameter_server"` (Keras 3 cannot train with it),
+            `TF_CONFIG` is invalid, or there is no TPU.
 
     Example:
 
@@ -45,8 +45,8 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     if name == "parameter_server":
         raise ValueError(
             "`strategy` must be one that Keras 3 trains with; its `fit` cannot use a parameter "
-            "server. Received: 'parameter_server'. Use 'multi_worker': the machines then update "
-            "the weights together"
+            "server. Received: 'parameter_server'. Use 'multi_worker', with which all machines "
+            "update the weights together"
         )
     if name == "tpu":
         return _tpu_strategy()
@@ -54,8 +54,9 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
         return _multi_worker_strategy()
     if name != "auto" and _names_several_tasks():
         raise ValueError(
-            f"`strategy` must be 'auto' or 'multi_worker' where `{CLUSTER_VARIABLE}` names several "
-            f"processes: each would train alone, into one directory. Received: {name!r}"
+            f"`strategy` must be 'auto' or 'multi_worker' if `{CLUSTER_VARIABLE}` names several "
+            "workers: otherwise each would train alone and write to the same directory. "
+            f"Received: {name!r}"
         )
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
@@ -71,11 +72,11 @@ def _names_several_tasks() -> bool:
         cluster = json.loads(os.environ.get(CLUSTER_VARIABLE) or "{}").get("cluster", {})
         return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")) > 1
     except (ValueError, AttributeError, TypeError):
-        return True  # and so it is looked at, and complained of
+        return True  # so that `_multi_worker_strategy` reports what is wrong
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
-    """Connects to the other workers; waits until they are there."""
+    """Connects to the other workers; waits until they have started."""
     text = os.environ.get(CLUSTER_VARIABLE, "")
     try:
         config = json.loads(text or "{}")
@@ -91,7 +92,7 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
     if task["type"] not in ("chief", "worker"):
         raise ValueError(
             f"`{CLUSTER_VARIABLE}` must give this process a task of type 'chief' or 'worker': "
-            f"training has no other. Received: {task['type']!r}"
+            f"training has no other tasks. Received: {task['type']!r}"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -104,7 +105,8 @@ def _tpu_strategy() -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
-            "`strategy` may be 'tpu' only where there is one: a TPU of this machine, or one named "
-            f"by TPU_NAME. Received: none that answers ({' '.join(str(error).split())[:200]})"
+            "`strategy` may be 'tpu' only if this machine has a TPU, or TPU_NAME names one. "
+            "Received: 'tpu', but no TPU can be reached "
+            f"({' '.join(str(error).split())[:200]}). Use 'auto' to train on GPUs or on the CPU"
         ) from error
     return tf.distribute.TPUStrategy(resolver)

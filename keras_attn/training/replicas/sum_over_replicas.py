@@ -10,7 +10,7 @@ def sum_over_replicas(tensors: Any) -> Any:
     nothing.
 
     Args:
-        tensors: a tensor, or a nest of them. This replica's.
+        tensors: a tensor, or a nest of them, of this replica.
 
     Returns:
         The sums, the same on every replica.

@@ -1,4 +1,4 @@
-"""The processes that train together, and how they agree."""
+"""The workers that train together, and how they agree."""
 
 import hashlib
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 
 
 class WorkerMismatchError(ValueError):
-    """The processes of one training do not have the same data or settings."""
+    """The workers of one run do not have the same data or settings."""
 
 
 class WorkerLostError(RuntimeError):
-    """Another process of the training has ended, or cannot be reached.
+    """Another worker has ended, or cannot be reached.
 
     Args:
-        reason: str. What TensorFlow said.
+        reason: str. The message of TensorFlow's error.
     """
 
     def __init__(self, reason: str) -> None:
@@ -26,20 +26,20 @@ class WorkerLostError(RuntimeError):
 
 
 class Workers:
-    """The processes of a strategy: one, unless it spans several (`MultiWorkerMirroredStrategy`).
+    """The workers of a strategy: one, unless it has several (`MultiWorkerMirroredStrategy`).
 
-    Every decision that changes the number of updates must be the same in all of them. Otherwise
-    some wait forever for an update that the others do not make. So one process decides what depends
-    on a clock, a signal or a translation, and tells the others. All processes must call these
-    methods in the same order. With one process they cost nothing.
+    Every decision that changes the number of updates must be the same in all workers. Otherwise
+    some wait forever for an update that the others do not make. So the workers decide together, by
+    these methods, whatever depends on a clock, a signal or a translation. All workers must call
+    these methods in the same order. With one worker they cost nothing.
 
     Args:
-        strategy: tf.distribute.Strategy or None. The strategy; None: this process is alone.
+        strategy: tf.distribute.Strategy or None. The strategy; None: one worker.
 
     Attributes:
-        count: int. How many processes there are.
-        index: int. Which this is.
-        is_chief: bool. Whether this one writes files and shows progress: the first.
+        count: int. The number of workers.
+        index: int. The index of this worker.
+        is_chief: bool. Whether this is the first worker, which writes files and shows progress.
 
     Example:
 
@@ -55,29 +55,29 @@ class Workers:
             resolver = strategy.cluster_resolver
             cluster = resolver.cluster_spec().as_dict()
             chiefs, others = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
-            self.count = max(1, chiefs + others)  # no cluster: this process alone
+            self.count = max(1, chiefs + others)  # no cluster: one worker
         if self.count > 1:
             self.index = 0 if resolver.task_type == "chief" else chiefs + int(resolver.task_id)
         self.is_chief = self.index == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """Whether the flag is set in any worker."""
         return bool(flag) if self.count == 1 else self._sum(float(flag)) > 0
 
     def from_chief(self, value: float) -> float:
-        """The chief's value, in every process."""
+        """The chief's value, in every worker."""
         return value if self.count == 1 else self._sum(float(value) if self.is_chief else 0.0)
 
     def wait(self) -> None:
-        """Waits for all processes."""
+        """Waits for all workers."""
         self.any(False)
 
     def check_same(self, what: str, digest: str) -> None:
-        """Raises in every process if the digest of one differs from the chief's.
+        """Raises in every worker if the digest of one differs from the chief's.
 
         Args:
-            what: str. What the digest is of, for the message.
-            digest: str. Of this process.
+            what: str. The name of what is compared, for the message.
+            digest: str. The digest of this worker.
 
         Raises:
             WorkerMismatchError: if they differ.
@@ -89,14 +89,15 @@ class Workers:
         differs = number != self.from_chief(number)
         different = self._sum(float(differs))
         if different:
-            which = f"this one, worker {self.index}, among them" if differs else "not this one"
+            which = f"including worker {self.index}" if differs else f"not worker {self.index}"
             raise WorkerMismatchError(
-                f"`{what}` must be the same on all {self.count} workers. Received: a different one "
-                f"from the first worker's on {different:.0f} of them, {which}"
+                f"`{what}` must be the same on all {self.count} workers. Received: a value that "
+                f"differs from the first worker's on {different:.0f} of them ({which}). Start all "
+                "workers with the same arguments and files"
             )
 
     def _sum(self, value: float) -> float:
-        """The sum over the processes."""
+        """The sum over the workers."""
         local = max(1, self._strategy.num_replicas_in_sync // self.count)
 
         def of_replica(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:

@@ -11,7 +11,7 @@ from keras_attn.system.whole_file import whole_file
 from keras_attn.training.run.checkpoint_file import STATE_GROUP
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 
-# What belongs to a training and not to its model.
+# Groups of a checkpoint that do not belong to the model.
 _LEFT_OUT = ("optimizer", STATE_GROUP)
 
 
@@ -24,24 +24,24 @@ def average_checkpoints(
 ) -> Path:
     """Writes the element-wise mean of the weights of several checkpoints.
 
-    The paper takes its models from the mean of the last 5 (base) or 20 (big) checkpoints. Sums are
-    in float64. The optimizer's state is left out; whole numbers (counters, seeds) are taken from
+    The paper's models are the mean of the last 5 (base) or 20 (big) checkpoints. Sums are in
+    float64. The optimizer's state is left out; whole numbers (counters, seeds) are taken from
     the last file. A tied weight is stored once and stays tied.
 
     Args:
         run_or_paths: path or sequence of paths. The directory of a run, or `.weights.h5` files.
-        last: int. How many of the last checkpoints of the run, or of the paths, to take.
+        last: int. The number of last checkpoints of the run, or of the paths, to average.
         output: path or None. The `.weights.h5` file to write; by default
             `checkpoints/average.weights.h5` of the run, or `average.weights.h5` beside the last
             path.
-        best: int or None. How many checkpoints with the best metric to take, instead of the last.
-        steps: sequence of int or None. The updates whose checkpoints to take, instead of the last.
+        best: int or None. The number of checkpoints with the best metric, instead of the last.
+        steps: sequence of int or None. The steps of the checkpoints, instead of the last ones.
 
     Returns:
         Path. The file written; `model.load_weights` reads it.
 
     Raises:
-        ValueError: if there are not that many checkpoints, a file cannot be read, or the files'
+        ValueError: if there are fewer checkpoints, a file cannot be read, or the files'
             weights differ in name or shape.
 
     Example:
@@ -58,12 +58,12 @@ def average_checkpoints(
     2.0
     """
     if best is not None or steps is not None:
-        paths, home = _choose(run_or_paths, best, steps)
+        paths, directory = _choose(run_or_paths, best, steps)
     else:
-        paths, home = _find_paths(run_or_paths)
+        paths, directory = _find_paths(run_or_paths)
         _check_count("last", last, len(paths), run_or_paths)
         paths = paths[-last:]
-    output = Path(output) if output is not None else home / "average.weights.h5"
+    output = Path(output) if output is not None else directory / "average.weights.h5"
     if not output.name.endswith(".weights.h5"):
         raise ValueError(f"`output` must end in .weights.h5. Received: {str(output)!r}")
     means = _means(paths)
@@ -104,10 +104,10 @@ def _choose(
     best: int | None,
     steps: Sequence[int] | None,
 ) -> tuple[list[Path], Path]:
-    """The weights files of the best validations, or of certain updates."""
+    """The weights files of the best validations, or of the given steps."""
     if not isinstance(run, str | os.PathLike) or (best is not None and steps is not None):
         raise ValueError(
-            "`best` or `steps` must be given alone, and with a run. Received: "
+            "`best` and `steps` must not be given together, and need a run directory. Received: "
             f"best={best}, steps={steps}, {run!r}"
         )
     index = _index_of(run)
@@ -119,7 +119,7 @@ def _choose(
     missing = [step for step in steps if step not in paths]
     if missing or not steps:
         raise ValueError(
-            f"`steps` must be updates that have a checkpoint: {', '.join(map(str, paths))}. "
+            f"`steps` must be steps that have a checkpoint: {', '.join(map(str, paths))}. "
             f"Received: {', '.join(map(str, steps)) or 'none'}"
         )
     return [paths[step] for step in steps], index.directory
@@ -130,7 +130,7 @@ def _check_count(argument: str, count: int, available: int, run: object) -> None
         raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={count}")
     if available < count:
         raise ValueError(
-            f"`{argument}` must be at most the number of checkpoints there are. Received: "
+            f"`{argument}` must be at most the number of checkpoints. Received: "
             f"{argument}={count}, checkpoints={available} in {str(run)!r}"
         )
 
@@ -164,7 +164,7 @@ def _means(paths: list[Path]) -> dict[str, np.ndarray]:
         for name, array in arrays.items():
             if array.dtype.kind == "V":
                 raise ValueError(
-                    "`paths` must hold float32 weights (a mixed policy keeps them so). "
+                    "`paths` must contain float32 weights (as with mixed policies). "
                     f"Received: {name!r} of {str(path)!r} in bfloat16"
                 )
             if array.dtype.kind == "f":

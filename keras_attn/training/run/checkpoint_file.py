@@ -16,28 +16,28 @@ _CHUNK_BYTES = 1 << 24
 
 
 class CheckpointError(OSError):
-    """A checkpoint could not be written; those written before are intact.
+    """A checkpoint could not be written; earlier checkpoints are intact.
 
     Args:
-        path: Path. The file that was to be.
-        reason: str. What the system said.
+        path: Path. The file that could not be written.
+        reason: str. The message of the operating system.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"the checkpoint {path} could not be written ({reason}); earlier checkpoints are "
-            "intact. Mend that, then continue with `--resume`"
+            "intact. Fix the cause, then continue with `--resume`"
         )
 
 
 def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, np.ndarray]:
     """Reads what `model.save_weights` leaves out: the seeds of dropout, and the metrics so far.
 
-    Under a strategy of several machines every one of them must call this: metrics are added up.
+    With several workers, every worker must call this, because the metrics are summed over them.
 
     Args:
         model: keras.Model. Compiled and built.
-        with_metrics: bool. Whether the metrics are wanted; otherwise they start from 0.
+        with_metrics: bool. Whether to read the metrics; otherwise they start from 0.
 
     Returns:
         dict of str to array, for `write_checkpoint`.
@@ -49,11 +49,11 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
 
 
 def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
-    """Puts back the sums of the metrics; Keras sets them to 0 when an epoch begins.
+    """Restores the sums of the metrics, which Keras sets to 0 when an epoch begins.
 
     Args:
         model: keras.Model. Compiled and built.
-        state: dict. What `read_checkpoint` returned.
+        state: dict. The result of `read_checkpoint`.
     """
     _assign("metrics", model.metrics_variables, state)
 
@@ -65,15 +65,15 @@ def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.nda
 
 
 def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
-    """Writes weights, optimizer and state: under another name, synced, then renamed.
+    """Writes weights, optimizer and state under a temporary name, syncs, then renames the file.
 
-    The file is first made in memory, and takes its size there for that time. HDF5 can end the
-    process if the disk fills while it writes.
+    The file is first made in memory, and takes as much memory as its size until it is written: HDF5
+    can end the process if the disk fills while HDF5 writes to it.
 
     Args:
         model: keras.Model. Compiled and built.
-        path: Path. The `.weights.h5` file, which is there whole or not at all.
-        state: dict of str to array. What `training_state` returned.
+        path: Path. The `.weights.h5` file, which is written atomically.
+        state: dict of str to array. The result of `training_state`.
 
     Returns:
         int. The CRC-32 of the file.
@@ -97,7 +97,7 @@ def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray
 
 
 class _WeightsBuffer(io.BytesIO):
-    """A file in memory with the name that Keras wants of files of weights."""
+    """A file in memory with the name that Keras requires for weights files."""
 
     def __str__(self) -> str:
         return "checkpoint.weights.h5"
@@ -114,7 +114,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
         dict of str to array. The state, for `restore_metrics`.
 
     Raises:
-        OSError, ValueError or KeyError: if the file is not a whole checkpoint of this model.
+        OSError, ValueError or KeyError: if the file is not an intact checkpoint of this model.
     """
     model.load_weights(path)
     state: dict[str, np.ndarray] = {}

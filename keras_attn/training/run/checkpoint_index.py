@@ -1,4 +1,4 @@
-"""The list of a run's checkpoints: which there are, what they scored, which is the best."""
+"""The list of a run's checkpoints, with their metrics and the best one."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ class Checkpoint:
     Args:
         step: int. Updates made when it was saved.
         path: Path. The weights file, optimizer state included.
-        metrics: dict of str to float. What the validation gave; empty if it was saved between two
+        metrics: dict of str to float. The validation metrics; empty if it was saved between two
             validations.
         crc32: int or None. The checksum of the file; None: not known.
     """
@@ -33,7 +33,7 @@ class Checkpoint:
     crc32: int | None = None
 
     def is_whole(self) -> bool:
-        """Whether the file is what was written."""
+        """Whether the file is unchanged since it was written."""
         try:
             return self.crc32 is None or checksum(self.path) == self.crc32
         except OSError:
@@ -41,19 +41,19 @@ class Checkpoint:
 
 
 class CheckpointIndex:
-    """Reads and writes `checkpoints.json` beside the weights files, and deletes what is not kept.
+    """Reads and writes `checkpoints.json` beside the weights files, and deletes old checkpoints.
 
-    It keeps the last `keep` checkpoints that were validated, and the best. Of those saved between
-    two validations it keeps the last, until there is any later one. A new file is written before
+    It keeps the last `keep` checkpoints that were validated, and the best. A checkpoint that was
+    saved between two validations is kept until the next checkpoint. A new file is written before
     the index names it, and an old file is deleted after the index no longer names it. So a crash in
-    between leaves a run that can be resumed. If the index is lost or damaged, the files themselves
-    are the list, without metrics.
+    between leaves a run that can be resumed. If the index is lost or damaged, the list is made from
+    the files, without metrics.
 
     Args:
         directory: Path. The directory of the checkpoints; made when the first is added.
-        keep: int. How many of the last to keep.
-        monitor: str. The metric that names the best, as `val_perplexity`.
-        higher_is_better: bool. Whether more of it is better.
+        keep: int. The number of last checkpoints to keep.
+        monitor: str. The metric that selects the best, such as `val_perplexity`.
+        higher_is_better: bool. Whether higher values are better.
 
     Example:
 
@@ -98,12 +98,12 @@ class CheckpointIndex:
 
     @property
     def best(self) -> Checkpoint | None:
-        """The checkpoint with the best monitored metric (the later of equals), or None."""
+        """The checkpoint with the best monitored metric (of equals, the later), or None."""
         ranked = self.ranked()
         return ranked[0] if ranked else None
 
     def ranked(self) -> list[Checkpoint]:
-        """Those with the monitored metric, the best first, of equals the later."""
+        """The checkpoints with the monitored metric, best first; of equals, the later first."""
         scored = [one for one in self.checkpoints if self.monitor in one.metrics]
         sign = -1.0 if self.higher_is_better else 1.0
         return sorted(scored, key=lambda one: (sign * one.metrics[self.monitor], -one.step))
@@ -113,11 +113,11 @@ class CheckpointIndex:
         return self.directory / f"step-{step:08d}.weights.h5"
 
     def add(self, step: int, metrics: dict[str, float], crc32: int | None = None) -> Checkpoint:
-        """Enters a checkpoint whose file is in place, and deletes those no longer kept.
+        """Adds a checkpoint whose file exists, and deletes those that are no longer kept.
 
         Args:
             step: int. Updates made.
-            metrics: dict of str to float. What the validation gave; empty if there was none.
+            metrics: dict of str to float. The validation metrics; empty if there was none.
             crc32: int or None. The checksum of the file, if it is known.
 
         Returns:
@@ -152,7 +152,7 @@ class CheckpointIndex:
             self._write()
 
     def tidy(self) -> None:
-        """Deletes what a killed training left: half-written files, and files not in the list."""
+        """Deletes the files that a killed run left: partial files, and files not in the list."""
         remove_partial_files(self.directory)
         listed = {one.path for one in self.checkpoints}
         for path in self.directory.glob("*.weights.h5"):
@@ -181,7 +181,7 @@ class CheckpointIndex:
 
 
 def _read_index(path: Path) -> list[Checkpoint]:
-    """The entries of an index file whose weights are there; without one, those of the files."""
+    """The entries of an index whose weights files exist; without an index, one per file."""
     try:
         contents: Any = json.loads(path.read_text(encoding="utf-8"))
         entries = [

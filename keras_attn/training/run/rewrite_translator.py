@@ -1,4 +1,4 @@
-"""Puts other weights into the translator of a run."""
+"""Replaces the weights of the translator of a run."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from keras_attn.translator import Translator
 
 
 def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Translator:
-    """Puts other weights into the translator of a run, `RUN/translator`; all or nothing.
+    """Replaces the weights of the translator of a run, `RUN/translator`, atomically.
 
     Args:
         run_directory: path. A run whose training has ended.
-        weights: path. A `.weights.h5` file, as `average_checkpoints` writes.
+        weights: path. A `.weights.h5` file, such as `average_checkpoints` writes.
 
     Returns:
         Translator. With the new weights.
@@ -29,8 +29,8 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
     run.read_information()
     if not run.translator.is_dir():
         raise ValueError(
-            "`run` must have a translator, which a training writes when it ends. "
-            f"Received: {str(run.path)!r}"
+            "`run` must contain a translator, which training writes at its end. "
+            f"Received: {str(run.path)!r}, which has none. Continue it with `--resume`"
         )
     translator = Translator.load(run.translator)
     try:

@@ -1,4 +1,4 @@
-"""The directory of a training run: the paths in it, and whether a training may use it."""
+"""The directory of a training run: its paths, and whether training may write to it."""
 
 import json
 import os
@@ -17,10 +17,10 @@ FORMAT_VERSION = 1
 
 
 class RunDirectory:
-    """Knows the files of a run, and refuses to overwrite what is not one.
+    """The paths of the files of a run; refuses to overwrite a directory that is not a run.
 
     Args:
-        path: path. The directory; made by `create`.
+        path: path. The directory; `write_information` creates it.
 
     Example:
 
@@ -42,7 +42,7 @@ class RunDirectory:
 
     @property
     def is_run(self) -> bool:
-        """Whether a training wrote this directory."""
+        """Whether training wrote this directory."""
         return self.information.is_file()
 
     def last_step(self) -> int:
@@ -51,20 +51,20 @@ class RunDirectory:
         return latest.step if latest else 0
 
     def tidy(self) -> None:
-        """Deletes what a training that was killed left half-written."""
+        """Deletes the partial files that a killed run left."""
         remove_partial_files(self.path)
         CheckpointIndex(self.checkpoints).tidy()
 
     def check_may_train(self, resume: bool) -> None:
-        """Refuses a directory whose contents a training would overwrite.
+        """Refuses a directory whose contents training would overwrite.
 
-        A run without a checkpoint and a translator has nothing to lose and may start again.
+        A run with neither a checkpoint nor a translator may start again: nothing would be lost.
 
         Args:
-            resume: bool. Whether an earlier run is to be continued.
+            resume: bool. Whether to continue an earlier run.
 
         Raises:
-            ValueError: if the directory is a file, holds something else than a run, or holds a run
+            ValueError: if the directory is a file, holds something other than a run, or holds a run
                 with results and `resume` is False.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -93,7 +93,7 @@ class RunDirectory:
             Its contents.
 
         Raises:
-            ValueError: if it is not there, damaged, or of a later format than this knows.
+            ValueError: if it is missing, damaged, or of another format version.
         """
         try:
             information = json.loads(self.information.read_text(encoding="utf-8"))
@@ -106,7 +106,8 @@ class RunDirectory:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"`{self.information}` must be what training wrote. Received: {error!r}"
+                f"`{self.information}` must be a file that training wrote. Received: a damaged "
+                f"file ({error!r})."
             ) from error
         if version != FORMAT_VERSION:
             raise ValueError(
@@ -139,11 +140,11 @@ class RunDirectory:
 
 
 def write_json(path: Path, contents: Any) -> None:
-    """Writes a JSON file, replaced whole or not at all.
+    """Writes a JSON file, which is replaced atomically.
 
     Args:
         path: Path. The file.
-        contents: what to write.
+        contents: any JSON value.
     """
     text = json.dumps(contents, indent=2, ensure_ascii=False) + "\n"
     with whole_file(path) as temporary:

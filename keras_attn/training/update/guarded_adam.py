@@ -1,4 +1,4 @@
-"""Adam that leaves out updates whose gradient is not finite (Section 5.3)."""
+"""Adam that withholds updates whose gradient is not finite (Section 5.3)."""
 
 import warnings
 from typing import Any
@@ -9,47 +9,47 @@ import tensorflow as tf
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 
 _LARGEST_LOSS_SCALE = 2.0**15
-_STEPS_TO_RAISE_THE_SCALE = 2000
-# Options of Keras' optimizers that this class does in its own way, or not at all.
-_REFUSED = ("use_ema", "weight_decay", "loss_scale_factor", "gradient_accumulation_steps")
+_STEPS_PER_SCALE_INCREASE = 2000
+# Options of Keras' optimizers that this class replaces or does not support.
+_UNSUPPORTED = ("use_ema", "weight_decay", "loss_scale_factor", "gradient_accumulation_steps")
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class GuardedAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` with one decision for all weights, made on the whole gradient.
+    """`keras.optimizers.Adam` that checks the whole gradient, then updates all weights or none.
 
     - Under `tf.distribute` the gradients are added up first. So `global_clipnorm` bounds the norm
-      of the gradient of the global batch, as on one device; Keras clips each replica's own.
+      of the gradient of the global batch, as on one device. Keras clips it on each replica.
     - An update whose gradient has a NaN or an infinity is withheld: it changes no weight, no moment
       and no count of iterations. `withheld_updates` counts them, and the end of `fit` warns if
       there were any. With `withhold_later_updates` all later updates are withheld too. So a check
-      that comes some updates later still finds the weights before the bad one; `train` uses this,
-      and stops.
+      some updates later still finds the weights from before the bad update. `train` uses this, and
+      stops.
     - With `ema_decay` it keeps the moving average of every weight (Polyak and Juditsky, 1992):
 
           decay   = min(ema_decay, t / (t + 9))             t: updates made before
           average = decay * average + (1 - decay) * weight
 
       The ratio keeps the random initial weights out of the average. `swap_averages` puts the
-      averages into the model, and takes them out again. (Keras' `use_ema` replaces the weights
-      whenever a `fit` ends, and then the next `fit` goes on from the averages.)
-    - With `scales_loss` the loss is multiplied before it is differentiated, for float16, by the
-      largest factor that the gradients allow. A withheld update halves the factor and is no error;
-      2,000 good ones double it. (`keras.optimizers.LossScaleOptimizer` looks only at one replica's
-      gradients.)
+      averages into the model, and takes them out again. (Keras' `use_ema` replaces the weights at
+      the end of every `fit`, so the next `fit` continues from the averages.)
+    - With `scales_loss` (for float16) the loss is multiplied before differentiation by the largest
+      factor that keeps the gradients finite. A withheld update halves the factor and is not an
+      error; 2,000 good updates in a row double it. (`keras.optimizers.LossScaleOptimizer` checks
+      the gradients of one replica only.)
 
     Args:
         learning_rate: float or schedule.
-        ema_decay: float in [0, 1) or None. How much of the average each update leaves; None:
+        ema_decay: float in [0, 1) or None. The share of the average that each update keeps; None:
             no averages.
         scales_loss: bool. Whether to scale the loss.
-        withhold_later_updates: bool. Whether one withheld update withholds all that follow.
+        withhold_later_updates: bool. Whether all updates after a withheld one are withheld too.
         name: str. The name of the optimizer.
         **options: those of `keras.optimizers.Adam`, except `use_ema`, `weight_decay`,
             `loss_scale_factor` and `gradient_accumulation_steps`.
 
     Raises:
-        ValueError: if `ema_decay` is outside [0, 1), or an option is one of these.
+        ValueError: if `ema_decay` is outside [0, 1), or one of these four options is set.
 
     Example:
 
@@ -74,10 +74,10 @@ class GuardedAdam(keras.optimizers.Adam):
                 "`ema_decay` must be at least 0 and less than 1, or None. "
                 f"Received: ema_decay={ema_decay}"
             )
-        for option in _REFUSED:
+        for option in _UNSUPPORTED:
             if options.get(option):
                 raise ValueError(
-                    f"`{option}` must be left out: it would change weights even where an update is "
+                    f"`{option}` must be left out: it would change weights even if an update is "
                     f"withheld. Received: {option}={options[option]}"
                 )
         super().__init__(learning_rate, name=name, **options)
@@ -85,10 +85,10 @@ class GuardedAdam(keras.optimizers.Adam):
         self.scales_loss = bool(scales_loss)
         self.withhold_later_updates = bool(withhold_later_updates)
         self._averages: list[keras.Variable] = []
-        self._withheld_before = 0  # the last `fit`
+        self._withheld_before = 0  # at the end of the last `fit`
 
     def build(self, var_list: list[keras.Variable]) -> None:
-        """Makes the moments, the averages and the counts."""
+        """Creates the moments, the averages and the counters."""
         if self.built:
             return
         super().build(var_list)
@@ -104,18 +104,18 @@ class GuardedAdam(keras.optimizers.Adam):
         return self.add_variable((), initializer, dtype, "only_first_replica", name=name)
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
-        """Multiplies the loss by the present factor, if it scales; Keras' train step calls this."""
+        """Multiplies the loss by the current factor, if set; Keras' train step calls this."""
         if not self.scales_loss:
             return loss
         scale = self._loss_scale if self.built else _LARGEST_LOSS_SCALE
         return loss * tf.convert_to_tensor(scale)
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
-        """Makes one update, or withholds it: gradients of this replica, each of a weight's shape.
+        """Makes one update, or withholds it.
 
         Args:
-            grads: list of tensors or None.
-            trainable_variables: list of the weights; those it was built with if None.
+            grads: list of tensors or None. The gradients of this replica, one per weight.
+            trainable_variables: list of the weights; None: those it was built with.
         """
         if not self.built and trainable_variables is not None:
             with tf.init_scope():
@@ -141,14 +141,14 @@ class GuardedAdam(keras.optimizers.Adam):
         before = tf.convert_to_tensor(self._good_updates)
         good = tf.where(self._may_apply, before + 1, tf.zeros_like(before))
         scale = tf.convert_to_tensor(self._loss_scale)
-        raised = tf.where(good >= _STEPS_TO_RAISE_THE_SCALE, 2.0 * scale, scale)
+        raised = tf.where(good >= _STEPS_PER_SCALE_INCREASE, 2.0 * scale, scale)
         self._loss_scale.assign(tf.where(self._may_apply, raised, 0.5 * scale))
         self._good_updates.assign(
-            tf.where(good >= _STEPS_TO_RAISE_THE_SCALE, tf.zeros_like(good), good)
+            tf.where(good >= _STEPS_PER_SCALE_INCREASE, tf.zeros_like(good), good)
         )
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars  # Keras clips here; `apply` has done so
+        return grads_and_vars  # Keras sums over the replicas here; `apply` has done so
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one weight, its moments and its average."""
@@ -161,7 +161,7 @@ class GuardedAdam(keras.optimizers.Adam):
         difference = tf.convert_to_tensor(average) - tf.convert_to_tensor(variable)
         self.assign_sub(average, (1.0 - decay) * difference)
 
-    # Keras' update goes through these three, so that nothing is written that is withheld.
+    # Keras' update writes only through these three methods, so a withheld update writes nothing.
 
     def assign(self, variable: Any, value: Any) -> None:
         """Writes a value, unless the update is withheld."""
@@ -181,15 +181,15 @@ class GuardedAdam(keras.optimizers.Adam):
         return tf.where(self._may_apply, value, tf.zeros((), value.dtype))
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
-        """Keras calls this at the end of `fit`: warns of the updates that were withheld in it."""
+        """Warns of updates that were withheld in a `fit`; Keras calls this at its end."""
         super().finalize_variable_values(var_list)
         withheld = int(keras.ops.convert_to_numpy(self.withheld_updates)) if self.built else 0
         new, self._withheld_before = withheld - self._withheld_before, withheld
         if new > 0 and not (self.scales_loss or self.withhold_later_updates):
             warnings.warn(
-                f"{new:,} updates were withheld, because a gradient was NaN or infinite; the "
-                "weights are those of the other updates. Look for wrong labels or inputs, or for a "
-                "learning rate that is too high.",
+                f"{new:,} updates were withheld because a gradient was NaN or infinite; the "
+                "weights are those of the other updates. Check for wrong labels or inputs, and for "
+                "a learning rate that is too high.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -201,7 +201,7 @@ class GuardedAdam(keras.optimizers.Adam):
             ValueError: without `ema_decay`.
         """
         if self.ema_decay is None:
-            raise ValueError("`ema_decay` must be set to have averages. Received: None")
+            raise ValueError("`ema_decay` must be set to keep averages. Received: None")
         for weight, average in zip(self._trainable_variables, self._averages, strict=True):
             kept = weight.numpy()
             weight.assign(average.numpy())
@@ -210,7 +210,7 @@ class GuardedAdam(keras.optimizers.Adam):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         config = super().get_config()
-        for option in (*_REFUSED, "ema_momentum", "ema_overwrite_frequency"):
+        for option in (*_UNSUPPORTED, "ema_momentum", "ema_overwrite_frequency"):
             config.pop(option)
         config.update(
             ema_decay=self.ema_decay,

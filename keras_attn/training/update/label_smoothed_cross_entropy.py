@@ -1,6 +1,6 @@
 """Cross entropy with label smoothing on integer labels, exact per token (Section 5.4).
 
-The smoothing is that of Szegedy et al. (2016): the wanted distribution is `1 - epsilon` on the true
+The smoothing is that of Szegedy et al. (2016): the target distribution is `1 - epsilon` on the true
 token plus `epsilon / V` on every token of the vocabulary, the true one included.
 """
 
@@ -15,14 +15,14 @@ import tensorflow as tf
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 from keras_attn.training.update.read_targets import read_targets
 
-_tokens_of_the_batch: ContextVar[tf.Tensor | None] = ContextVar("tokens_of_the_batch", default=None)
+_batch_token_count: ContextVar[tf.Tensor | None] = ContextVar("batch_token_count", default=None)
 
 
 @contextlib.contextmanager
 def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
-    """Lets `LabelSmoothedCrossEntropy` divide by a number of tokens that it cannot see.
+    """Makes `LabelSmoothedCrossEntropy` divide by the number of tokens of the whole batch.
 
-    It is for computing the loss of a batch in parts: the losses of the parts then add up to it.
+    Use it to compute the loss of a batch in parts: the losses of the parts then add up to the loss.
 
     Args:
         token_count: float scalar. The sum of the weights of the global batch's target tokens.
@@ -35,11 +35,11 @@ def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
     >>> round(float(part), 4)                           # 2 of the 4 tokens, ln(8) each
     1.0397
     """
-    reset = _tokens_of_the_batch.set(token_count)
+    reset = _batch_token_count.set(token_count)
     try:
         yield
     finally:
-        _tokens_of_the_batch.reset(reset)
+        _batch_token_count.reset(reset)
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -54,15 +54,15 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
     ever making that (B, T, V) tensor. Padding (label `pad_token_id`, or any below 0, such as -100)
     counts neither in the sum nor in the number; weights multiply both. Computed in float32 whatever
     the dtype policy. A label beyond the vocabulary is an error in eager mode and in a plain graph
-    on a CPU; under XLA, which cannot raise one, loss and gradient are NaN.
+    on a CPU; under XLA, which cannot raise errors, loss and gradient are NaN.
 
     Under `tf.distribute` the number of tokens is that of the *global* batch (one all-reduce of a
     scalar). Keras adds up the gradients of the replicas and this loss is not scaled down by their
     number, so that replicas with uneven numbers of tokens together give exactly the gradient that
     one device gives. A batch without a real token gives 0, not NaN.
 
-    Keras shows as `loss` the mean of the batches' losses weighted by their rows; the figure that is
-    exact per token over a whole corpus is `keras_attn.training.Perplexity`.
+    The `loss` that Keras shows is the mean of the batches' losses, weighted by their rows.
+    `keras_attn.training.Perplexity` is exact per token over a whole corpus.
 
     Args:
         label_smoothing: float in [0, 1). The paper's 0.1 (Section 5.4) by default.
@@ -106,17 +106,17 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
 
         Args:
             y_true: integer tensor (B, T). The labels.
-            y_pred: tensor (B, T, V). The logits. (A Keras mask that it carries is not consulted:
-                the labels say what is padding.)
+            y_pred: tensor (B, T, V). The logits. (A Keras mask on it is ignored: the labels
+                mark the padding.)
             sample_weight: tensor (B, T) or (B,), or None.
 
         Returns:
-            float32 scalar: this replica's share of the loss, that is the sum of its own tokens'
-            losses divided by the number (the sum of weights) of all replicas' tokens.
+            float32 scalar: this replica's share of the loss, the weighted sum of the losses of its
+            tokens divided by the sum of the weights of all replicas' tokens.
         """
         with tf.name_scope(self.name):
             labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
-            token_count = _tokens_of_the_batch.get()
+            token_count = _batch_token_count.get()
             if token_count is None:
                 token_count = sum_over_replicas(tf.reduce_sum(weights))
             shares = tf.math.divide_no_nan(weights, token_count)
@@ -129,7 +129,7 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
             )
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Computes each token's own loss, unweighted: (B, T), 0 at padding.
+        """Computes the loss of each token, unweighted: (B, T), 0 at padding.
 
         Args:
             y_true: integer tensor (B, T). The labels.

@@ -13,15 +13,16 @@ class Perplexity(keras.metrics.Metric):
     """`exp` of the mean negative log-likelihood of the real target tokens, by weight.
 
     The likelihood is that of the true token, unsmoothed, so that runs with and without label
-    smoothing compare. It is per token of the model's own vocabulary (per subword, as the paper's),
-    and exact over a corpus: the sum over all tokens divided by their number, not a mean of means.
+    smoothing can be compared. It is per token of the model's vocabulary (per subword, as in the
+    paper), and exact over a corpus: the sum over all tokens divided by their number, not a mean of
+    means.
 
-    `token_count` holds the weight, in target tokens, that was seen since the last reset.
+    `token_count` is the sum of the weights of the target tokens since the last reset.
 
     Args:
-        pad_token_id: int. The label that marks padding. It counts nothing, nor does one below 0.
+        pad_token_id: int. The label that marks padding. It is not counted, nor are labels below 0.
         name: str. The name of the metric.
-        dtype: the dtype of the sums; float32 unless told.
+        dtype: the dtype of the sums; float32 by default.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Labels, logits and weights of target tokens, as the loss and the metrics take them."""
+"""Labels, logits and weights of target tokens, as the loss and the metrics use them."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ from keras_attn.training.update.token_weights import token_weights
 def read_targets(
     y_true: Any, y_pred: Any, sample_weight: Any | None = None, pad_token_id: int = 0
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Checks and casts what Keras hands to a loss or a metric.
+    """Checks and casts the arguments that Keras passes to a loss or a metric.
 
-    A label that marks padding, or is below 0 (often -100), counts nothing, whatever its logits. A
-    label beyond the vocabulary is a mistake. It raises an error where values can be seen. Elsewhere
-    its weight is NaN, and so are the loss and its gradient.
+    A label that marks padding, or is below 0 (often -100), has weight 0, whatever its logits. A
+    label beyond the vocabulary is a mistake. In eager mode it raises an error. In a graph its
+    weight is NaN, and so are the loss and its gradient.
 
     Args:
-        y_true: int (B, T). The labels. Floats without fractions will do.
+        y_true: int (B, T). The labels. Floats without fractions are accepted.
         y_pred: float (B, T, V). The logits.
         sample_weight: float (B, T) or (B,), or None.
         pad_token_id: int. The label of padding.
 
     Returns:
-        Labels int32 (B, T), 0 where they count nothing; logits float32 (B, T, V); weights float32
+        Labels int32 (B, T), 0 at padding and below 0; logits float32 (B, T, V); weights float32
         (B, T).
 
     Raises:
         ValueError: if one is missing, ragged, sparse or of a shape that does not fit, or a label is
-            no id of the vocabulary.
+            not an id of the vocabulary.
 
     Example:
 
@@ -66,7 +66,7 @@ def _check_shapes(labels: tf.TensorShape, logits: tf.TensorShape) -> None:
 
 
 def _check_values(given: tf.Tensor, labels: tf.Tensor, vocabulary_size: int) -> None:
-    """Looks at the values where they can be seen: outside of graphs."""
+    """Checks the values, which are known in eager mode only."""
     if not tf.executing_eagerly() or 0 in labels.shape:
         return
     largest = int(tf.reduce_max(labels))
@@ -77,5 +77,5 @@ def _check_values(given: tf.Tensor, labels: tf.Tensor, vocabulary_size: int) -> 
         received = f"{'fractions' if has_fractions else largest}, dtype={given.dtype.name}"
         raise ValueError(
             f"`y_true` must be token ids below the number of logits, {vocabulary_size}. "
-            f"Received: {received}. Does the tokenizer belong to this model?"
+            f"Received: {received}. Check that the tokenizer belongs to this model."
         )

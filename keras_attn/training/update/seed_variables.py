@@ -4,7 +4,7 @@ import keras
 
 
 def seed_variables(model: keras.Model) -> list[keras.Variable]:
-    """The states of its layers' seed generators, each `[seed, count of calls]`.
+    """Returns the states of the seed generators of a model's layers, each `[seed, count of calls]`.
 
     Keras does not save them with the weights.
 

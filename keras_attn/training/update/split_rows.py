@@ -4,11 +4,11 @@ import tensorflow as tf
 
 
 def split_rows(rows: tf.Tensor, count: int) -> tf.Tensor:
-    """Cuts (rows, ...) into (count, rows / count, ...), with as much of the shape known as before.
+    """Reshapes (rows, ...) to (count, rows / count, ...), and keeps what is known of the shape.
 
     Args:
-        rows: tensor. `count` divides its rows.
-        count: int. How many blocks.
+        rows: tensor. Its rows are a multiple of `count`.
+        count: int. The number of blocks.
 
     Returns:
         tensor.

@@ -12,14 +12,14 @@ from keras_attn.training.update.read_targets import read_targets
 class TokenAccuracy(keras.metrics.Metric):
     """Share of the real target tokens whose logit is the highest, by weight.
 
-    A label that shares the highest logit with another token counts as right: the comparison is with
-    the maximum, because XLA's argmax on a CPU costs several times as much (measured: 15 ms against
+    A label that shares the highest logit with another token is correct: the comparison is with the
+    maximum, because XLA's argmax on a CPU costs several times as much (measured: 15 ms against
     about 1 ms for 2,048 tokens of a vocabulary of 8,000, the maximum being shared with the loss).
 
     Args:
-        pad_token_id: int. The label that marks padding. It counts nothing, nor does one below 0.
+        pad_token_id: int. The label that marks padding. It is not counted, nor are labels below 0.
         name: str. The name of the metric.
-        dtype: the dtype of the counts; float32 unless told.
+        dtype: the dtype of the counts; float32 by default.
 
     Example:
 
@@ -46,7 +46,7 @@ class TokenAccuracy(keras.metrics.Metric):
         self.token_count.assign_add(tf.reduce_sum(weights))
 
     def result(self) -> tf.Tensor:
-        """Returns the share of right tokens so far; 0 before any token."""
+        """Returns the share of correct tokens so far; 0 before any token."""
         return tf.math.divide_no_nan(
             tf.convert_to_tensor(self.correct_count), tf.convert_to_tensor(self.token_count)
         )

@@ -6,12 +6,12 @@ import tensorflow as tf
 def token_weights(
     labels: tf.Tensor, sample_weight: tf.Tensor | None = None, pad_token_id: int = 0
 ) -> tf.Tensor:
-    """Gives every label its weight: 0 at padding and below 0, else 1 times the sample weight.
+    """Returns the weight of every label: 0 at padding and below 0, else 1 times the sample weight.
 
     Args:
         labels: integer tensor of any shape. The token ids to predict.
-        sample_weight: tensor or None. Of the shape of `labels`, or with fewer axes (a weight a
-            sentence, say), which then count for all that follows on the missing last axes.
+        sample_weight: tensor or None. Of the shape of `labels`, or with fewer axes, such as one
+            weight per sentence; a weight then applies to all labels on the missing last axes.
         pad_token_id: int. The label of padding.
 
     Returns:

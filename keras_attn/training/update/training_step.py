@@ -16,25 +16,25 @@ Batch = Any  # (inputs, labels, sample_weight)
 
 
 class TrainingStep:
-    """Replaces Keras' `train_step`: gradients of a batch, in parts and compiled by XLA.
+    """Replaces Keras' `train_step`: computes gradients of a batch in parts, compiled by XLA.
 
         gradient = sum over parts p of the gradient of loss(p)
         loss(p)  = sum of the losses of the tokens of p / number of tokens of the global batch
 
-    So the update is that of the whole batch, token for token, however the tokens are spread over
-    parts and replicas, while activations are held for one part at a time. Parts run in a loop, so
-    what is compiled does not grow with their number. Seeds of dropout and metrics go through the
-    loop as values and are written once after it; hence it runs under every strategy. (Keras'
+    So the update is that of the whole batch, however its tokens are divided among parts and
+    replicas, while the activations of only one part are in memory. The parts run in a loop, so the
+    compiled program does not grow with their number. The seeds of dropout and the metrics are
+    values of the loop and are written once after it, so it runs under every strategy. (Keras'
     `gradient_accumulation_steps` averages the parts' means, and fails under `MirroredStrategy`.)
 
-    With several replicas Keras compiles nothing with XLA, because XLA on a CPU cannot add up over
-    replicas. Here the gradients are compiled, and added up outside.
+    With several replicas Keras compiles nothing with XLA, because XLA on a CPU cannot sum over
+    replicas. Here XLA compiles the gradients, and the sum over replicas is outside.
 
     Args:
         model: Seq2SeqModel. Compiled, with `LabelSmoothedCrossEntropy`, in the scope of its
-            strategy. Set as its `training_step`.
-        num_parts: int. Parts of each replica's batch; it must divide the rows.
-        jit_compile: bool. Whether to compile the gradients with XLA here; not where Keras compiles
+            strategy. Set this object as its `training_step`.
+        num_parts: int. Parts of each replica's batch, whose rows must be a multiple of it.
+        jit_compile: bool. Whether to compile the gradients with XLA here; False if Keras compiles
             the whole step.
 
     Example:
@@ -61,18 +61,18 @@ class TrainingStep:
             self._gradients = tf.function(self._sum_over_parts, jit_compile=True, autograph=False)
 
     def build(self, data: Batch) -> None:
-        """Makes the state of loss, metrics and optimizer, which goes through the loop as values.
+        """Creates the state of loss, metrics and optimizer.
 
-        Keras makes it at the first batch, and so does `__call__`. Call this to restore metrics
-        before.
+        `__call__` does this at the first batch, as Keras does. Call it earlier to restore metrics.
 
         Args:
-            data: tuple of inputs, labels and weights, as in training. Only shapes and dtypes count.
+            data: tuple of inputs, labels and weights, as in training. Only shapes and dtypes are
+                used.
         """
         self._model.build_for_training(data)
 
     def __call__(self, data: Batch) -> dict[str, Any]:
-        """Makes one update in a replica's context and gives the metrics."""
+        """Makes one update in a replica's context and returns the metrics."""
         self.build(data)
         model = self._model
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -80,21 +80,21 @@ class TrainingStep:
         token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]
-        values = self._move_seeds(state, values, 1)
+        values = self._shift_seeds(state, values, 1)
         gradients, values = self._gradients(data, token_count, values)
-        values = self._move_seeds(state, values, -1)
+        values = self._shift_seeds(state, values, -1)
         for variable, value in zip(state, values, strict=True):
             variable.assign(value)
         model.optimizer.apply(gradients, model.trainable_variables)
         return model.get_metrics_result()
 
-    def _move_seeds(
+    def _shift_seeds(
         self, state: list[keras.Variable], values: list[tf.Tensor], direction: int
     ) -> list[tf.Tensor]:
-        """Moves the seeds to those of this replica (1), so that each drops other elements, or back
-        (-1).
+        """Shifts the seeds by the index of this replica (1), or back (-1).
 
-        Between two updates the seeds are the same on all, as variables must be.
+        So each replica drops other elements. Between two updates the seeds are the same on all
+        replicas, as variables must be.
         """
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync == 1:
@@ -153,7 +153,7 @@ class TrainingStep:
         return [tf.convert_to_tensor(one) for one in gradients], after
 
     def _track(self, loss: tf.Tensor, labels: tf.Tensor) -> None:
-        """Shows the mean loss of parts and replicas, weighted by rows as Keras does."""
+        """Updates the loss that Keras shows: the mean of parts and replicas, weighted by rows."""
         shares = self._num_parts * self._model.distribute_strategy.num_replicas_in_sync
         tracker = next(metric for metric in self._model.metrics if metric.name == "loss")
         tracker.update_state(loss * shares, sample_weight=tf.shape(labels)[0])

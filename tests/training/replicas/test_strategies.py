@@ -25,7 +25,7 @@ def test_one_device_is_the_default(monkeypatch):
     [
         ("mirored", "Received: 'mirored'. Did you mean 'mirrored'?"),
         ("parameter_server", "cannot use a parameter server.*Use 'multi_worker'"),
-        ("tpu", "may be 'tpu' only where there is one"),
+        ("tpu", "may be 'tpu' only if this machine has a TPU"),
         ("multi_worker", "`TF_CONFIG` must describe the cluster.*--workers 2"),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_cluster_that_is_badly_described_is_said(monkeypatch, config, message)
 def test_several_processes_must_not_each_train_alone(monkeypatch, name):
     monkeypatch.setenv("TF_CONFIG", json.dumps(TWO))
     with pytest.raises(
-        ValueError, match="must be 'auto' or 'multi_worker' where `TF_CONFIG` names"
+        ValueError, match="must be 'auto' or 'multi_worker' if `TF_CONFIG` names"
     ):
         get_strategy(name)
 

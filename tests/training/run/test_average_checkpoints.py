@@ -66,8 +66,8 @@ def test_the_best_and_certain_updates_can_be_taken_instead(tmp_path, which, plac
     ("which", "message"),
     [
         ({"best": 5}, "`best` must be at most .* best=5, checkpoints=4"),
-        ({"steps": [1, 9]}, "`steps` must be updates that have a checkpoint: 1, 2, 3, 4"),
-        ({"steps": [1], "best": 1}, "`best` or `steps` must be given alone"),
+        ({"steps": [1, 9]}, "`steps` must be steps that have a checkpoint: 1, 2, 3, 4"),
+        ({"steps": [1], "best": 1}, "`best` and `steps` must not be given together"),
     ],
 )
 def test_a_choice_that_there_is_not_is_refused(tmp_path, which, message):

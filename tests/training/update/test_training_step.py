@@ -51,7 +51,10 @@ def assert_same(ours, theirs) -> None:
             assert left[name] == pytest.approx(right[name], rel=2e-5), name
 
 
-@pytest.mark.parametrize(("num_parts", "jit_compile"), [(1, False), (4, False), (4, True)])
+@pytest.mark.parametrize(
+    ("num_parts", "jit_compile"),
+    [(1, False), (4, False), pytest.param(4, True, marks=pytest.mark.slow)],
+)
 def test_parts_make_the_update_of_keras_own_step(num_parts, jit_compile):
     """Keras' `train_step` on the whole batch is the other side; SGD, which hides no factor."""
     ours = trained(lambda model: TrainingStep(model, num_parts), jit_compile=jit_compile)
