@@ -61,12 +61,14 @@ def test_the_list_of_examples_names_it(path: Path) -> None:
     assert f"({path.name})" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_first_translation_translates_and_scores(run) -> None:
     printed = run("01_first_translation")
     assert printed.count("  source     ") == printed.count("  model      ") == 2
     assert "unseen sentences: BLEU" in printed
 
 
+@pytest.mark.slow
 def test_training_from_text_files_leaves_a_run(run, tmp_path: Path) -> None:
     printed = run("02_train_from_text_files")
     assert (tmp_path / "runs" / "from_text_files" / "translator" / "model.keras").is_file()
@@ -90,6 +92,7 @@ def test_the_class_of_ones_own_is_as_short_as_promised() -> None:
     assert len(code) <= 15
 
 
+@pytest.mark.slow
 def test_layers_in_ones_own_model_keep_padding_out(run) -> None:
     printed = run("04_layers_in_your_own_model")
     difference = re.search(r"change the probability by (\S+) at most", printed)
@@ -144,6 +147,7 @@ def test_attention_maps_are_drawn(run, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the verification of exports needs Linux")
 @pytest.mark.usefixtures("an_untrained_run")
+@pytest.mark.slow
 def test_the_export_says_what_the_translator_says(run, tmp_path: Path) -> None:
     printed = run("07_export_and_check")
     assert (tmp_path / "saved_models" / "phrasebook_tiny" / "1" / "saved_model.pb").is_file()

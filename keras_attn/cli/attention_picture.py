@@ -31,7 +31,7 @@ def draw_attention(
 
     (translation,) = translator.translate_detailed([sentence], attention=True)
     if translation.attention is None:
-        raise ValueError(f"`SENTENCE` must have a token to translate. Received: {sentence!r}.")
+        raise ValueError(f"`SENTENCE` must contain a token to translate. Received: {sentence!r}.")
     tokenizer = translator.target_tokenizer
     target_tokens = [*translation.tokens, *tokenizer.pieces([tokenizer.end_token_id])]
     plot_attention(

@@ -15,9 +15,9 @@ from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Averages the weights of a run's last checkpoints, as the paper does (Section 6.1), or of its best,
-or of certain updates, and puts the mean into the run's translator. The checkpoints stay; `--last 1`
-takes the last one alone."""
+Averages the weights of several checkpoints of a run: the last ones, as in the paper (Section 6.1),
+the best ones, or those of the given steps. The mean replaces the weights of the run's translator.
+The checkpoints are not changed. `--last 1` takes only the last one."""
 
 
 COMMAND = Command(
@@ -47,10 +47,14 @@ def add_arguments(parser: CommandParser) -> None:
         "--best",
         type=positive_integer,
         metavar="N",
-        help="the N with the best of the metric that the recipe selects by",
+        help="the N best checkpoints, by the metric that the recipe selects by",
     )
     which.add_argument(
-        "--steps", type=positive_integer, nargs="+", metavar="STEP", help="those of these updates"
+        "--steps",
+        type=positive_integer,
+        nargs="+",
+        metavar="STEP",
+        help="the checkpoints of these steps",
     )
     add_json_option(parser)
 
@@ -77,6 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"weights": weights, "translator": directory.translator, "averaged": count})
         return 0
     console = make_console()
-    say(console, f"weights: {weights}, the mean of {count}")
-    say(console, f"translator: {directory.translator}, which has them now")
+    say(console, f"weights: {weights}, the mean of {count} checkpoints")
+    say(console, f"translator: {directory.translator}, with these weights")
     return 0

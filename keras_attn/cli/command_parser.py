@@ -10,15 +10,15 @@ from typing import Any, NoReturn
 
 from keras_attn.system.did_you_mean import nearest_names
 
-Subparsers = Any  # argparse keeps the class of its groups of commands to itself
+Subparsers = Any  # argparse's class for subcommands is private
 
 
 class CommandParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` for `keras-attn` and its commands.
 
-    It differs from argparse in three ways. An error is one line without the usage. An unknown
-    command or option is answered with the nearest one. An option cannot be abbreviated, so that a
-    new option never changes the meaning of an old script.
+    It differs from argparse in three ways. An error is one line without the usage. The error for an
+    unknown command or option names the nearest one. An option cannot be abbreviated, so that a new
+    option never changes the meaning of an old script.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {text}{_stop(text)} See `{self.prog} --help`.\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses all arguments; one that no command knows is an error that names the nearest."""
+        """Parses all arguments; the error for an unknown one names the nearest."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             parser = self._chosen(found)
@@ -44,15 +44,15 @@ class CommandParser(argparse.ArgumentParser):
         return found
 
     def pass_on(self, name: str) -> None:
-        """Passes on everything after `--`, for another program.
+        """Stores everything after `--` for another program, without parsing it.
 
         Args:
-            name: str. The attribute of the parsed arguments that gets it, a list of str.
+            name: str. The attribute of the parsed arguments for it, a list of str.
         """
         self._passed_on = name
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses the arguments before `--`, if those after it are passed on."""
+        """Parses the arguments, but only those before `--` after a call of `pass_on`."""
         if self._passed_on is None:
             return super().parse_known_args(args, namespace)
         given = list(sys.argv[1:] if args is None else args)
@@ -66,7 +66,7 @@ class CommandParser(argparse.ArgumentParser):
         return [text for action in self._actions for text in action.option_strings]
 
     def _chosen(self, found: argparse.Namespace) -> CommandParser:
-        """The parser of the command that was given, for errors that are found at the end."""
+        """The parser of the given command, for errors that are found after parsing."""
         parser: CommandParser = self
         for name in (getattr(found, "command", None), getattr(found, "picture", None)):
             parser = parser.commands.get(name, parser) if name else parser
@@ -82,30 +82,30 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class CommandFailure(Exception):
-    """The work failed, although the input was good: one line for the user, exit status 1."""
+    """The work failed although the input was valid: one line for the user, exit status 1."""
 
 
 def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
-    """Words the hint of an error about an unknown name.
+    """Writes the hint of an error about an unknown name.
 
     Args:
-        name: str. What was given.
-        valid_names: iterable of str. What there is.
+        name: str. The unknown name.
+        valid_names: iterable of str. The valid names.
 
     Returns:
-        str. The nearest name, or all of them where none is near.
+        str. The nearest name, or all valid names if none is near.
 
     Example:
 
     >>> did_you_mean("trian", ["train", "translate"])
     "; did you mean 'train'?"
     >>> did_you_mean("zzz", ["train", "translate"])
-    '; there are: train, translate'
+    '; valid names: train, translate'
     """
     valid_names = list(valid_names)
     nearest = nearest_names(name, valid_names, limit=1)
     return (
-        f"; did you mean {nearest[0]!r}?" if nearest else f"; there are: {', '.join(valid_names)}"
+        f"; did you mean {nearest[0]!r}?" if nearest else f"; valid names: {', '.join(valid_names)}"
     )
 
 
@@ -113,13 +113,13 @@ def did_you_mean(name: str, valid_names: Iterable[str]) -> str:
 class Command:
     """A command as its help describes it.
 
-    A module of a command has it as `COMMAND`, and beside it `add_arguments(parser)` and
-    `run(arguments)`, which gives the exit status.
+    The module of a command defines it as `COMMAND`, together with `add_arguments(parser)` and
+    `run(arguments)`, which returns the exit status.
 
     Args:
-        name: str. What is typed.
+        name: str. The name on the command line.
         summary: str. One line for the list of commands.
-        description: str. What `--help` says first.
+        description: str. The first text of `--help`.
         examples: sequence of str. Command lines that `--help` shows.
     """
 
@@ -135,8 +135,8 @@ def add_command(
     """Adds a command with its help.
 
     Args:
-        subparsers: what `add_subparsers` returned.
-        command: Command. What it is.
+        subparsers: the result of `add_subparsers`.
+        command: Command. The command.
         run: function of the parsed arguments that returns the exit status.
 
     Returns:
@@ -157,7 +157,7 @@ def add_command(
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`."""
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object on standard output, no more"
+        "--json", action="store_true", help="print only one JSON object on standard output"
     )
 
 
@@ -175,7 +175,7 @@ def positive_integer(text: str) -> int:
     """Reads a whole number above 0.
 
     Args:
-        text: str. As it was typed.
+        text: str. The text on the command line.
 
     Returns:
         int.

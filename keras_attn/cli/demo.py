@@ -1,4 +1,4 @@
-"""`keras-attn demo`: the main job, end to end, on the built-in corpus."""
+"""`keras-attn demo`: the whole workflow on the built-in corpus."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ RUN, SAVED_MODEL = "runs/phrasebook", "saved_models/phrasebook"
 SHOWN_SENTENCES = 8
 
 _DESCRIPTION = f"""\
-Trains a tiny Transformer from nothing on built-in English-German sentences, translates sentences
+Trains a tiny Transformer from scratch on built-in English-German sentences, translates sentences
 that it has never seen, scores them, draws an attention map, exports a SavedModel and verifies it.
 Nothing is downloaded; it takes minutes on a laptop.
 
-Nothing is overwritten: where the run directory exists, the next free name is taken, {RUN}-2 ...
+Nothing is overwritten: if the run directory exists, the run goes to the next free name,
+{RUN}-2 and so on.
 
 {HEAP_HELP}"""
 
 
 COMMAND = Command(
     "demo",
-    "the whole job on the built-in corpus: train, translate, score, export",
+    "train, translate, score and export on the built-in corpus",
     _DESCRIPTION,
     ["keras-attn demo", "keras-attn demo --output runs/short --set training.max_steps=200"],
 )
@@ -88,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     if result.report["was_cut"]:
         say(
             console,
-            f"the time limit ended the training after {result.steps:,} updates; the others make a "
-            "better model. Continue with:",
+            f"the time limit ended training after {result.steps:,} updates; the remaining updates "
+            "make a better model. Continue with:",
         )
         say(
             console,
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--set training.max_minutes=none",
         )
     if version is not None and verified:
-        _say_what_is_next(output, version, sentence, picture is not None, console)
+        _show_next_commands(output, version, sentence, picture is not None, console)
     if arguments.json:
         print_json(
             {
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _free_directory(wanted: Path) -> Path:
-    """The directory wanted if it is new or empty, else the first free one of a number."""
+    """Returns `wanted` if it is new or empty, else the first free name with a number."""
     path, number = wanted, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1
@@ -140,11 +141,11 @@ def _train(settings: list[tuple[str, str]], output: Path, saved_model: Path) -> 
 
 
 def _check(recipe: Recipe) -> None:
-    """The demonstration shows and scores test sentences of the phrasebook, so it needs them."""
+    """Refuses other test data than the phrasebook's, and searches that cannot be exported."""
     if recipe.data.kind != "phrasebook" or recipe.data.test != "test":
         raise ValueError(
-            "`--set` must leave `data.kind` and `data.test` of the demonstration as they are. "
-            f"Received: {recipe.data.kind!r} and {recipe.data.test!r}; for other data there is "
+            "`--set` must not change `data.kind` and `data.test` of the demo. Received: "
+            f"{recipe.data.kind!r} and {recipe.data.test!r}. For other data, use "
             "`keras-attn train`."
         )
     if recipe.decoding.class_name == "RandomSampling":
@@ -168,7 +169,7 @@ def _show_translations(translator: Translator, console: Console) -> str:
 
 
 def _draw(translator: Translator, sentence: str, output: Path, console: Console) -> Path | None:
-    """Draws the attention map, where matplotlib is installed."""
+    """Draws the attention map, if matplotlib is installed."""
     try:
         draw_attention(translator, sentence, output)
     except ImportError as error:
@@ -194,7 +195,7 @@ def _export(translator: Translator, directory: str, console: Console) -> tuple[P
     return version, report.passed
 
 
-def _say_what_is_next(
+def _show_next_commands(
     output: Path, version: Path, sentence: str, has_pictures: bool, console: Console
 ) -> None:
     """Prints commands that work as printed, with the files that were just made."""

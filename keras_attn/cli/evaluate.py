@@ -18,11 +18,12 @@ from keras_attn.cli.parallel_files import read_parallel_files
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Translates a test set and scores the translations by sacreBLEU: BLEU, chrF and TER, with their
-signatures. With several reference files, an empty line means that the sentence has fewer.
+Translates a test set and scores the translations with sacreBLEU: BLEU, chrF and TER, with their
+signatures. With several reference files, an empty line means that the file has no reference for
+that sentence.
 
-BLEU counts words, and what a word is, its tokenizer says: for Chinese, Japanese, Thai and other
-scripts without spaces between words, the default of most languages (13a) gives 0."""
+BLEU counts words, which its tokenizer defines. The default of most languages (13a) gives 0 for
+Chinese, Japanese, Thai and other scripts without spaces between words."""
 
 
 COMMAND = Command(
@@ -65,7 +66,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="sacreBLEU's tokenizer: 13a, zh, ja-mecab, ko-mecab, char, intl, none, flores200 ... "
         "(default: that of the run's target language; 13a for a model without a run)",
     )
-    parser.add_argument("--output", metavar="FILE", help="write the translations there, too")
+    parser.add_argument("--output", metavar="FILE", help="also write the translations to FILE")
     add_json_option(parser)
 
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_may_write(arguments.output, inputs=[arguments.source, *arguments.reference])
     if arguments.output == "-":
         raise ValueError(
-            "`--output` must be a file: standard output has the scores. Received: '-'."
+            "`--output` must be a file: the scores go to standard output. Received: '-'."
         )
     sources, *references = read_parallel_files(
         {"--source": [arguments.source], "--reference": arguments.reference}
@@ -100,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         try:
             _write_lines(arguments.output, report.translations)
-        except OSError as error:  # the scores have been made, and are printed all the same
+        except OSError as error:  # the scores are still printed
             failure = error
     if arguments.json:
         print_json(report.to_dict(translations=False))
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bleu_tokenizer_of_run(location: str) -> str | None:
-    """BLEU's tokenizer by the recipe of the model's run; None for a model without a run."""
+    """The BLEU tokenizer in the recipe of the model's run; None for a model without a run."""
     path = Path(location)
     run = next((one for one in (path, path.parent) if (one / "run.json").is_file()), None)
     if run is None or not (run / "recipe.toml").is_file():
@@ -123,9 +124,10 @@ def _bleu_tokenizer_of_run(location: str) -> str | None:
 
     try:
         return Recipe.from_run(run).bleu_tokenizer
-    except ValueError as error:  # the model is good all the same
+    except ValueError as error:  # the model can still be evaluated
         say(
-            make_console(stderr=True), f"BLEU's tokenizer is 13a, as the recipe is damaged: {error}"
+            make_console(stderr=True),
+            f"BLEU's tokenizer is 13a, because the recipe of the run is damaged: {error}",
         )
         return None
 

@@ -12,8 +12,8 @@ from keras_attn.cli.process import program
 
 _DESCRIPTION = """\
 Writes the translator of a run as a SavedModel for an unmodified TF Serving: strings in, strings
-out. It becomes the next version directory, DIRECTORY/1, DIRECTORY/2 ..., in one move, once it has
-been loaded again as a server loads it and has translated as the translator does."""
+out. The SavedModel is loaded again, as a server loads it, and must translate as the translator
+does. Then one rename makes it the next version directory, DIRECTORY/1, DIRECTORY/2 and so on."""
 
 
 COMMAND = Command(
@@ -27,7 +27,9 @@ COMMAND = Command(
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
-    parser.add_argument("directory", metavar="DIRECTORY", help="the model, as saved_models/NAME")
+    parser.add_argument(
+        "directory", metavar="DIRECTORY", help="model directory, such as saved_models/NAME"
+    )
     add_json_option(parser)
 
 

@@ -16,8 +16,8 @@ from keras_attn.lines import decompressed, open_text, read_chunks
 def open_lines(path: str | None) -> Iterator[BinaryIO]:
     """Opens a file, or standard input.
 
-    A file (also one that standard input is redirected from) is read through once before it is
-    used, so that one that is not text is refused as a whole. What is compressed is decompressed.
+    A file, or standard input redirected from a file, is first read to its end, so that a file that
+    is not text is refused before any output. Compressed input is decompressed.
 
     Args:
         path: str or None. The file; None and "-" are standard input.
@@ -47,7 +47,7 @@ def _open_standard_input() -> contextlib.AbstractContextManager[BinaryIO]:
         raise ValueError(
             "`--input` must name a file, because standard input is closed. Received: no file."
         )
-    if sys.stdin.isatty():  # reading ahead would wait for somebody to type
+    if sys.stdin.isatty():  # reading ahead would wait for typed input
         return contextlib.nullcontext(sys.stdin.buffer)
     return decompressed(sys.stdin.buffer)
 

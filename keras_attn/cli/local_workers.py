@@ -1,4 +1,4 @@
-"""Several worker processes of one training on this machine."""
+"""Several workers of one training run on this machine."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import IO, Any
 
 from keras_attn.system.processor import num_cores
 
-_SECONDS_TO_END = 90.0  # for the others to notice that one is gone, and to report it
+_GRACE_SECONDS = 90.0  # for the other workers to notice a failure and report it
 _POLL_SECONDS = 0.2
 _LAST_LINES = 5
 
 
 def run_local_workers(command: Sequence[str], count: int) -> int:
-    """Runs a command in several processes that `TF_CONFIG` makes the workers of one cluster.
+    """Runs a command in several workers, which `TF_CONFIG` makes one cluster.
 
-    The first writes to this process's standard output and error. Of the others, the last lines are
-    shown if one fails. They share the cores. SIGTERM is passed on to all; Ctrl-C reaches them from
-    the terminal.
+    The first worker writes to this process's standard output and error. If another worker fails,
+    its last lines are shown. The workers share the cores. SIGTERM is passed on to all workers;
+    Ctrl-C reaches them from the terminal.
 
     Args:
-        command: sequence of str. The command line of each.
-        count: int. How many.
+        command: sequence of str. The command line of each worker.
+        count: int. The number of workers.
 
     Returns:
-        int. 0, or the first exit status that was another; 128 + n for one ended by signal n.
+        int. 0, or the exit status of the first worker that failed: 128 + n if signal n ended it.
 
     Example:
 
@@ -57,10 +57,10 @@ def run_local_workers(command: Sequence[str], count: int) -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nothing listens on.
+    """Finds free ports of this machine.
 
     Args:
-        count: int. How many.
+        count: int. The number of ports.
 
     Returns:
         list of int.
@@ -78,11 +78,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def worker_environment(addresses: Sequence[str], index: int) -> dict[str, str]:
-    """The environment of a worker: `TF_CONFIG`, its number, and its share of the cores.
+    """The environment of a worker: `TF_CONFIG`, its index, and its share of the cores.
 
     Args:
         addresses: sequence of str. `host:port` of every worker.
-        index: int. Which one this is.
+        index: int. The index of the worker.
 
     Returns:
         dict of str to str.
@@ -124,18 +124,18 @@ def _passing_on(number: int, processes: list[subprocess.Popen[bytes]]) -> Iterat
 
 
 def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
-    """Waits for all; after a failure, only as long as the others need to report it."""
+    """Waits for all workers; after a failure, only until the others have time to report it."""
     failed_at: float | None = None
     first_failure = 0
     while any(process.poll() is None for process in processes):
         try:
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            continue  # the workers have it, too, and end when they have saved
+            continue  # the workers receive it, too, and end after they have saved
         failures = [process.returncode for process in processes if process.returncode]
         if failures and failed_at is None:
             failed_at, first_failure = time.monotonic(), failures[0]
-        if failed_at is not None and time.monotonic() - failed_at > _SECONDS_TO_END:
+        if failed_at is not None and time.monotonic() - failed_at > _GRACE_SECONDS:
             for process in processes:
                 process.kill()
     status = first_failure or next((one.returncode for one in processes if one.returncode), 0)

@@ -1,4 +1,4 @@
-"""`keras-attn COMMAND`: finds the command, runs it, and turns errors into one line and a status."""
+"""`keras-attn COMMAND`: runs a command, and turns errors into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from keras_attn.version import __version__
 
 DEBUG = "KERAS_ATTN_DEBUG"
 COMMANDS = (demo, recipes, train, translate, score, evaluate, average, export, verify, plot)
-# Statuses as of shells and of argparse.
+# Exit statuses as in shells and in argparse.
 FAILED, BAD_INPUT, PIPE_CLOSED = 1, 2, 141
 
 _DESCRIPTION = """\
@@ -40,7 +40,7 @@ _EPILOG = f"""\
 start here:
   keras-attn demo
 
-{DEBUG}=1 shows where an error came from."""
+{DEBUG}=1 shows the traceback of an error."""
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _LONGEST_UNEXPECTED = 300
 
@@ -70,14 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         int. The exit status: 0; 1 if the work failed, or its result could not be written to
-        standard output; 2 for bad input; 130 if interrupted, or 143 by SIGTERM; 141 if nobody reads
-        standard output any more.
+        standard output; 2 for bad input; 130 if interrupted, or 143 by SIGTERM; 141 if the reader
+        of standard output has gone.
     """
     streams.prepare_streams()
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)
-    except SystemExit as stop:  # after `--help`, or an error that has been told
+    except SystemExit as stop:  # after `--help`, or a reported error
         raise SystemExit(_finish(parser.prog, int(stop.code or 0))) from None
     if arguments.command is None:
         parser.print_help(sys.stderr)
@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
             status: int = arguments.run(arguments)
     except KeyboardInterrupt as error:
         number = getattr(error, "number", signal.SIGINT)
-        return _finish(name, _complain(name, "interrupted", 128 + number))
+        return _finish(name, _report(name, "interrupted", 128 + number))
     except Exception as error:
         return _finish(name, FAILED, error)
     return _finish(name, status)
@@ -111,20 +111,20 @@ def _finish(name: str, status: int, error: Exception | None = None) -> int:
         if isinstance(failure, BrokenPipeError):
             return status or PIPE_CLOSED
         reason = f"error: standard output: {failure.strerror or failure}"
-        return _complain(name, reason, status or FAILED)
+        return _report(name, reason, status or FAILED)
     if error is None:
         return status
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
-    return _complain(name, *_describe(error))
+    return _report(name, *_describe(error))
 
 
 @contextlib.contextmanager
 def _tidy_warnings(name: str) -> Iterator[None]:
-    """Shows our warnings as one line. Keras' warnings are for programmers, and are hidden."""
+    """Shows our warnings as one line. Hides Keras' warnings, which are for programmers."""
 
     def show(message: Warning | str, *details: Any, **options: Any) -> None:
-        _complain(name, f"warning: {message}", 0)
+        _report(name, f"warning: {message}", 0)
 
     with warnings.catch_warnings():
         if not sys.warnoptions:
@@ -134,7 +134,7 @@ def _tidy_warnings(name: str) -> Iterator[None]:
 
 
 def _describe(error: Exception) -> tuple[str, int]:
-    """An error in words, and its exit status."""
+    """The message of an error, and its exit status."""
     if isinstance(error, CommandFailure | ImportError | MemoryError):
         return f"error: {error or type(error).__name__}", FAILED
     if isinstance(error, OSError) and error.strerror:
@@ -150,6 +150,6 @@ def _describe(error: Exception) -> tuple[str, int]:
     )
 
 
-def _complain(name: str, message: str, status: int) -> int:
+def _report(name: str, message: str, status: int) -> int:
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     return status

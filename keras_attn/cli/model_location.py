@@ -29,17 +29,17 @@ class LineTranslator(Protocol):
 
 
 def open_model(location: str, beams: int | None = None) -> LineTranslator:
-    """Loads whatever is at a location and translates.
+    """Loads the model at a location.
 
     Args:
-        location: str. `RUN` as it was typed.
-        beams: int or None. Hypotheses of the beam search; None for what was saved.
+        location: str. `RUN` on the command line.
+        beams: int or None. Hypotheses of the beam search; None: as the model was saved.
 
     Returns:
-        `Translator`, or the like of it for a SavedModel.
+        `Translator`, or `SavedModelTranslator` for a SavedModel.
 
     Raises:
-        ValueError: if there is nothing that translates, or the number of beams cannot be changed.
+        ValueError: if there is no model, or the number of beams cannot be changed.
     """
     path = _existing_directory(location)
     if not (path / "saved_model.pb").is_file():
@@ -59,8 +59,8 @@ def open_translator(location: str, beams: int | None = None) -> Translator:
     """Loads the translator of a run, or a saved translator.
 
     Args:
-        location: str. `RUN` as it was typed.
-        beams: int or None. Hypotheses of the beam search; None for what was saved.
+        location: str. `RUN` on the command line.
+        beams: int or None. Hypotheses of the beam search; None: as the model was saved.
 
     Returns:
         `Translator`.
@@ -79,7 +79,7 @@ def find_translator(location: str) -> Path:
     """Finds the directory of the translator, without loading anything heavy.
 
     Args:
-        location: str. `RUN` as it was typed.
+        location: str. `RUN` on the command line.
 
     Returns:
         Path.

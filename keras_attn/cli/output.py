@@ -1,4 +1,4 @@
-"""Output of commands: JSON for programs, rich text for people, files that are written whole."""
+"""Output of commands: JSON for programs, rich text for people, files written atomically."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _plain(value: Any) -> Any:
 
 
 def make_console(stderr: bool = False) -> Console:
-    """Makes a console for people; colors and bars only where it is a terminal.
+    """Makes a console for people, with colors and bars only on a terminal.
 
     Args:
         stderr: bool. Standard error instead of standard output.
@@ -53,11 +53,11 @@ def make_console(stderr: bool = False) -> Console:
 
 
 class _Console(Console):
-    """rich's console, which does not end the program when the reader of a pipe has left."""
+    """A rich console that does not end the program when the reader of a pipe has gone."""
 
     def on_broken_pipe(self) -> None:
         """Lets the error pass; rich would end the program with status 1."""
-        raise  # what rich is handling when it calls this
+        raise  # the error that rich is handling
 
 
 def say(console: Console, line: str) -> None:
@@ -71,12 +71,12 @@ def say(console: Console, line: str) -> None:
 
 
 def check_may_write(path: str | None, option: str = "--output", inputs: Iterable[str] = ()) -> None:
-    """Refuses, before any work is done, a file that could not be written in the end.
+    """Checks that an output file can be written, before any work is done.
 
     Args:
         path: str or None. The file; None and "-" are standard output.
-        option: str. What the error calls it.
-        inputs: iterable of str. Files that are read, and must not be overwritten.
+        option: str. The option that errors name.
+        inputs: iterable of str. Input files, which must not be overwritten.
 
     Raises:
         ValueError: if it is one of the inputs, or a directory, or in a directory that does not
@@ -90,19 +90,19 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
     if target.exists() and not target.is_file():
         return  # a device or a pipe
     if any(target == Path(os.path.realpath(name)) for name in inputs):
-        raise ValueError(f"`{option}` must not be a file that is read. Received: {path!r}.")
+        raise ValueError(f"`{option}` must not be an input file. Received: {path!r}.")
     if not target.parent.is_dir():
         raise ValueError(
             f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "
             f"`mkdir -p {target.parent}`."
         )
     if not os.access(target.parent, os.W_OK):
-        raise ValueError(f"`{option}` must be in a directory you may write in. Received: {path!r}.")
+        raise ValueError(f"`{option}` must be in a writable directory. Received: {path!r}.")
 
 
 @contextlib.contextmanager
 def open_output(path: str | None) -> Iterator[BinaryIO]:
-    """Opens standard output, or a file that appears whole when the block ends, or not at all.
+    """Opens standard output, or a file that appears only when the block ends without an error.
 
     Args:
         path: str or None. The file; None and "-" are standard output. A device or a pipe is written

@@ -1,4 +1,4 @@
-"""Files whose lines belong together: they must have the same number of lines."""
+"""Parallel files, which must have the same number of lines."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Reads files that must have the same number of lines.
 
     Args:
-        paths: mapping of option (what errors call it) to the paths given with it.
+        paths: mapping of option, which errors name, to its paths.
 
     Returns:
         list of the lines of each file, in the order given.
 
     Raises:
-        ValueError: if a file cannot be read or is not UTF-8, one has more lines than another (each
-            file's number is named), or they have none.
+        ValueError: if a file cannot be read or is not UTF-8, the numbers of lines differ, or the
+            files are empty.
     """
     files = [(option, path) for option, given in paths.items() for path in given]
     contents = [read_lines(path, argument=option) for option, path in files]
@@ -29,5 +29,5 @@ def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
         )
         raise ValueError(f"{names} must have the same number of lines. Received: {counts}.")
     if not contents[0]:
-        raise ValueError(f"{names} must hold at least one line. Received: {files[0][1]}, empty.")
+        raise ValueError(f"{names} must contain at least one line. Received: {files[0][1]}, empty.")
     return contents

@@ -31,14 +31,14 @@ _EXAMPLES = {
 COMMAND = Command(
     "plot",
     "draw attention, positions, schedule or history",
-    "Draws a picture: PNG, SVG or PDF, as its name ends. Needs matplotlib:\n"
+    "Draws a picture: PNG, SVG or PDF, by the extension of its name. Needs matplotlib:\n"
     'pip install "keras_attn[plots]"',
     [example for examples in _EXAMPLES.values() for example in examples],
 )
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Adds the pictures, each a command of its own."""
+    """Adds one subcommand per picture."""
     pictures = parser.add_subparsers(
         dest="picture", metavar="PICTURE", title="pictures", required=True
     )
@@ -69,7 +69,7 @@ def _add_attention(pictures: Subparsers) -> None:
         type=_layer,
         default=-1,
         metavar="LAYER",
-        help="number of a decoder layer (0 the first, -1 the last: default), `all` or `mean`",
+        help="number of a decoder layer (0: first, -1: last, the default), `all` or `mean`",
     )
 
 

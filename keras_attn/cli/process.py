@@ -1,4 +1,4 @@
-"""The process of a command: quiet libraries, and a heap that is kept during training."""
+"""The process of a command: quiet libraries, and a heap that keeps its memory in training."""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 SWITCH = "KERAS_ATTN_NO_REEXEC"
-# glibc gives freed memory back to the system, and a training step asks for the same memory again:
-# pages that the kernel must clear each time. No mapping for large blocks, and no trimming below
-# 16 GiB of free memory at the top, keep it; and so does one heap for all threads, because those
-# that glibc makes for a thread are given back whatever the threshold.
+# glibc returns freed memory to the system, and the next training step allocates the same memory
+# again, whose pages the kernel must clear each time. These settings keep the memory: no mappings
+# for large blocks, no trimming below 16 GiB of free memory at the top of the heap, and one heap for
+# all threads, because glibc trims the heaps of single threads whatever the threshold.
 HEAP_SETTINGS = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
 }
 HEAP_HELP = f"""\
-On Linux with glibc, the process starts itself once more with
+On Linux with glibc, the process restarts itself once with
 {" ".join(f"{name}={value}" for name, value in HEAP_SETTINGS.items())},
-so that the memory of a training step is kept for the next one: steps are faster, and memory is
-given back only at the end. It does not where one of these, or LD_PRELOAD, or {SWITCH}
-is set."""
+so that each training step reuses the memory of the step before: steps are faster, and memory is
+returned only at the end. It does not restart if one of these variables, LD_PRELOAD or
+{SWITCH} is set."""
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-ctrl-gpu", "/dev/nvmap")
 _OUR_PROGRAMS = ("keras-attn", "__main__.py")
 
 
 def prepare_environment() -> None:
-    """Sets what TensorFlow and Keras read when they are first imported; a user's value stays.
+    """Sets the variables that TensorFlow and Keras read at import; a user's value is kept.
 
-    TensorFlow's runtime speaks of errors that are none (an operation without a faster kernel); what
-    stops a program comes as an exception, so only that is shown. Without a GPU in this machine it
-    is told not to look for one. The commands are TensorFlow programs, whatever backend the user's
-    own Keras programs have.
+    TensorFlow's runtime logs errors that are harmless (an operation without a faster kernel). Real
+    errors are exceptions, so the log is hidden. On a machine without a GPU, TensorFlow is told not
+    to look for one. The Keras backend is always TensorFlow, whatever backend the user has set.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -47,15 +46,15 @@ def prepare_environment() -> None:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow and lets it look for devices, and hides what it prints each time.
+    """Imports TensorFlow, lets it look for devices, and hides what it prints meanwhile.
 
-    Its libraries print that before they read the log level. With `TF_CPP_MIN_LOG_LEVEL=0` or 1
-    everything is shown; and so it is if the import fails.
+    Its libraries print that before they read the log level. With `TF_CPP_MIN_LOG_LEVEL=0` or 1, or
+    if the import fails, everything is shown.
     """
     if "tensorflow" in sys.modules:
         return
     is_verbose = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
-    with contextlib.nullcontext() if is_verbose else _held_back_stderr():
+    with contextlib.nullcontext() if is_verbose else _captured_stderr():
         import tensorflow as tf
         import tensorflow_text  # noqa: F401
 
@@ -63,8 +62,8 @@ def load_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Keeps what native code writes to standard error; shows it if an exception passes."""
+def _captured_stderr() -> Iterator[None]:
+    """Captures what native code writes to standard error; shows it after an exception."""
     sys.stderr.flush()
     try:
         terminal = os.dup(2)
@@ -85,16 +84,16 @@ def _held_back_stderr() -> Iterator[None]:
 
 
 def keep_the_heap() -> None:
-    """Restarts this program with a heap that is kept, if that is possible and wanted."""
-    if should_start_again(os.environ):
+    """Restarts this program with `HEAP_SETTINGS`, if that is possible and wanted."""
+    if should_restart(os.environ):
         sys.stdout.flush()
         sys.stderr.flush()
-        # The very command line of this process: interpreter options and the program's own name.
+        # The exact command line of this process, with interpreter options and the program's name.
         command = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **HEAP_SETTINGS})
 
 
-def should_start_again(environment: Mapping[str, str]) -> bool:
+def should_restart(environment: Mapping[str, str]) -> bool:
     """Whether restarting is possible, useful, and not switched off.
 
     Args:
@@ -120,7 +119,7 @@ def _has_glibc() -> bool:
 
 
 def program() -> str:
-    """How a user can type this program here: `keras-attn` if that is on the path, or longer.
+    """The command for this program here: `keras-attn` if it is on the PATH, or a longer one.
 
     Returns:
         str. Ready for a shell.

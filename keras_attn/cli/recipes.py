@@ -1,4 +1,4 @@
-"""`keras-attn recipes`: the built-in recipes, what they cost and what comes out."""
+"""`keras-attn recipes`: the built-in recipes, with cost and expected score."""
 
 from __future__ import annotations
 

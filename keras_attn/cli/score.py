@@ -13,10 +13,9 @@ from keras_attn.cli.parallel_files import read_parallel_files
 COMMAND = Command(
     "score",
     "log-probability of given translations, line by line",
-    "Prints for each line the natural logarithm of the probability that the model gives to\n"
-    "the whole target, its end included. An empty source has the empty target for certain. A\n"
-    "source that is too long is truncated, as in a translation. Both are counted on standard\n"
-    "error.",
+    "Prints for each line the natural logarithm of the probability that the model gives to the\n"
+    "whole target, end token included. For an empty source, the empty target has probability 1. A\n"
+    "source that is too long is truncated, as in translation. Both are counted on standard error.",
     ["keras-attn score runs/phrasebook --source test.en --target test.de"],
 )
 

@@ -1,4 +1,4 @@
-"""The standard streams of a command. None of them may cost a user finished work."""
+"""The standard streams of a command. A broken stream must not lose finished work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TextIO
 def prepare_streams() -> None:
     """Makes sure that messages can be written, whatever the standard streams are.
 
-    - A stream that was closed (`>&-`) is the null device. Otherwise the next file that is opened
-      would get its number, and be written into by whatever prints. Standard input stays None, so
-      that a command that wants to read it can say so.
+    - A closed stream (`>&-`) becomes the null device. Otherwise the next file that is opened would
+      get its descriptor, and messages would be written into that file. `sys.stdin` stays None, so
+      that a command that needs it can report it.
     - A character that the encoding of a terminal or a log does not have is written as an escape.
-      Text that is data does not depend on it: translations are bytes in UTF-8, JSON is ASCII.
-    - Standard error never fails: a log that is full, or that nobody reads any more, loses messages,
-      and the work goes on.
+      Data does not depend on the encoding: translations are bytes in UTF-8, JSON is ASCII.
+    - Standard error never fails: if a log is full or has no reader any more, messages are lost and
+      the work continues.
     """
     _fill_closed_descriptors()
     sys.stdout = sys.stdout or _open_null_device()
@@ -27,15 +27,15 @@ def prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     own = sys.__stderr__
-    if own is not None and sys.stderr is own:  # not one that a caller has put there
+    if own is not None and sys.stderr is own:  # not a stream that a caller has set
         sys.stderr = forgiving_stream(own)
 
 
 def forgiving_stream(stream: TextIO) -> TextIO:
-    """A stream to the same file whose writing never fails: what cannot be written is lost.
+    """Returns a stream to the same file that never fails: text that cannot be written is lost.
 
     Args:
-        stream: text stream. One without a file of its own, as in memory, is returned as it is.
+        stream: text stream. One without a file, such as one in memory, is returned unchanged.
 
     Returns:
         text stream, of the same encoding, that writes line by line.
@@ -55,11 +55,11 @@ def forgiving_stream(stream: TextIO) -> TextIO:
 
 
 def flush_output() -> OSError | None:
-    """Writes what standard output holds back.
+    """Flushes standard output.
 
     Returns:
-        OSError or None. Why it cannot be written. What was held back is lost then; Python would try
-        again at its end, fail again, and change the exit status.
+        OSError or None. Why it cannot be written. The buffered text is discarded then; otherwise
+        Python would flush again at its end, fail again, and change the exit status.
     """
     try:
         sys.stdout.flush()
@@ -71,15 +71,15 @@ def flush_output() -> OSError | None:
 
 
 class _ForgivingFile(io.FileIO):
-    """A file that takes whatever is written to it."""
+    """A file whose writes never fail."""
 
     def write(self, data: object) -> int:
-        """Writes all of it, or as much as can be."""
+        """Writes as much as possible, and reports that all was written."""
         rest = memoryview(data).cast("B")  # type: ignore[arg-type]
         size = len(rest)
         with contextlib.suppress(OSError):
             while len(rest):
-                # None: it would have to wait, in a pipe that does not.
+                # None: a non-blocking pipe is full.
                 written = super().write(rest)
                 if not written:
                     break

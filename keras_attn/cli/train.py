@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _IS_WORKER = "KERAS_ATTN_WORKER"
 
 _DESCRIPTION = f"""\
-Trains the model of a recipe: data, tokenizer, model, schedule and limits are all in it.
+Trains the model of a recipe, which sets data, tokenizer, model, schedule and limits.
 
-The run directory holds the recipe as resolved, tokenizer, checkpoints, translator, history and
-report. A run that was interrupted (Ctrl-C, SIGTERM: what it has is saved) or killed is continued by
---resume to the weights that it would have had; it takes the run's own recipe if none is named.
+The run directory contains the resolved recipe, tokenizer, checkpoints, translator, history and
+report. Ctrl-C and SIGTERM save a checkpoint. --resume continues a run that was interrupted or
+killed, to the same weights as without the interruption. Without RECIPE it uses the run's recipe.
 
-Several machines: start this command on each, with the variable TF_CONFIG that TensorFlow's cluster
-managers set, and with one RUN that all can read; the first writes it. --workers N starts N
-processes on this machine.
+On several machines, start this command on each, with the variable TF_CONFIG that TensorFlow's
+cluster managers set, and with the same RUN, which all can read; the first worker writes to it.
+--workers N starts N workers on this machine.
 
 {HEAP_HELP}"""
 
@@ -56,12 +56,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--output", required=True, metavar="RUN", help="the run directory to write")
     parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="train in N processes on this machine"
+        "--workers", type=int, default=1, metavar="N", help="train with N workers on this machine"
     )
     parser.add_argument(
         "--accept-changed-data",
         action="store_true",
-        help="continue a run on other pairs than it was started on",
+        help="continue a run although its pairs have changed",
     )
     add_set_option(parser)
     add_json_option(parser)
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"run": result.run, **result.report})
         return 0
     if os.environ.get(_IS_WORKER, "0") != "0":
-        return 0  # the first worker says what there is to say
+        return 0  # only the first worker prints the result
     console, run = make_console(), shlex.quote(str(result.run))
     test = result.report.get("test")
     if test is not None:
@@ -107,10 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _start_workers(count: int) -> int:
-    """Starts this command line in several processes, and waits for them."""
+    """Runs this command line in several workers, and waits for them."""
     if "TF_CONFIG" in os.environ:
         raise ValueError(
-            "`--workers` must be left out where TF_CONFIG already names the workers. "
+            "`--workers` must be left out if TF_CONFIG already names the workers. "
             f"Received: --workers {count}, TF_CONFIG={os.environ['TF_CONFIG']}"
         )
     from keras_attn.cli.local_workers import run_local_workers
@@ -119,7 +119,7 @@ def _start_workers(count: int) -> int:
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe | None:
-    """The recipe named, or the run's own, with the changes asked for; None: the run's as it is."""
+    """The named recipe or the run's, with the changes of `--set`; None: the run's unchanged."""
     from keras_attn.training import Recipe
 
     if arguments.recipe is not None:

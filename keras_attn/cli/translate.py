@@ -18,15 +18,15 @@ from keras_attn.lines import CHUNK_LINES, Line, LineCounts, read_chunks
 _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as
 in, in the same order. An empty line stays empty. The input is UTF-8; a file that is not is refused
-as a whole. An output file appears when all is done, or not at all.
+as a whole. An output file appears only when the translation is complete.
 
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
 empty, or too long and truncated, are counted on standard error.
 
-With `--engine beam`, many files are translated as a pipeline of Apache Beam, on this machine or,
-by Beam's own options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008
-and so on: one file for each file of the input, or --num-shards of them, in the order of the lines;
-OUTPUT.report.json has the counts. All appear when all is done."""
+With `--engine beam`, an Apache Beam pipeline translates many files, on this machine or, with Beam's
+options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008 and so on: one
+file per input file, or --num-shards of them, in the order of the lines; OUTPUT.report.json has the
+counts. All files appear only when the translation is complete."""
 
 
 COMMAND = Command(
@@ -50,7 +50,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--input",
         action="append",
         metavar="FILE",
-        help="default: standard input; with `--engine beam` also a pattern in quotes, and repeated",
+        help="default: standard input; with `--engine beam`, may be a quoted pattern, and repeated",
     )
     parser.add_argument("--output", metavar="FILE", help="default: standard output")
     add_beams_option(parser)
@@ -77,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     if report:
         say(console, report)
     if getattr(getattr(model, "report", None), "truncated", 0) is None:
-        say(console, "truncated: unknown, as this SavedModel does not tell; export it again")
+        say(
+            console,
+            "truncated: unknown, because this SavedModel does not report it; export it again",
+        )
     return 0
 
 
@@ -91,7 +94,7 @@ def _translate_stream(
     if is_keyboard:
         say(console, "Type a line and press Enter; Ctrl-D ends.")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    # A bar in the midst of what somebody types or reads would be in the way.
+    # A bar would disturb text that is typed or read on the terminal.
     is_shown = console.is_terminal and not is_keyboard and not _is_terminal(target)
     with Progress(*columns, console=console, transient=True, disable=not is_shown) as progress:
         task = progress.add_task("translating")
@@ -105,7 +108,7 @@ def _translate_stream(
 def _translate_chunk(
     model: LineTranslator, chunk: list[Line], with_scores: bool, counts: LineCounts
 ) -> bytes:
-    """The lines of the output for a chunk of the input, each with the end that it had."""
+    """The output lines for a chunk of input lines, each with its original line end."""
     output = []
     translations = model.translate_detailed([line.text for line in chunk])
     for line, translation in zip(chunk, translations, strict=True):

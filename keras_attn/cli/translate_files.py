@@ -1,4 +1,4 @@
-"""`keras-attn translate --engine beam`: many files, by an engine that Apache Beam drives."""
+"""`keras-attn translate --engine beam`: many files, with an Apache Beam pipeline."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def add_engine_options(parser: CommandParser) -> None:
         "--num-shards",
         type=positive_integer,
         metavar="N",
-        help="with beam: files of the output (default: one a file of the input)",
+        help="with beam: number of output files (default: one per input file)",
     )
     parser.add_argument(
         "--line-ids",
         action="store_true",
-        help="with beam: begin each line with the file and the number of its source, and tabs",
+        help="with beam: begin each line with its source file, a tab, its line number and a tab",
     )
     parser.pass_on("engine_options")
 
 
 def check_is_local(arguments: argparse.Namespace) -> None:
-    """Refuses what only another engine can do.
+    """Refuses options that only another engine has.
 
     Args:
         arguments: the parsed command line.
@@ -90,7 +90,7 @@ def run_beam(arguments: argparse.Namespace) -> int:
         )
     if arguments.output in (None, "-"):
         raise ValueError(
-            "`--output` must be the beginning of file names with `--engine beam`. "
+            "`--output` must be a prefix of file names with `--engine beam`. "
             f"Received: {arguments.output or 'nothing'}."
         )
     directory = find_translator(arguments.run_path)
@@ -118,7 +118,7 @@ def run_beam(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _quiet_engine() -> Iterator[None]:
-    """Keeps an engine's log off the terminal; what ends a run comes as an exception."""
+    """Hides the log of the engine; errors that end a run are exceptions."""
     before = logging.root.manager.disable
     if not os.environ.get(_DEBUG):
         logging.disable(logging.CRITICAL)

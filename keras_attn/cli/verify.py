@@ -1,4 +1,4 @@
-"""`keras-attn verify`: the proof, again, that a SavedModel version can be served."""
+"""`keras-attn verify`: checks again that a SavedModel version can be served."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Checks a SavedModel version: that its files are complete, that an unmodified TF Serving takes its
-graph, and that it translates as it did when it was exported. The exit status is 1 if a check
+Checks a SavedModel version: that its files are complete, that an unmodified TF Serving accepts
+its graph, and that it translates as it did when it was exported. The exit status is 1 if a check
 failed. Nothing is written."""
 
 
@@ -24,7 +24,9 @@ COMMAND = Command(
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("directory", metavar="VERSION", help="as saved_models/NAME/1")
+    parser.add_argument(
+        "directory", metavar="VERSION", help="version directory, such as saved_models/NAME/1"
+    )
     add_json_option(parser)
 
 

@@ -146,7 +146,7 @@ def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
         session: TrainingSession. The session to train.
 
     Returns:
-        EarlyStopping, or None where the recipe does not ask for it.
+        EarlyStopping, or None if the recipe does not ask for it.
     """
     patience, index = session.recipe.training.early_stopping_patience, session.index
     if patience is None:

@@ -30,7 +30,7 @@ class FitSession:
     not of the session. So an interrupted run validates at the same steps as an uninterrupted one.
 
     Args:
-        session: TrainingSession. What to train.
+        session: TrainingSession. The session to train.
         signals: StopSignals. Already entered with `with`.
         extra_callbacks: sequence of keras callbacks. Called after the built-in ones.
     """

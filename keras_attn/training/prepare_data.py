@@ -80,7 +80,7 @@ def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
         if note and settings.selection_metric == "bleu" and settings.bleu_tokenizer is None:
             raise ValueError(
                 "`training.bleu_tokenizer` must be given for training.selection_metric = 'bleu' "
-                "where targets have no spaces between words: BLEU would be 0 at every validation. "
+                "if targets have no spaces between words: BLEU would be 0 at every validation. "
                 f"Received: none, which means {recipe.bleu_tokenizer} for data.target_language = "
                 f"{recipe.data.target_language!r}. Set `data.target_language` to the language of "
                 f"{corpus.name!r}, or `training.bleu_tokenizer` to zh, ja-mecab or char."

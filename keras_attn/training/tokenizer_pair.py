@@ -42,8 +42,8 @@ class TokenizerPair:
         """Trains the tokenizers of a recipe on the training pairs.
 
         Args:
-            recipe: TokenizerRecipe. What to train.
-            corpus: Corpus. What to train it on.
+            recipe: TokenizerRecipe. The settings of the tokenizers.
+            corpus: Corpus. The training pairs.
 
         Returns:
             The pair.

@@ -30,7 +30,7 @@ class TrainingResult:
     """The outcome of `train`.
 
     Args:
-        run: Path. The directory of the run, which holds all of this.
+        run: Path. The directory of the run, which contains all of this.
         translator: Translator. With the final weights (averaged, or the best).
         history: list of dict. One entry per validation, as in `history.jsonl`.
         steps: int. Updates made, over all sessions.

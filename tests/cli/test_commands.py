@@ -102,7 +102,7 @@ def test_evaluate_never_overwrites_what_it_reads(
     (tmp_path / "link").symlink_to(tmp_path / "r")
     command = ["evaluate", str(tmp_path), "--source", source, "--reference", reference]
     assert main([*command, "--output", str(tmp_path / name)]) == 2
-    assert "`--output` must be another file" in only_line(capsys.readouterr().err)
+    assert "`--output` must not be an input file" in only_line(capsys.readouterr().err)
     assert (tmp_path / "s").read_text() + (tmp_path / "r").read_text() == "a\nb\n"
 
 

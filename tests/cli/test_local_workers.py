@@ -45,7 +45,7 @@ def test_the_last_lines_of_one_that_failed_are_shown(capfd):
 
 
 def test_those_that_do_not_end_by_themselves_are_ended(monkeypatch):
-    monkeypatch.setattr(local_workers, "_SECONDS_TO_END", 0.5)
+    monkeypatch.setattr(local_workers, "_GRACE_SECONDS", 0.5)
     program = "import os, time; time.sleep(600 * int(os.environ['KERAS_ATTN_WORKER'])); 1 / 0"
     assert run_local_workers(python(program), 2) == 1
 

@@ -72,7 +72,7 @@ def test_a_program_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_nothing_starts_again_under_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["keras-attn", "train"])
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    assert not process.should_start_again({})
+    assert not process.should_restart({})
 
 
 def test_the_log_level_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,9 +87,9 @@ def test_the_log_level_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_was_held_back_is_shown_when_an_import_fails(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with process._held_back_stderr():
+    with process._captured_stderr():
         os.write(2, b"of no interest\n")
-    with pytest.raises(ImportError), process._held_back_stderr():
+    with pytest.raises(ImportError), process._captured_stderr():
         os.write(2, b"the reason\n")
         raise ImportError
     os.write(2, b"afterwards\n")

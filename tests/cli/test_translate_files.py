@@ -102,10 +102,13 @@ def test_every_option_reaches_the_function(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--engine", "beam", "--output", "out"], "`--input` must be files or patterns"),
-        (["--engine", "beam", "--input", "-", "--output", "out"], "`--input` must be files"),
-        (["--engine", "beam", "--input", "1.en"], "`--output` must be the beginning of file names"),
-        (["--engine", "beam", "--input", "1.en", "--output", "-"], "`--output` must be how"),
+        (["--engine", "beam", "--output", "out"], "`--input` must name files or patterns"),
+        (["--engine", "beam", "--input", "-", "--output", "out"], "`--input` must name files"),
+        (["--engine", "beam", "--input", "1.en"], "`--output` must be a prefix"),
+        (
+            ["--engine", "beam", "--input", "1.en", "--output", "-"],
+            "`--output` must be a prefix",
+        ),
         (["--engine", "beam", "--input", "no.en", "--output", "out"], "no.en"),
         (["--engine", "beam", "--input", "1.en", "--output", "no/out"], "mkdir -p"),
         (["--input", "1.en", "--input", "2.en"], "`--engine beam`"),

@@ -8,6 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+# `tests/training/replicas/test_distributed.py` keeps these promises for our own batches.
+pytestmark = pytest.mark.slow
+
 # In a process of its own: logical devices can only be made before TensorFlow starts.
 SCRIPT = """
 import json

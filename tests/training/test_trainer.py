@@ -18,10 +18,12 @@ from keras_attn.training import TrainingResult, rewrite_translator
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.finish import choose_weights
 from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.trainer import train
+from keras_attn.training.training_session import StepPlan
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.translator import Translator
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
@@ -424,24 +426,31 @@ def test_a_mirrored_run_is_the_run_of_one_device(recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "overrides, reason",
+    "settings, last_step, limit",
     [
-        ({"training.max_steps": "5", "training.steps_per_execution": "2"}, "max_steps = 5"),
-        ({"training.max_epochs": "0.01"}, "max_epochs = 0.01"),
-        ({"training.max_minutes": "0.001"}, "max_minutes = 0.001"),
+        ({"max_steps": 5, "steps_per_execution": 2}, 6, "max_steps = 5"),
+        ({"max_epochs": 0.01, "max_minutes": 3}, 1, "max_epochs = 0.01"),
+        ({"max_epochs": 2, "max_steps": 200}, 154, "max_epochs = 2"),
+        ({"max_minutes": 3}, None, ""),
     ],
 )
-def test_the_report_names_the_limit_that_ended_the_training(recipe, tmp_path, overrides, reason):
+def test_the_lowest_limit_ends_the_training(settings, last_step, limit):
+    plan = StepPlan.of(TrainingRecipe(**settings), steps_per_epoch=77)
+    assert (plan.last_step, plan.limit) == (last_step, limit)
+    assert plan.validate_every_steps == 77 + settings.get("steps_per_execution", 1) - 1
+
+
+def test_a_run_that_the_clock_ends_says_so(recipe, tmp_path):
     output = io.StringIO()
     console = Console(file=output, width=400)
-    result = train(recipe.override(overrides), tmp_path / "run", console=console)
-    assert result.report["ended_by"] == reason
-    was_cut = "max_minutes" in reason
-    assert result.report["was_cut"] == was_cut == ("the time limit ended this" in output.getvalue())
+    recipe = recipe.override({"training.max_minutes": "0.001"})
+    report = train(recipe, tmp_path / "run", console=console).report
+    assert report["ended_by"] == "max_minutes = 0.001" and report["was_cut"]
+    assert "the time limit ended this" in output.getvalue()
 
 
 def test_steps_end_it_where_nothing_else_does(straight):
-    assert straight.report["ended_by"] == "max_steps = 6"
+    assert straight.report["ended_by"] == "max_steps = 6" and not straight.report["was_cut"]
 
 
 @pytest.mark.parametrize("field, value", [("seed", "3"), ("dtype_policy", "mixed_bfloat16")])

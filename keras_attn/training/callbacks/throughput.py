@@ -98,6 +98,6 @@ class Throughput(keras.callbacks.Callback):
 
 
 def _rate(calls: list[tuple[float, float]]) -> float:
-    """Tokens per second of some steps; 0 where there are none."""
+    """Tokens per second of some steps; 0 without steps."""
     seconds = sum(seconds for seconds, _ in calls)
     return sum(tokens for _, tokens in calls) / seconds if seconds else 0.0

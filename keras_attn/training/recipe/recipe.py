@@ -37,7 +37,7 @@ class Recipe:
 
     Args:
         name: str. The name of the recipe.
-        description: str. What it trains, in a sentence.
+        description: str. What it trains, in one sentence.
         cost: str. The machine and the time.
         expected_score: str. The score to expect, and whether it was measured or published.
         data: DataRecipe.
@@ -155,7 +155,7 @@ class Recipe:
 
     @classmethod
     def from_run(cls, run: str | os.PathLike) -> Self:
-        """Reads the recipe that a training wrote into its run directory.
+        """Reads the recipe that training wrote into its run directory.
 
         Args:
             run: path. The run directory.

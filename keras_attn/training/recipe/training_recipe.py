@@ -71,7 +71,7 @@ class TrainingRecipe(RecipeSection):
     )
     seed: int = described(0, "the seed of weights, dropout and the order of the data", minimum=0)
     validate_every_steps: int | None = described(
-        None, "updates between two validations with a checkpoint; none: one epoch", minimum=1
+        None, "updates between two validations, which also save; none: an epoch", minimum=1
     )
     log_every_steps: int | None = described(
         20, "updates between two records of the training loss; none: validations only", minimum=1
@@ -106,7 +106,7 @@ class TrainingRecipe(RecipeSection):
     )
     keep_checkpoints: int = described(5, "last checkpoints to keep, besides the best", minimum=1)
     average_last: int = described(
-        0, "use the mean of this many last checkpoints if it beats the best; 0: never", minimum=0
+        0, "use the mean of this many last checkpoints if it beats the best; 0: the best", minimum=0
     )
     tensorboard: bool = described(False, "write TensorBoard logs into the run (needs tensorboard)")
 
@@ -120,8 +120,8 @@ class TrainingRecipe(RecipeSection):
         if self.average_last > self.keep_checkpoints:
             raise ValueError(
                 "`training.average_last` must be at most `training.keep_checkpoints`: only "
-                "checkpoints that are kept can be averaged. "
-                f"Received: average_last={self.average_last}, keep_checkpoints={self.keep_checkpoints}"
+                "checkpoints that are kept can be averaged. Received: "
+                f"average_last={self.average_last}, keep_checkpoints={self.keep_checkpoints}"
             )
         if self.average_last and self.ema_decay is not None:
             raise ValueError(

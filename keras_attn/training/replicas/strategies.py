@@ -18,7 +18,7 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     other workers, or to TPUs, only once, at its start.
 
     Args:
-        name: str. `"auto"`: several machines where `TF_CONFIG` names them, else mirrored where
+        name: str. `"auto"`: several machines if `TF_CONFIG` names them, else mirrored if
             there is more than one GPU, else TensorFlow's default (one device: the GPU if there is
             one). `"cpu"`: the CPU, even if there is a GPU. `"mirrored"`: a copy of the model on
             every GPU, or, without GPUs, on every logical CPU. `"multi_worker"`: the same on every

@@ -1,4 +1,4 @@
-"""One checkpoint on disk: everything that a training needs to continue exactly."""
+"""One checkpoint on disk: everything that is needed to continue training exactly."""
 
 import io
 import zlib
@@ -67,8 +67,8 @@ def _assign(group: str, variables: list[keras.Variable], state: dict[str, np.nda
 def write_checkpoint(model: keras.Model, path: Path, state: dict[str, np.ndarray]) -> int:
     """Writes weights, optimizer and state under a temporary name, syncs, then renames the file.
 
-    The file is first made in memory, and takes as much memory as its size until it is written: HDF5
-    can end the process if the disk fills while HDF5 writes to it.
+    The file is first made in memory and needs as much memory as its size, because HDF5 can end the
+    process if the disk fills while it writes.
 
     Args:
         model: keras.Model. Compiled and built.

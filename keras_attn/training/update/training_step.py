@@ -41,7 +41,7 @@ class TrainingStep:
 
     >>> from keras_attn import create_model
     >>> from keras_attn.training import LabelSmoothedCrossEntropy
-    >>> model = create_model("transformer_tiny", source_vocabulary_size=9)
+    >>> model = create_model("transformer_tiny", source_vocabulary_size=9, num_layers=1)
     >>> model.compile("adam", LabelSmoothedCrossEntropy(), jit_compile=False)
     >>> model.training_step = TrainingStep(model, num_parts=2)
     >>> ids = tf.ones((4, 3), "int32")

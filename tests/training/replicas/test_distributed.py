@@ -11,6 +11,7 @@ PROGRAM = """
 import sys, traceback, keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras_attn
 from keras_attn import create_model
 from keras_attn.data import ByteTokenizer, Corpus, training_pipeline
 from keras_attn.training import (
@@ -44,9 +45,12 @@ def trained(strategy, step=None, jit_compile=False, steps=5, optimizer=None, dty
         )
         model.training_step = step(model) if step else None
         model.optimizer.build(model.trainable_variables)
+    validation = {}
+    if step is None and optimizer is None:
+        validation["validation_data"] = distribute_batches(pipeline, strategy)
     history = model.fit(
         distribute_batches(pipeline, strategy), steps_per_epoch=5, epochs=steps // 5, verbose=0,
-        validation_data=distribute_batches(pipeline, strategy), validation_steps=2,
+        validation_steps=2, **validation,
     ).history
     return model, history
 
@@ -77,6 +81,15 @@ def clipped():
     for model in (ours[0], theirs[0]):
         model.optimizer.swap_averages()
     same(ours, theirs, rtol=2e-5)
+
+def unbuilt():
+    with two.scope():
+        model = keras_attn.models.Transformer(19, None, 8, 16, 2, 1)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    ids = np.arange(4, 18).reshape(2, 7)
+    data = tf.data.Dataset.from_tensors(({"encoder_token_ids": ids, "decoder_token_ids": ids}, ids))
+    losses = model.fit(two.experimental_distribute_dataset(data), verbose=0).history["loss"]
+    assert 1 < losses[0] < 9, losses
 
 def withheld():
     model, _ = trained(two, optimizer=lambda: GuardedAdam(0.01))
@@ -146,6 +159,7 @@ CHECKS = (
     "uneven_tokens",  # and a last batch of one row: two devices are one
     "parts",  # two parts on each of two devices are the whole batch on one
     "clipped",  # by the norm of the global batch's gradient, and with averages
+    "unbuilt",  # a model that is not built trains by plain `fit`
     "withheld",  # one replica's bad gradient withholds the update on both
     "own_dropout",  # each device drops something else
 )

@@ -56,9 +56,7 @@ def test_a_cluster_that_is_badly_described_is_said(monkeypatch, config, message)
 @pytest.mark.parametrize("name", ["cpu", "mirrored"])
 def test_several_processes_must_not_each_train_alone(monkeypatch, name):
     monkeypatch.setenv("TF_CONFIG", json.dumps(TWO))
-    with pytest.raises(
-        ValueError, match="must be 'auto' or 'multi_worker' if `TF_CONFIG` names"
-    ):
+    with pytest.raises(ValueError, match="must be 'auto' or 'multi_worker' if `TF_CONFIG` names"):
         get_strategy(name)
 
 

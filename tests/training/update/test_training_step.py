@@ -53,7 +53,7 @@ def assert_same(ours, theirs) -> None:
 
 @pytest.mark.parametrize(
     ("num_parts", "jit_compile"),
-    [(1, False), (4, False), pytest.param(4, True, marks=pytest.mark.slow)],
+    [(4, False), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((1, False), (4, True)))],
 )
 def test_parts_make_the_update_of_keras_own_step(num_parts, jit_compile):
     """Keras' `train_step` on the whole batch is the other side; SGD, which hides no factor."""
