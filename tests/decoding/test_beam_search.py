@@ -152,9 +152,24 @@ def test_a_positive_penalty_prefers_long_and_a_negative_one_short() -> None:
     assert best(0.0) == best(-0.5) == (END,)
 
 
+def test_a_hypothesis_is_followed_as_long_as_its_length_may_make_it_the_best() -> None:
+    # After one token the end has the score -1. The other hypothesis has log P = -1.5, and -1.29 if
+    # it ended now; only with the ten tokens of the limit is it better: -1.5 / (15 / 6) = -0.6.
+    steps = [{END: 0.368, 4: 0.223, 2: 0.409}, *[{4: 1.0}] * 8, {END: 1.0}]  # 2 is never produced
+    table = tf.constant([log_of(step, 6) for step in steps])
+
+    def decode_step(token_ids: tf.Tensor, state: dict) -> tuple[tf.Tensor, dict]:
+        logits = tf.repeat(table[state["position"]][None], len(token_ids), axis=0)
+        return logits, {**state, "position": state["position"] + 1}
+
+    result = search(decode_step, fixed_state(1), BeamSearch(2, 1.0), max_length=10)
+    assert hypotheses_of(result, 0) == [(*[4] * 9, END)]
+    np.testing.assert_allclose(result.scores[0], [np.log(0.223) / 2.5], rtol=1e-5)
+
+
 def test_equal_continuations_are_taken_in_the_order_of_their_ids() -> None:
     result = search(fixed_step([[0.0] * 9]), fixed_state(1), BeamSearch(3, 0.0, 3), max_length=2)
-    # All sequences of one length are equally probable: place first, then token.
+    # All sequences of one length are equally probable: slot first, then token.
     assert hypotheses_of(result, 0) == [(END,), (1, END), (4, END)]
 
 
