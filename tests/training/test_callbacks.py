@@ -11,12 +11,14 @@ import pytest
 from rich.console import Console
 
 from keras_attn.lines.json_records import (
+    append_records,
     drop_records_after,
     read_noted_records,
     read_records,
 )
 from keras_attn.training.callbacks import (
     CheckpointWriter,
+    EarlyStopping,
     HistoryWriter,
     ProgressDisplay,
     SampleTranslations,
@@ -219,3 +221,29 @@ def test_the_time_left_follows_the_limit_that_comes_first():
     assert display.seconds_left() == pytest.approx(0.1, abs=0.09)
     steps.step = 0
     assert display.seconds_left() > 1e8 and not math.isinf(display.seconds_left())
+
+
+@pytest.mark.parametrize(
+    ("values", "reached"),
+    [
+        ([], False),
+        ([5.0, 5.0], False),  # not yet two after the first
+        ([5.0, 4.0, 4.5], False),  # the best is one of the last two
+        ([5.0, 5.0, 5.0], True),  # equal is no better
+        ([3.0, 5.0, 4.0], True),  # better than the one before, and still worse than the best
+        ([5.0, 3.0, 4.0, 2.0], False),
+        ([2.0, 5.0, 4.0, 3.0], True),
+    ],
+)
+def test_a_training_is_stopped_after_so_many_validations_without_a_new_best(
+    values, reached, tmp_path
+):
+    path = tmp_path / "history.jsonl"
+    records = [{"step": 2 * i, "val_loss": value} for i, value in enumerate(values, start=1)]
+    logged = [{"step": 2 * i + 1, "recent_loss": 0.1} for i in range(len(values))]
+    append_records(path, sorted(records + logged, key=lambda record: record["step"]))
+    assert EarlyStopping(path, "val_loss", False, patience=2).reached is reached
+    negated = [{"step": one["step"], "val_bleu": -one["val_loss"]} for one in records]
+    append_records(tmp_path / "negated.jsonl", negated)
+    higher = EarlyStopping(tmp_path / "negated.jsonl", "val_bleu", True, patience=2)
+    assert higher.reached is reached

@@ -294,6 +294,13 @@ def test_directories_that_are_no_whole_translator_are_named(translator, tmp_path
         Translator.load(tmp_path / "t")
 
 
+def test_targets_of_different_lengths_are_scored_together_as_alone(translator):
+    sources, targets = ["ab", "ab", "abc", "ab"], ["x", "xyz", "", "a much longer target"]
+    together = translator.score(sources, targets)
+    alone = [translator.score([one], [two])[0] for one, two in zip(sources, targets, strict=True)]
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
 # Settings
 
 
