@@ -20,6 +20,7 @@ REQUIREMENTS = [
     "h5py>=3.11",
     "importlib_resources>=6",  # tensorflow-datasets imports it without saying so
     "numpy>=1.26",
+    "rapidfuzz>=3.9,<4",
     "rich>=14,<16",
     "sacrebleu>=2.6,<3",
     "sentencepiece>=0.2.1,<0.3",

@@ -1,4 +1,4 @@
-"""`keras-attn evaluate`: BLEU, chrF and TER of a test set, with sacreBLEU's signatures."""
+"""`keras-attn evaluate`: BLEU, chrF, TER and error rates of a test set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from keras_attn.cli.parallel_files import read_parallel_files
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Translates a test set and scores the translations with sacreBLEU: BLEU, chrF and TER, with their
-signatures. With several reference files, an empty line means that the file has no reference for
-that sentence.
+Translates a test set and scores the translations: BLEU, chrF and TER by sacreBLEU, with their
+signatures, and the shares of lines, tokens and characters that are wrong (for words and their
+phones: WER and PER). With several reference files, an empty line means that the file has no
+reference for that sentence. --tsv takes files with sources and references in two columns, scores
+each, and prints the mean over the files; a source that occurs twice has two references.
 
 BLEU counts words, which its tokenizer defines. The default of most languages (13a) gives 0 for
 Chinese, Japanese, Thai and other scripts without spaces between words."""
@@ -35,6 +37,7 @@ COMMAND = Command(
         "keras-attn evaluate runs/first --source test.en --reference a.de --reference b.de",
         "keras-attn evaluate saved_models/en_zh/1 --source test.en --reference test.zh "
         "--tokenize zh",
+        "keras-attn evaluate runs/g2p --tsv dev/*.tsv --tag-sources",
     ],
 )
 
@@ -42,13 +45,25 @@ COMMAND = Command(
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
+    parser.add_argument("--source", metavar="FILE", help="one sentence a line")
     parser.add_argument(
         "--reference",
-        required=True,
         action="append",
+        default=[],
         metavar="FILE",
         help="reference translations, aligned by line; may be repeated",
+    )
+    parser.add_argument(
+        "--tsv",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="instead of --source and --reference: two columns, separated by a tab",
+    )
+    parser.add_argument(
+        "--tag-sources",
+        action="store_true",
+        help="with --tsv: put the name of the file before its sources, as in '<fre> abby'",
     )
     add_beams_option(parser)
     parser.add_argument(
@@ -72,6 +87,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates a model."""
+    _check_files(arguments)
+    if arguments.tsv:
+        return _evaluate_tsv_files(arguments)
     check_may_write(arguments.output, inputs=[arguments.source, *arguments.reference])
     if arguments.output == "-":
         raise ValueError(
@@ -111,6 +129,32 @@ def run(arguments: argparse.Namespace) -> int:
             say(console, line)
     if failure is not None:
         raise failure
+    return 0
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raises ValueError unless the options name one test set."""
+    pair = [arguments.source is not None, bool(arguments.reference)]
+    if arguments.tsv and (any(pair) or arguments.output or arguments.confidence):
+        raise ValueError(
+            "`--tsv` must be given without --source, --reference, --output and --confidence. "
+            "Received: both."
+        )
+    if not arguments.tsv and not all(pair):
+        raise ValueError("`--source` and `--reference`, or `--tsv`, must be given.")
+
+
+def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
+    load_tensorflow()
+    from keras_attn.cli.tsv_table import as_table, score_tsv_files
+
+    model = open_model(arguments.run_path, arguments.beams)
+    with make_console(stderr=True).status(f"translating {len(arguments.tsv)} files"):
+        result = score_tsv_files(model, arguments.tsv, arguments.tag_sources)
+    if arguments.json:
+        print_json(result)
+    else:
+        make_console().print(as_table(result))
     return 0
 
 

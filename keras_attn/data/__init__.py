@@ -2,6 +2,7 @@
 
 from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.byte_tokenizer import ByteTokenizer
+from keras_attn.data.character_tokenizer import CharacterTokenizer
 from keras_attn.data.corpus import Corpus, CorpusError, group_references
 from keras_attn.data.filter_report import FilterReport
 from keras_attn.data.line_batches import line_batches, pad_rows
@@ -10,13 +11,16 @@ from keras_attn.data.phrasebook import phrasebook
 from keras_attn.data.read_directory import read_directory
 from keras_attn.data.read_text_pair import read_text_pair
 from keras_attn.data.read_tsv import read_tsv
+from keras_attn.data.read_tsv_files import read_tsv_files, source_tag
 from keras_attn.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.data.tokenizer import Tokenizer, load_tokenizer
 from keras_attn.data.training_pipeline import TrainingPipeline, training_pipeline
+from keras_attn.data.word_tokenizer import WordTokenizer
 
 __all__ = [
     "ByteTokenizer",
+    "CharacterTokenizer",
     "Corpus",
     "CorpusError",
     "FilterReport",
@@ -24,6 +28,7 @@ __all__ = [
     "TokenSequences",
     "Tokenizer",
     "TrainingPipeline",
+    "WordTokenizer",
     "assign_buckets",
     "choose_shapes",
     "group_references",
@@ -35,5 +40,7 @@ __all__ = [
     "read_directory",
     "read_text_pair",
     "read_tsv",
+    "read_tsv_files",
+    "source_tag",
     "training_pipeline",
 ]

@@ -75,6 +75,7 @@ class SentencePieceTokenizer(Tokenizer):
         byte_fallback: bool = True,
         max_texts: int | None = None,
         seed: int = 0,
+        symbols: Sequence[str] = (),
     ) -> "SentencePieceTokenizer":
         """Trains a model on texts in memory; the same texts and options always give the same model.
 
@@ -91,6 +92,7 @@ class SentencePieceTokenizer(Tokenizer):
             byte_fallback: bool. Whether to write other characters as bytes instead of as unknown.
             max_texts: int. Train on a random sample of at most this many texts; on all if None.
             seed: int. The seed of that sample. Training itself has no randomness.
+            symbols: sequence of str. Strings that are one piece wherever they occur.
 
         Returns:
             A `SentencePieceTokenizer`.
@@ -122,6 +124,7 @@ class SentencePieceTokenizer(Tokenizer):
                 bos_id=cls.start_token_id,
                 eos_id=cls.end_token_id,
                 max_sentence_length=_UNLIMITED_BYTES,
+                user_defined_symbols=list(symbols),
                 num_threads=_NUM_THREADS,
                 minloglevel=2,
             )

@@ -9,6 +9,7 @@ from keras_attn.evaluation.bleu_tokenizer import (
     unspaced_notes,
 )
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
+from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
@@ -16,11 +17,13 @@ from keras_attn.evaluation.score_files import read_lines, score_files
 __all__ = [
     "BLEU_TOKENIZERS",
     "CorpusScores",
+    "ErrorRates",
     "EvaluationReport",
     "SPLITS_AT_SPACES",
     "SupportsTranslate",
     "corpus_scores",
     "default_bleu_tokenizer",
+    "error_rates",
     "evaluate",
     "find_bleu_tokenizer",
     "is_unspaced",

@@ -1,4 +1,4 @@
-"""Corpus scores by sacreBLEU: BLEU, chrF and TER with their signatures (Section 6.1)."""
+"""Corpus scores: BLEU, chrF and TER by sacreBLEU, with signatures (Section 6.1); error rates."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from typing import Any, cast
 from sacrebleu.metrics import CHRF, TER
 
 from keras_attn.evaluation.bleu_tokenizer import find_bleu_tokenizer, make_bleu, unspaced_notes
+from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
     check_references,
@@ -19,13 +20,14 @@ _PRECISE_DIGITS = 12
 
 @dataclasses.dataclass(frozen=True)
 class CorpusScores:
-    """BLEU, chrF and TER of a corpus, with all that is needed to compare them with other work.
+    """The scores of a corpus, with all that is needed to compare them with other work.
 
     Attributes:
         bleu: float. BLEU in 0..100, higher is better.
         chrf: float. chrF2 in 0..100, higher is better.
         ter: float. Translation edit rate in percent, lower is better; can exceed 100.
         signatures: dict of str to str. sacreBLEU's signature of each score.
+        errors: `ErrorRates`. Of lines, tokens and characters, in percent.
         sentences: int. Number of sentences scored.
         references: int. Largest number of references of one sentence.
         empty_hypotheses: int. Sentences whose hypothesis is empty or blank. They are scored.
@@ -50,6 +52,7 @@ class CorpusScores:
     chrf: float
     ter: float
     signatures: dict[str, str]
+    errors: ErrorRates
     sentences: int
     references: int = 1
     empty_hypotheses: int = 0
@@ -65,7 +68,7 @@ class CorpusScores:
         """Returns the scores, unrounded, as a dictionary that `json.dumps` takes.
 
         Returns:
-            dict. One entry per attribute; tuples are lists.
+            dict. One entry per attribute, and one per error rate; tuples are lists.
 
         Example:
 
@@ -73,6 +76,7 @@ class CorpusScores:
         1
         """
         values = dataclasses.asdict(self)
+        values |= values.pop("errors")
         values["bleu_precisions"] = list(self.bleu_precisions)
         values["notes"] = list(self.notes)
         return values
@@ -98,6 +102,11 @@ class CorpusScores:
         if self.bleu_lowercase_tokenized is not None:
             note = " (lower-cased; NOT comparable with the BLEU above)"
             lines.append(self._line("BLEU lower-cased", "bleu_lowercase_tokenized", note))
+        lines.append(
+            f"errors = {self.errors.line_error_rate:.1f}% of lines, "
+            f"{self.errors.token_error_rate:.1f}% of tokens, "
+            f"{self.errors.character_error_rate:.1f}% of characters"
+        )
         plural = "1 reference" if self.references == 1 else f"up to {self.references} references"
         lines.append(f"sentences: {self.sentences} with {plural} each")
         if self.empty_hypotheses:
@@ -124,12 +133,12 @@ def corpus_scores(
     bleu_tokenizer: str | None = None,
     target_language: str = "",
 ) -> CorpusScores:
-    """Scores translations against one or several references by BLEU, chrF and TER.
+    """Scores translations against one or several references by BLEU, chrF, TER and error rates.
 
-    sacreBLEU computes all three with its default settings on detokenized text, so they equal what
-    its command line prints for the same lines (and the same `--tokenize`). There is one difference:
-    with several streams, an empty line in one of them means that the sentence has fewer references,
-    whereas the command line would count an empty reference.
+    sacreBLEU computes the first three with its default settings on detokenized text, so they equal
+    what its command line prints for the same lines (and the same `--tokenize`). There is one
+    difference: with several streams, an empty line in one of them means that the sentence has fewer
+    references, whereas the command line would count an empty reference.
 
     Args:
         hypotheses: Sequence of str. One detokenized translation per sentence.
@@ -192,6 +201,7 @@ def corpus_scores(
         chrf=float(results["chrf"].score),
         ter=float(results["ter"].score),
         signatures=signatures,
+        errors=error_rates(hypotheses, streams),
         sentences=len(hypotheses),
         references=max(sum(text is not None for text in row) for row in zip(*streams, strict=True)),
         empty_hypotheses=sum(not text.strip() for text in hypotheses),

@@ -29,6 +29,7 @@ REGISTERED_CLASSES = {
         "GuardedAdam",
         "LabelSmoothedCrossEntropy",
         "Perplexity",
+        "PlannedSchedule",
         "TokenAccuracy",
         "TransformerSchedule",
     ),

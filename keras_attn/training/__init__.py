@@ -12,6 +12,7 @@ from keras_attn.training.trainer import TrainingResult, train
 from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 from keras_attn.training.update.token_accuracy import TokenAccuracy
 from keras_attn.training.update.training_step import TrainingStep
 from keras_attn.training.update.transformer_schedule import TransformerSchedule
@@ -22,6 +23,7 @@ __all__ = [
     "LabelSmoothedCrossEntropy",
     "NonFiniteLossError",
     "Perplexity",
+    "PlannedSchedule",
     "Recipe",
     "RecipeInfo",
     "TokenAccuracy",

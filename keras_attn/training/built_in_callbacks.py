@@ -9,15 +9,17 @@ from keras_attn.training.callbacks import (
     HistoryWriter,
     ProgressDisplay,
     RestoredMetrics,
+    RunPlanner,
     SampleTranslations,
     StepLimit,
     StopOnNonFiniteLoss,
     TimeLimit,
-    ValidationBleu,
+    ValidationScores,
 )
 from keras_attn.training.model_setup import make_translator
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 
 
 def make_display(session: TrainingSession) -> ProgressDisplay:
@@ -34,7 +36,7 @@ def make_display(session: TrainingSession) -> ProgressDisplay:
         session.console,
         session.steps,
         session.throughput,
-        session.plan.last_step,
+        session.plan,
         None if minutes is None else 60.0 * minutes,
     )
 
@@ -55,10 +57,24 @@ def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callbac
         session.throughput,
         StopOnNonFiniteLoss(steps),
     ]
-    if session.plan.last_step is not None:
-        result.append(StepLimit(steps, session.plan.last_step))
+    time_limit = None
     if settings.max_minutes is not None:
-        result.append(TimeLimit(settings.max_minutes, session.workers))
+        time_limit = TimeLimit(settings.max_minutes, session.workers)
+        result.append(time_limit)
+    schedule = session.model.optimizer.schedule
+    if isinstance(schedule, PlannedSchedule):
+        planner = RunPlanner(
+            schedule,
+            session.plan,
+            steps,
+            session.throughput,
+            settings.decay_share,
+            time_limit,
+            session.workers,
+            lambda line: show_line(session.console, line),
+        )
+        result.append(planner)
+    result.append(StepLimit(steps, session.plan))
     return result
 
 
@@ -83,7 +99,7 @@ def validating_callbacks(
         some = validation.take(settings.bleu_sentences)
         references = [list(some.targets)]
         result.append(
-            ValidationBleu(
+            ValidationScores(
                 translator,
                 some.sources,
                 references,

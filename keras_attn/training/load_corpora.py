@@ -1,6 +1,7 @@
 """Reads the corpora that a recipe names."""
 
 import dataclasses
+import glob
 from pathlib import Path
 
 from keras_attn.data import (
@@ -9,7 +10,7 @@ from keras_attn.data import (
     phrasebook,
     read_directory,
     read_text_pair,
-    read_tsv,
+    read_tsv_files,
 )
 from keras_attn.training.recipe.data_recipe import DataRecipe
 
@@ -82,5 +83,19 @@ def _load_split(
     elif recipe.kind == "text_directory":
         corpus = read_directory(directory, split, *languages)
     else:
-        corpus = read_tsv(directory / split, recipe.source_column, recipe.target_column)
+        columns = (recipe.source_column, recipe.target_column)
+        corpus = read_tsv_files(_matching(directory, split), *columns, recipe.tag_sources)
     return corpus if num_pairs is None else corpus.take(num_pairs)
+
+
+def _matching(directory: Path, pattern: str) -> list[Path]:
+    """The files that a pattern such as "train/*.tsv" matches, in the order of their names."""
+    if not glob.has_magic(pattern):
+        return [directory / pattern]
+    names = sorted(glob.glob(pattern, root_dir=directory))
+    if not names:
+        raise ValueError(
+            f"A pattern in `data` must match at least one file. Received: {pattern!r}, which "
+            f"matches none in {str(directory)!r}"
+        )
+    return [directory / name for name in names]

@@ -11,6 +11,7 @@ from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 from keras_attn.training.update.token_accuracy import TokenAccuracy
 from keras_attn.training.update.training_step import TrainingStep
 from keras_attn.training.update.transformer_schedule import TransformerSchedule
@@ -76,7 +77,7 @@ def build_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2SeqModel:
     return create_model(recipe.model.preset, **options)
 
 
-def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedule:
+def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedule | PlannedSchedule:
     """Makes the learning rate schedule of a recipe.
 
     Args:
@@ -84,7 +85,7 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
         hidden_dim: int. The width of the model.
 
     Returns:
-        TransformerSchedule.
+        TransformerSchedule; PlannedSchedule if more than the highest rate differs from the paper.
 
     Example:
 
@@ -92,10 +93,15 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
     >>> round(schedule.peak_learning_rate, 6)
     0.000699
     """
+    schedule = TransformerSchedule(hidden_dim, recipe.warmup_steps, recipe.learning_rate_scale)
     if recipe.peak_learning_rate is not None:
         peak = recipe.peak_learning_rate * recipe.learning_rate_scale
-        return TransformerSchedule.from_peak(peak, recipe.warmup_steps)
-    return TransformerSchedule(hidden_dim, recipe.warmup_steps, recipe.learning_rate_scale)
+        schedule = TransformerSchedule.from_peak(peak, recipe.warmup_steps)
+    if recipe.schedule == "inverse_sqrt" and recipe.decay == "none":
+        return schedule
+    return PlannedSchedule(
+        schedule.peak_learning_rate, recipe.warmup_steps, recipe.schedule, recipe.decay
+    )
 
 
 def compile_model(

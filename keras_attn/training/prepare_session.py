@@ -23,11 +23,12 @@ from keras_attn.training.resume import check_data, resolve_recipe, restore
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
+from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.tokenizer_pair import TokenizerPair
-from keras_attn.training.training_session import StepPlan, TrainingSession
+from keras_attn.training.training_session import TrainingSession
 from keras_attn.training.update.perplexity import Perplexity
 
-_HIGHER_IS_BETTER = ("token_accuracy", "bleu")
+_HIGHER_IS_BETTER = ("token_accuracy", "bleu", "chrf")
 
 
 def prepare_session(

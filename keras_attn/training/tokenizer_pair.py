@@ -1,14 +1,17 @@
 """The source and the target tokenizer of a training run: trained, saved and loaded together."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from keras_attn.data import (
     ByteTokenizer,
+    CharacterTokenizer,
     Corpus,
     SentencePieceTokenizer,
     Tokenizer,
+    WordTokenizer,
     load_tokenizer,
 )
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
@@ -51,13 +54,14 @@ class TokenizerPair:
         Raises:
             ValueError: if such a vocabulary cannot be trained on the texts.
         """
-        if recipe.kind == "byte":
-            tokenizer = ByteTokenizer()
+        target_kind = recipe.target_kind or recipe.kind
+        if recipe.shared or recipe.kind == target_kind == "byte":
+            tokenizer = _trained(recipe.kind, recipe, [*corpus.sources, *corpus.targets])
             return cls(tokenizer, tokenizer)
-        if recipe.shared:
-            tokenizer = _trained(recipe, [*corpus.sources, *corpus.targets])
-            return cls(tokenizer, tokenizer)
-        return cls(_trained(recipe, corpus.sources), _trained(recipe, corpus.targets))
+        return cls(
+            _trained(recipe.kind, recipe, corpus.sources),
+            _trained(target_kind, recipe, corpus.targets),
+        )
 
     def save(self, directory: Path) -> None:
         """Writes a shared tokenizer to `directory`, else `directory/source` and `/target`."""
@@ -76,7 +80,13 @@ class TokenizerPair:
         return cls(tokenizer, tokenizer)
 
 
-def _trained(recipe: TokenizerRecipe, texts: list[str] | tuple[str, ...]) -> Tokenizer:
+def _trained(kind: str, recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
+    if kind == "byte":
+        return ByteTokenizer()
+    if kind == "character":
+        return CharacterTokenizer.train(texts, recipe.vocabulary_size, recipe.symbols)
+    if kind == "word":
+        return WordTokenizer.train(texts, recipe.vocabulary_size)
     return SentencePieceTokenizer.train(
         texts,
         recipe.vocabulary_size,
@@ -84,4 +94,5 @@ def _trained(recipe: TokenizerRecipe, texts: list[str] | tuple[str, ...]) -> Tok
         normalization=recipe.normalization,
         character_coverage=recipe.character_coverage,
         byte_fallback=recipe.byte_fallback,
+        symbols=recipe.symbols,
     )

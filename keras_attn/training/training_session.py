@@ -1,7 +1,6 @@
-"""The objects of one training session, and its plan."""
+"""The objects of one training session."""
 
 import dataclasses
-import math
 import time
 
 import numpy as np
@@ -12,50 +11,10 @@ from keras_attn.models import Seq2SeqModel
 from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.prepare_data import TrainingData
 from keras_attn.training.recipe.recipe import Recipe
-from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
-
-
-@dataclasses.dataclass(frozen=True)
-class StepPlan:
-    """The number of updates of a run. All counts are multiples of `steps_per_execution`.
-
-    Args:
-        validate_every_steps: int. Updates between two validations.
-        last_step: int or None. The last update; None if only time ends training.
-        limit: str. The field of the recipe that `last_step` comes from, with its value.
-
-    Example:
-
-    >>> StepPlan.of(TrainingRecipe(max_epochs=2, steps_per_execution=8), steps_per_epoch=11)
-    StepPlan(validate_every_steps=16, last_step=24, limit='max_epochs = 2')
-    """
-
-    validate_every_steps: int
-    last_step: int | None
-    limit: str
-
-    @classmethod
-    def of(cls, recipe: TrainingRecipe, steps_per_epoch: int) -> "StepPlan":
-        """Makes the plan of a recipe whose epochs have `steps_per_epoch` updates."""
-
-        def whole_calls(steps: int) -> int:
-            return math.ceil(steps / recipe.steps_per_execution) * recipe.steps_per_execution
-
-        limits: dict[str, int] = {}
-        if recipe.max_steps is not None:
-            limits[f"max_steps = {recipe.max_steps}"] = recipe.max_steps
-        if recipe.max_epochs is not None:
-            limits[f"max_epochs = {recipe.max_epochs:g}"] = math.ceil(
-                recipe.max_epochs * steps_per_epoch
-            )
-        interval = whole_calls(recipe.validate_every_steps or steps_per_epoch)
-        if not limits:
-            return cls(interval, None, "")
-        lowest = min(limits, key=limits.__getitem__)
-        return cls(interval, whole_calls(limits[lowest]), lowest)
+from keras_attn.training.step_plan import StepPlan
 
 
 @dataclasses.dataclass(kw_only=True)

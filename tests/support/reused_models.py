@@ -50,4 +50,6 @@ def reused_models() -> Iterator[None]:
 
 
 def _variables(model) -> list:
-    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    plan = getattr(model.optimizer.schedule, "_plan", None)
+    planned = [] if plan is None else [plan]
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables, *planned]

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from keras_attn.cli.evaluate import _bleu_tokenizer_of_run as tokenizer_of
-from keras_attn.training.callbacks import validation_bleu
+from keras_attn.training.callbacks import validation_scores
 from keras_attn.training.load_corpora import load_corpora
 from keras_attn.training.prepare_data import _check_bleu
 from keras_attn.training.prepare_session import prepare_session
@@ -55,8 +55,8 @@ def test_every_bleu_of_a_run_is_by_the_tokenizer_of_its_target_language(
         tokenizers.append(options["bleu_tokenizer"])
         return evaluate(translator, sources, references, **options)
 
-    evaluate = validation_bleu.evaluate
-    monkeypatch.setattr(validation_bleu, "evaluate", remember)
+    evaluate = validation_scores.evaluate
+    monkeypatch.setattr(validation_scores, "evaluate", remember)
     report = train(recipe, tmp_path / "run", progress=False).report
     assert set(tokenizers) == {"zh"}
     for split in ("validation", "test"):

@@ -27,10 +27,11 @@ from keras_attn.training.callbacks import (
     StopOnNonFiniteLoss,
     Throughput,
     TimeLimit,
-    ValidationBleu,
+    ValidationScores,
 )
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
+from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.translator import Translation, TranslationReport
@@ -77,7 +78,7 @@ def test_steps_are_counted_over_epochs_from_where_the_run_was(steps_per_executio
 def test_a_step_limit_ends_the_training_there_after_its_validation(tmp_path):
     steps = StepCounter(step=10)
     index = CheckpointIndex(tmp_path)
-    fit([steps, StepLimit(steps, 14), CheckpointWriter(index, steps)], epochs=9)
+    fit([steps, StepLimit(steps, StepPlan(3, 14, "")), CheckpointWriter(index, steps)], epochs=9)
     assert steps.step == 14
     assert [one.step for one in index.checkpoints] == [13, 14]
     assert "val_perplexity" in index.latest.metrics
@@ -167,7 +168,7 @@ class Upper:
 
 def test_bleu_reaches_the_callbacks_after_it_with_its_signature(tmp_path):
     sources = ["one two three four five", "six seven eight nine ten"]
-    bleu = ValidationBleu(Upper(), sources, [[text.upper() for text in sources]])
+    bleu = ValidationScores(Upper(), sources, [[text.upper() for text in sources]])
     steps = StepCounter()
     fit([steps, bleu, HistoryWriter(tmp_path / "history.jsonl", steps)], epochs=1)
     (line,) = read_records(tmp_path / "history.jsonl")
@@ -199,7 +200,7 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
     output, metric, steps = io.StringIO(), Perplexity(), StepCounter()
     console = Console(file=output, force_terminal=terminal, width=150)
     throughput = Throughput(metric)
-    display = ProgressDisplay(console, steps, throughput, max_steps=6, line_seconds=0.0)
+    display = ProgressDisplay(console, steps, throughput, StepPlan(3, 6, ""), line_seconds=0.0)
     slow = At(lambda *_: time.sleep(0.25))
     fit([steps, throughput, slow, display], epochs=2, steps=3, metric=metric)
     text = output.getvalue()

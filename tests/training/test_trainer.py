@@ -22,8 +22,8 @@ from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
+from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.trainer import train
-from keras_attn.training.training_session import StepPlan
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.translator import Translator
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
@@ -179,6 +179,25 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
     assert [(one["from_step"], one["to_step"]) for one in sessions] == [(0, 3), (3, 6)]
     for key in ("training_pairs", "weights"):
         assert straight.report[key] == resumed.report[key]
+
+
+def test_a_resumed_run_has_the_end_that_was_planned_by_the_clock(recipe, tmp_path):
+    recipe = recipe.override(
+        {
+            "training.decay": "linear",
+            "training.max_minutes": "60",
+            "training.max_steps": "60",
+            "training.validate_every_steps": "25",
+        }
+    )
+    straight = train(recipe, tmp_path / "straight", progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(50)])
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert straight.steps == resumed.steps == 60
+    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=60)
+    rates = [one["learning_rate"] for one in resumed.history]
+    assert rates[-1] < 0.2 * rates[0]
 
 
 def test_a_run_stopped_between_an_update_and_its_validation_validates_first(

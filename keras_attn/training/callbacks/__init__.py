@@ -6,6 +6,7 @@ from keras_attn.training.callbacks.early_stopping import EarlyStopping
 from keras_attn.training.callbacks.history_writer import HistoryWriter
 from keras_attn.training.callbacks.progress_display import ProgressDisplay
 from keras_attn.training.callbacks.restored_metrics import RestoredMetrics
+from keras_attn.training.callbacks.run_planner import RunPlanner
 from keras_attn.training.callbacks.sample_translations import SampleTranslations
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.step_limit import StepLimit
@@ -13,7 +14,7 @@ from keras_attn.training.callbacks.stop_on_non_finite_loss import StopOnNonFinit
 from keras_attn.training.callbacks.stop_on_signal import StopOnSignal
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.callbacks.time_limit import TimeLimit
-from keras_attn.training.callbacks.validation_bleu import ValidationBleu
+from keras_attn.training.callbacks.validation_scores import ValidationScores
 
 __all__ = [
     "AveragedWeights",
@@ -24,10 +25,11 @@ __all__ = [
     "RestoredMetrics",
     "SampleTranslations",
     "StepCounter",
+    "RunPlanner",
     "StepLimit",
     "StopOnNonFiniteLoss",
     "StopOnSignal",
     "Throughput",
     "TimeLimit",
-    "ValidationBleu",
+    "ValidationScores",
 ]

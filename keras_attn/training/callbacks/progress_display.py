@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.show_line import show_line
+from keras_attn.training.step_plan import StepPlan
 
 _METRIC_WORDS = {
     "loss": "loss",
@@ -31,7 +32,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         console: rich Console. Where to show it.
         steps: StepCounter. The step counter of the run.
         throughput: Throughput. It measures the speed.
-        max_steps: int or None. The last update.
+        plan: StepPlan or None. It knows the last update, or will know it.
         max_seconds: float or None. The time limit of this session.
         line_seconds: float. Seconds between two plain lines.
     """
@@ -41,7 +42,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         console: Console,
         steps: StepCounter,
         throughput: Throughput,
-        max_steps: int | None = None,
+        plan: StepPlan | None = None,
         max_seconds: float | None = None,
         line_seconds: float = 15.0,
     ) -> None:
@@ -49,7 +50,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         self._console = console
         self._steps = steps
         self._throughput = throughput
-        self._max_steps = max_steps
+        self._plan = plan
         self._max_seconds = max_seconds
         self._line_seconds = line_seconds
         self._progress: Progress | None = None
@@ -113,18 +114,23 @@ class ProgressDisplay(keras.callbacks.Callback):
         elapsed = time.monotonic() - self._started
         return elapsed * (1.0 - done) / done if done > 0.0 else None
 
+    @property
+    def _last_step(self) -> int | None:
+        return None if self._plan is None else self._plan.last_step
+
     def _share_done(self) -> float:
         """The share of this session that is done, 0 to 1, by the limit that comes first."""
         shares = [0.0]
-        if self._max_steps is not None:
-            to_do = max(1, self._max_steps - self._first_step)
+        last_step = self._last_step
+        if last_step is not None:
+            to_do = max(1, last_step - self._first_step)
             shares.append((self._steps.step - self._first_step) / to_do)
         if self._max_seconds is not None:
             shares.append((time.monotonic() - self._started) / self._max_seconds)
         return min(1.0, max(shares))
 
     def _describe(self, logs: dict[str, Any]) -> str:
-        of_steps = f"/{self._max_steps:,}" if self._max_steps is not None else ""
+        of_steps = f"/{self._last_step:,}" if self._last_step is not None else ""
         parts = [f"step {self._steps.step:,}{of_steps}"]
         if "loss" in logs:
             parts.append(f"loss {logs['loss']:.3f}")

@@ -21,10 +21,20 @@ class TimeLimit(keras.callbacks.Callback):
 
     def __init__(self, max_minutes: float, workers: Workers | None = None) -> None:
         super().__init__()
-        self._max_seconds = 60.0 * max_minutes
+        self.max_minutes = max_minutes
         self._workers = workers or Workers()
         self._started: float | None = None
         self.reached = False
+
+    @property
+    def max_seconds(self) -> float:
+        """The limit, in seconds."""
+        return 60.0 * self.max_minutes
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this session started to train."""
+        return 0.0 if self._started is None else time.monotonic() - self._started
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock, the first time."""
@@ -33,7 +43,7 @@ class TimeLimit(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Stops when the time is over."""
-        is_over = time.monotonic() - (self._started or 0.0) >= self._max_seconds
+        is_over = self.seconds >= self.max_seconds
         if self._workers.from_chief(is_over):
             self.reached = True
             self.model.stop_training = True

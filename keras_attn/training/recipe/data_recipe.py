@@ -15,7 +15,8 @@ class DataRecipe(RecipeSection):
 
     The values of `train`, `validation` and `test` depend on `kind`: the name of a split
     (`phrasebook`, `tfds`, and `text_directory`, whose files are `DIRECTORY/SPLIT.LANGUAGE`), a file
-    (`tsv`), or a list of two files, source then target (`text_pair`).
+    or a pattern such as `"train/*.tsv"` (`tsv`), or a list of two files, source then target
+    (`text_pair`).
 
     Example:
 
@@ -42,6 +43,9 @@ class DataRecipe(RecipeSection):
     )
     source_column: int = described(0, "tsv: the column of the source, from 0", minimum=0)
     target_column: int = described(1, "tsv: the column of the target, from 0", minimum=0)
+    tag_sources: bool = described(
+        False, 'tsv: put the name of the file before its sources, as in "<fre> abby"'
+    )
     num_pairs: int | None = described(
         None,
         "take only the first pairs of the training split (phrasebook: make that many)",

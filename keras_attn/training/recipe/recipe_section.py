@@ -1,5 +1,6 @@
 """The base of a recipe's sections: fields with a type, a range and a description."""
 
+import copy
 import dataclasses
 import types
 import typing
@@ -20,7 +21,7 @@ def described(
     """Makes a dataclass field with a description and its allowed values.
 
     Args:
-        default: the default value; a dict is copied for every instance.
+        default: the default value; a dict or a list is copied for every instance.
         description: str. One sentence, with the unit.
         choices: the values allowed, or None.
         minimum: the lowest value allowed, or None.
@@ -35,8 +36,8 @@ def described(
         "minimum": minimum,
         "maximum": maximum,
     }
-    if isinstance(default, dict):
-        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    if isinstance(default, dict | list):
+        return dataclasses.field(default_factory=lambda: copy.copy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -5,10 +5,15 @@ from typing import ClassVar
 
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
 
+TOKENIZER_KINDS = ("sentencepiece", "character", "word", "byte")
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerRecipe(RecipeSection):
-    """The subword vocabulary that is trained on the training pairs (Section 5.1).
+    """The vocabulary that is made from the training pairs (Section 5.1).
+
+    `model_type`, `normalization`, `character_coverage` and `byte_fallback` are for
+    `kind = "sentencepiece"` only.
 
     Example:
 
@@ -18,11 +23,25 @@ class TokenizerRecipe(RecipeSection):
 
     section_name: ClassVar[str] = "tokenizer"
 
-    kind: str = described("sentencepiece", "subwords or bytes", choices=("sentencepiece", "byte"))
+    kind: str = described(
+        "sentencepiece", "subwords, characters, words or bytes", choices=TOKENIZER_KINDS
+    )
+    target_kind: str | None = described(
+        None,
+        "the same for the target, if it differs; needs shared = false",
+        choices=TOKENIZER_KINDS,
+    )
     model_type: str = described(
         "bpe", "the kind of subwords, as SentencePiece names it", choices=("bpe", "unigram")
     )
-    vocabulary_size: int = described(8000, "the number of tokens, special ones included", minimum=8)
+    vocabulary_size: int = described(
+        8000,
+        "the number of tokens, special ones included; for characters and words, the largest number",
+        minimum=8,
+    )
+    symbols: list[str] = described(
+        [], 'strings that stay whole, such as "<fr>"; not for words and bytes'
+    )
     shared: bool = described(True, "one joint vocabulary for source and target")
     normalization: str = described(
         "nmt_nfkc", "SentencePiece's normalization rule, such as nmt_nfkc, nfkc or identity"
@@ -33,3 +52,11 @@ class TokenizerRecipe(RecipeSection):
     byte_fallback: bool = described(
         True, "spell characters without a token in bytes, so that nothing is unknown"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target_kind not in (None, self.kind) and self.shared:
+            raise ValueError(
+                "`tokenizer.shared` must be false for two kinds of tokenizers. Received: kind="
+                f"{self.kind!r}, target_kind={self.target_kind!r}, shared=true"
+            )

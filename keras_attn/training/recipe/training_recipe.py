@@ -6,8 +6,11 @@ from typing import ClassVar
 from keras_attn.evaluation import BLEU_TOKENIZERS
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
 from keras_attn.training.replicas.strategies import STRATEGY_NAMES
+from keras_attn.training.update.planned_schedule import DECAYS, MIDDLES
 
-SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", "bleu")
+# Those of SCORES need translations of the validation sentences.
+SCORES = ("bleu", "chrf", "line_error_rate", "token_error_rate")
+SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", *SCORES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,17 @@ class TrainingRecipe(RecipeSection):
         1.0, "a factor on the paper's learning rate", minimum=1e-12
     )
     warmup_steps: int = described(4000, "updates over which the learning rate rises", minimum=1)
+    schedule: str = described(
+        "inverse_sqrt",
+        "the learning rate after the warm-up: the paper's, or constant",
+        choices=MIDDLES,
+    )
+    decay: str = described(
+        "none", "how the learning rate falls to zero at the end of the run", choices=DECAYS
+    )
+    decay_share: float = described(
+        0.25, "the share of the updates over which it falls", minimum=0.01, maximum=1
+    )
     label_smoothing: float = described(
         0.1, "the share of the target probability spread over all tokens", minimum=0, maximum=0.999
     )
@@ -77,7 +91,10 @@ class TrainingRecipe(RecipeSection):
         20, "updates between two records of the training loss; none: validations only", minimum=1
     )
     bleu_sentences: int = described(
-        0, "validation sentences translated for BLEU at each validation; 0: none", minimum=0
+        0,
+        "validation sentences translated at each validation, for BLEU, chrF and error rates; "
+        "0: none",
+        minimum=0,
     )
     bleu_search: str = described(
         "greedy",
@@ -128,8 +145,8 @@ class TrainingRecipe(RecipeSection):
                 "`training.average_last` must be 0 with `training.ema_decay`: both average the "
                 f"weights. Received: average_last={self.average_last}, ema_decay={self.ema_decay}"
             )
-        if self.selection_metric == "bleu" and not self.bleu_sentences:
+        if self.selection_metric in SCORES and not self.bleu_sentences:
             raise ValueError(
-                "`training.bleu_sentences` must be above 0 for training.selection_metric = 'bleu'. "
-                "Received: bleu_sentences=0"
+                "`training.bleu_sentences` must be above 0 for training.selection_metric = "
+                f"{self.selection_metric!r}. Received: bleu_sentences=0"
             )

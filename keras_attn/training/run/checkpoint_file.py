@@ -9,9 +9,11 @@ import keras
 import numpy as np
 
 from keras_attn.system.whole_file import whole_file
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 from keras_attn.training.update.seed_variables import seed_variables
 
 STATE_GROUP = "training_state"
+_PLAN = "plan"
 _CHUNK_BYTES = 1 << 24
 
 
@@ -31,7 +33,7 @@ class CheckpointError(OSError):
 
 
 def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, np.ndarray]:
-    """Reads what `model.save_weights` leaves out: the seeds of dropout, and the metrics so far.
+    """Reads what `model.save_weights` leaves out: the seeds of dropout, the plan, the metrics.
 
     With several workers, every worker must call this, because the metrics are summed over them.
 
@@ -45,7 +47,14 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
     variables = {f"seeds/{i}": one for i, one in enumerate(seed_variables(model))}
     if with_metrics:
         variables |= {f"metrics/{i}": one for i, one in enumerate(model.metrics_variables)}
-    return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+    state = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+    schedule = _planned_schedule(model)
+    return state if schedule is None else state | {_PLAN: schedule.plan}
+
+
+def _planned_schedule(model: keras.Model) -> PlannedSchedule | None:
+    schedule = getattr(model.optimizer, "schedule", None)
+    return schedule if isinstance(schedule, PlannedSchedule) else None
 
 
 def restore_metrics(model: keras.Model, state: dict[str, np.ndarray]) -> None:
@@ -104,7 +113,7 @@ class _WeightsBuffer(io.BytesIO):
 
 
 def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
-    """Loads weights and optimizer, and the seeds of dropout.
+    """Loads weights, optimizer, the seeds of dropout and the plan of the schedule.
 
     Args:
         model: keras.Model. Compiled and built, as the one that was saved.
@@ -127,6 +136,9 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
         if STATE_GROUP in file:
             file[STATE_GROUP].visititems(keep)
     _assign("seeds", seed_variables(model), state)
+    schedule = _planned_schedule(model)
+    if schedule is not None and _PLAN in state:
+        schedule.plan = state[_PLAN]
     return state
 
 

@@ -87,6 +87,11 @@ class GuardedAdam(keras.optimizers.Adam):
         self._averages: list[keras.Variable] = []
         self._withheld_before = 0  # at the end of the last `fit`
 
+    @property
+    def schedule(self) -> Any:
+        """The learning rate as it was given: a float or a schedule."""
+        return self._learning_rate
+
     def build(self, var_list: list[keras.Variable]) -> None:
         """Creates the moments, the averages and the counters."""
         if self.built:

@@ -1,4 +1,4 @@
-"""BLEU of the validation sentences, translated by the model during training."""
+"""Scores of the validation sentences, translated by the model during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,15 @@ import keras
 from keras_attn.evaluation import SupportsTranslate, evaluate
 from keras_attn.training.replicas.workers import Workers
 
+_NAMES = ("val_bleu", "val_chrf", "val_line_error_rate", "val_token_error_rate")
 
-class ValidationBleu(keras.callbacks.Callback):
-    """Adds BLEU and chrF to the logs of every validation; callbacks after it see them.
 
-    The logs get `val_bleu` and `val_chrf`, and `val_truncated`: how many translations the
-    translator's limits truncated, if it counts them. Early in training that may be nearly all.
+class ValidationScores(keras.callbacks.Callback):
+    """Adds BLEU, chrF and error rates to the logs of every validation, for the callbacks after it.
+
+    The logs get `val_bleu`, `val_chrf`, `val_line_error_rate`, `val_token_error_rate`, and
+    `val_truncated`: how many translations the translator's limits truncated, if it counts them.
+    Early in training that may be nearly all.
 
     Args:
         translator: object with `translate(texts) -> list[str]`, such as a `Translator`.
@@ -46,7 +49,7 @@ class ValidationBleu(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Translates and scores."""
-        values: dict[str, float] = {"val_bleu": 0.0, "val_chrf": 0.0, "val_truncated": -1.0}
+        values = dict.fromkeys(_NAMES, 0.0) | {"val_truncated": -1.0}
         if self._workers.is_chief:
             report = evaluate(
                 self._translator,
@@ -56,7 +59,8 @@ class ValidationBleu(keras.callbacks.Callback):
             )
             self.translations = list(report.translations)
             self.signature = report.scores.signatures["bleu"]
-            values["val_bleu"], values["val_chrf"] = report.scores.bleu, report.scores.chrf
+            scores = report.scores.to_dict()
+            values |= {name: scores[name.removeprefix("val_")] for name in _NAMES}
             if report.truncated is not None:
                 values["val_truncated"] = float(report.truncated)
         for name, value in values.items():

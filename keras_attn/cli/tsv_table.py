@@ -1,0 +1,68 @@
+"""The table of `keras-attn evaluate --tsv`: scores of each file, and their mean."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+_COLUMNS = {
+    "line_error_rate": "lines wrong %",
+    "token_error_rate": "token errors %",
+    "character_error_rate": "character errors %",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+}
+
+
+def score_tsv_files(model: Any, paths: Sequence[str], tag_sources: bool) -> dict[str, Any]:
+    """Translates the first column of each file, and scores it against the second.
+
+    Args:
+        model: object with `translate(texts) -> list[str]`.
+        paths: sequence of str. The files.
+        tag_sources: bool. Whether to put the name of a file before its sources.
+
+    Returns:
+        dict. `files`: name -> scores; `mean`: the mean of each score over the files, in which every
+        file counts the same (the macro average).
+
+    Raises:
+        ValueError: a file cannot be read, or has fewer than two columns; no file is scored then.
+    """
+    from keras_attn.data import group_references, read_tsv_files
+    from keras_attn.evaluation import evaluate
+
+    corpora = {Path(path).stem: read_tsv_files([path], tag_sources=tag_sources) for path in paths}
+    files = {}
+    for name, corpus in corpora.items():
+        sources, references = group_references(corpus)
+        files[name] = evaluate(model, sources, references).to_dict(translations=False)
+    means = {
+        column: statistics.fmean(scores[column] for scores in files.values()) for column in _COLUMNS
+    }
+    return {"files": files, "mean": means}
+
+
+def as_table(result: dict[str, Any]) -> Table:
+    """Lays out what `score_tsv_files` returned.
+
+    Args:
+        result: dict.
+
+    Returns:
+        rich Table.
+    """
+    table = Table("file", "lines", *_COLUMNS.values())
+    for name, scores in result["files"].items():
+        table.add_row(name, f"{scores['sentences']:,}", *_figures(scores))
+    table.add_section()
+    table.add_row("mean of the files", "", *_figures(result["mean"]))
+    return table
+
+
+def _figures(scores: dict[str, Any]) -> list[str]:
+    return [f"{scores[column]:.2f}" for column in _COLUMNS]
