@@ -13,12 +13,14 @@ from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
+from keras_attn.evaluation.translation_faults import FAULTS, translation_faults
 
 __all__ = [
     "BLEU_TOKENIZERS",
     "CorpusScores",
     "ErrorRates",
     "EvaluationReport",
+    "FAULTS",
     "SPLITS_AT_SPACES",
     "SupportsTranslate",
     "corpus_scores",
@@ -30,5 +32,6 @@ __all__ = [
     "read_lines",
     "score_files",
     "streams_from_groups",
+    "translation_faults",
     "unspaced_notes",
 ]

@@ -40,6 +40,7 @@ class AttentionProjections(DenseInputs):
         use_gate=False,
         seed=None,
         num_key_value_heads=None,
+        projection_gain=1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -67,6 +68,7 @@ class AttentionProjections(DenseInputs):
         self.seed = seed
         groups = num_heads if num_key_value_heads is None else num_key_value_heads
         self.num_key_value_heads = check_integer("num_key_value_heads", groups)
+        self.projection_gain = float(projection_gain)
         self.supports_masking = True
         self._check_arguments()
 
@@ -75,6 +77,11 @@ class AttentionProjections(DenseInputs):
             raise ValueError(
                 "`num_key_value_heads` must divide `num_heads`. Received: "
                 f"num_key_value_heads={self.num_key_value_heads}, num_heads={self.num_heads}."
+            )
+        if not self.projection_gain > 0.0:
+            raise ValueError(
+                "`projection_gain` must be greater than zero. "
+                f"Received: projection_gain={self.projection_gain}."
             )
         if self.flash_attention:
             raise ValueError(
@@ -130,7 +137,7 @@ class AttentionProjections(DenseInputs):
             output_shape=(None, *output_dims),
             bias_axes=letters if self.use_bias else None,
             name="attention_output",
-            **self._projection_arguments(num_contracted=2),
+            **self._projection_arguments(num_contracted=2, gain=1.0),
         )
         self.output_dense.build((None, None, heads, self.value_dim))
         self.dropout_layer = Dropout(
@@ -145,17 +152,17 @@ class AttentionProjections(DenseInputs):
             bias_axes="de" if self.use_bias else None,
             activation=activation,
             name=name,
-            **self._projection_arguments(num_contracted=1),
+            **self._projection_arguments(num_contracted=1, gain=self.projection_gain),
         )
         dense.build((None, None, input_dim))
         # The masks act in `attend`. Without this, the projections would warn that they drop them.
         dense.supports_masking = True
         return dense
 
-    def _projection_arguments(self, num_contracted):
+    def _projection_arguments(self, num_contracted, gain):
         kernel_initializer = clone_initializer(self.kernel_initializer)
         if isinstance(kernel_initializer, keras.initializers.VarianceScaling):
-            kernel_initializer = MatrixInitializer(kernel_initializer, num_contracted)
+            kernel_initializer = MatrixInitializer(kernel_initializer, num_contracted, gain)
         return {
             "kernel_initializer": kernel_initializer,
             "bias_initializer": clone_initializer(self.bias_initializer),
@@ -190,6 +197,7 @@ class AttentionProjections(DenseInputs):
             "use_gate": self.use_gate,
             "seed": self.seed,
             "num_key_value_heads": self.num_key_value_heads,
+            "projection_gain": self.projection_gain,
         }
         return {**super().get_config(), **config}
 

@@ -27,8 +27,8 @@ class DecoderBlock(TransformerBlock):
     Masking: `padding_mask` and `encoder_padding_mask` if given, else the Keras masks of the inputs.
 
     Args:
-        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, activation,
-            normalize_first, position, feed_forward, normalization, max_sequence_length,
+        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, projection_gain,
+            activation, normalize_first, position, feed_forward, normalization, max_sequence_length,
             **kwargs: as in `EncoderBlock`.
         attention: slot of both attentions; a layer fills the first, a copy without its weights the
             second (and without a sliding window). Defaults to `"multi_head"`.

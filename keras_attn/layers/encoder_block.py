@@ -26,6 +26,8 @@ class EncoderBlock(TransformerBlock):
         dropout: float in [0, 1). Rate applied to each sublayer's output. Defaults to `0.1`.
         attention_dropout: float in [0, 1). Rate applied to the attention weights. Defaults to
             `0.0`, the paper.
+        projection_gain: float. Factor on the initial kernels of query, key and value, see
+            `MultiHeadAttention`. Defaults to `1.0`.
         activation: activation of the feed-forward network. Defaults to `"relu"`.
         normalize_first: bool. Pre-norm instead of the paper's post-norm. Defaults to `False`.
         attention: slot. Defaults to `"multi_head"`.

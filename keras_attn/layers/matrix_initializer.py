@@ -19,6 +19,7 @@ class MatrixInitializer(keras.initializers.Initializer):
     Args:
         initializer: initializer. What draws the matrix.
         num_contracted: int. How many leading axes of the kernel are rows of the matrix.
+        gain: float. A factor on the matrix.
 
     Example:
     >>> initializer = MatrixInitializer(keras.initializers.GlorotUniform(seed=1), num_contracted=1)
@@ -30,18 +31,23 @@ class MatrixInitializer(keras.initializers.Initializer):
         - [Glorot and Bengio, 2010](https://proceedings.mlr.press/v9/glorot10a.html), Equation 16.
     """
 
-    def __init__(self, initializer, num_contracted):
+    def __init__(self, initializer, num_contracted, gain=1.0):
         self.initializer = keras.initializers.get(initializer)
         self.num_contracted = num_contracted
+        self.gain = gain
 
     def __call__(self, shape, dtype=None):
         rows = math.prod(shape[: self.num_contracted])
         matrix = self.initializer((rows, math.prod(shape) // rows), dtype=dtype)
-        return ops.reshape(matrix, shape)
+        return ops.reshape(self.gain * matrix, shape)
 
     def get_config(self):
         initializer = keras.initializers.serialize(self.initializer)
-        return {"initializer": initializer, "num_contracted": self.num_contracted}
+        return {
+            "initializer": initializer,
+            "num_contracted": self.num_contracted,
+            "gain": self.gain,
+        }
 
 
 def clone_initializer(initializer: Any) -> Any:

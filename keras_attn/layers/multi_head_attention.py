@@ -58,6 +58,9 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         seed: int. Seed of the dropout.
         num_key_value_heads: int. Number of heads of key and value; divides `num_heads`: 1 is
             multi-query attention, fewer than `num_heads` is grouped-query attention.
+        projection_gain: float. Factor on the initial kernels of query, key and value. With
+            `sqrt(1/2)`, as in PyTorch and fairseq, a small post-norm model learns much faster at
+            first. Defaults to `1.0`, Keras and Tensor2Tensor.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:

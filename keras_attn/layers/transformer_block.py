@@ -21,6 +21,7 @@ class TransformerBlock(DenseInputs):
         num_heads=8,
         dropout=0.1,
         attention_dropout=0.0,
+        projection_gain=1.0,
         activation="relu",
         normalize_first=False,
         attention="multi_head",
@@ -37,6 +38,7 @@ class TransformerBlock(DenseInputs):
         check_heads(self.hidden_dim, self.num_heads)
         self.dropout = dropout_rate("dropout", dropout)
         self.attention_dropout = dropout_rate("attention_dropout", attention_dropout)
+        self.projection_gain = projection_gain
         self.activation = keras.activations.get(activation)
         self.normalize_first = normalize_first
         self.normalization = serialize_slot(normalization)
@@ -58,6 +60,7 @@ class TransformerBlock(DenseInputs):
             "activation": self.activation,
             "dropout": self.attention_dropout if slot == "attention" else 0.0,
             "max_sequence_length": self.max_sequence_length,
+            "projection_gain": self.projection_gain,
             "dtype": self.dtype_policy,
         }
         return fill_slot(slot, filling, name=name or slot, clone=clone, **sizes)
@@ -105,6 +108,7 @@ class TransformerBlock(DenseInputs):
             "num_heads": self.num_heads,
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
+            "projection_gain": self.projection_gain,
             "activation": keras.activations.serialize(self.activation),
             "normalize_first": self.normalize_first,
             "attention": serialize_slot(self.self_attention),

@@ -21,6 +21,7 @@ class Encoder(TransformerStack):
         num_layers: int. Number of blocks, L (N in the paper). Defaults to 6.
         dropout: float in [0, 1). Rate applied to the embeddings and to each sublayer's output.
         attention_dropout: float in [0, 1). Rate applied to the attention weights.
+        projection_gain: float. Factor on the initial kernels of query, key and value.
         activation: activation of the feed-forward networks. Defaults to `"relu"`.
         normalize_first: bool. Pre-norm with a last normalization, instead of post-norm.
         attention, feed_forward, normalization: slots of the blocks, see `EncoderBlock`.

@@ -23,8 +23,8 @@ class Transformer(Seq2SeqModel):
         source_vocabulary_size: int. Defaults to the paper's 37,000.
         target_vocabulary_size: int. None means one vocabulary for both languages, and then one
             embedding matrix. Defaults to `None`, the paper.
-        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, activation,
-            normalize_first, attention, position, feed_forward, normalization,
+        hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, projection_gain,
+            activation, normalize_first, attention, position, feed_forward, normalization,
             max_sequence_length: as in `Encoder`, for both stacks.
         num_layers: int. Number of blocks of each stack, L. Defaults to 6.
         num_decoder_layers: int. Number of blocks of the decoder, if not `num_layers`.
@@ -64,6 +64,7 @@ class Transformer(Seq2SeqModel):
         num_decoder_layers=None,
         dropout=0.1,
         attention_dropout=0.0,
+        projection_gain=1.0,
         activation="relu",
         normalize_first=False,
         attention="multi_head",
@@ -83,6 +84,7 @@ class Transformer(Seq2SeqModel):
             num_heads=num_heads,
             dropout=dropout,
             attention_dropout=attention_dropout,
+            projection_gain=projection_gain,
             activation=activation,
             normalize_first=normalize_first,
             attention=attention,

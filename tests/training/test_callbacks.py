@@ -213,7 +213,7 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
 def test_the_time_left_follows_the_limit_that_comes_first():
     steps = StepCounter()
     display = ProgressDisplay(
-        Console(file=io.StringIO()), steps, Throughput(Perplexity()), max_steps=100,
+        Console(file=io.StringIO()), steps, Throughput(Perplexity()), StepPlan(9, 100, ""),
         max_seconds=1e9,
     )  # fmt: skip
     display.on_train_begin()
