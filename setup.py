@@ -23,6 +23,7 @@ REQUIREMENTS = [
     "rapidfuzz>=3.9,<4",
     "rich>=14,<16",
     "sacrebleu>=2.6,<3",
+    "sentencex>=1.0,<2",
     "sentencepiece>=0.2.1,<0.3",
     "tomli-w>=1.1,<2",
     "wrapt>=1.16,<3",
@@ -56,7 +57,11 @@ setup(
     license="Apache-2.0",
     keywords="transformer attention machine-translation tensorflow keras",
     packages=find_packages(include=["keras_attn", "keras_attn.*"]),
-    package_data={"": ["py.typed", "*.toml", "*.txt"], "keras_attn": ["recipes/*.toml"]},
+    package_data={
+        "": ["py.typed", "*.toml", "*.txt"],
+        "keras_attn": ["recipes/*.toml"],
+        "keras_attn.pretrained": ["*/*", "*/*/*"],
+    },
     include_package_data=False,
     zip_safe=False,
     python_requires=">=3.11",  # as Keras 3.15

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn import layers as layers
     from keras_attn import models as models
     from keras_attn import ops as ops
+    from keras_attn import pretrained as pretrained
     from keras_attn import serving as serving
     from keras_attn import training as training
     from keras_attn import visualization as visualization
@@ -55,6 +56,7 @@ _PUBLIC_NAMES: dict[str, str | None] = {
     "list_presets": "keras_attn.models",
     "models": None,
     "ops": None,
+    "pretrained": None,
     "serving": None,
     "training": None,
     "visualization": None,

@@ -58,7 +58,7 @@ class TiedTransformer(nn.Module):
         decoded = self.transformer(
             self._embed(source),
             self._embed(target),
-            tgt_mask=self.is_future,
+            tgt_mask=self.is_future[: target.shape[1], : target.shape[1]],
             src_key_padding_mask=source_padding,
             memory_key_padding_mask=source_padding,
         )
@@ -130,7 +130,7 @@ def prepare(
     """Makes the model for batches of this shape and trains the first steps."""
     global _trainer
     _trainer = None  # its memory is free before the next one is made
-    torch.set_num_threads(_cores())
+    use_all_cores()
     torch.manual_seed(1)
     _trainer = Trainer(size, label_smoothing, sources, targets)
     run(1)
@@ -149,7 +149,7 @@ def run(steps: int) -> dict[str, float]:
 
 def matrix_product_peak(width: int, repeat: int) -> float:
     """Floating-point operations per second of the best float32 product of two (width, width)."""
-    torch.set_num_threads(_cores())
+    use_all_cores()
     a, b = torch.rand(width, width), torch.rand(width, width)
     best = float("inf")
     for _ in range(repeat):
@@ -159,9 +159,10 @@ def matrix_product_peak(width: int, repeat: int) -> float:
     return 2 * width**3 / best
 
 
-def _cores() -> int:
+def use_all_cores() -> None:
+    """As many threads as there are cores for this process."""
     has_affinity = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

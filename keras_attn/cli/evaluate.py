@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from keras_attn.cli.command_parser import (
     Command,
@@ -12,7 +11,12 @@ from keras_attn.cli.command_parser import (
     add_beams_option,
     add_json_option,
 )
-from keras_attn.cli.model_location import RUN_HELP, open_model
+from keras_attn.cli.model_location import (
+    RUN_HELP,
+    add_run_argument,
+    find_recipe,
+    open_model,
+)
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
 from keras_attn.cli.process import load_tensorflow
@@ -44,7 +48,7 @@ COMMAND = Command(
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
+    add_run_argument(parser, RUN_HELP)
     parser.add_argument("--source", metavar="FILE", help="one sentence a line")
     parser.add_argument(
         "--reference",
@@ -160,20 +164,15 @@ def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
 
 def _bleu_tokenizer_of_run(location: str) -> str | None:
     """The BLEU tokenizer in the recipe of the model's run; None for a model without a run."""
-    path = Path(location)
-    run = next((one for one in (path, path.parent) if (one / "run.json").is_file()), None)
-    if run is None or not (run / "recipe.toml").is_file():
-        return None
-    from keras_attn.training import Recipe
-
     try:
-        return Recipe.from_run(run).bleu_tokenizer
+        recipe = find_recipe(location)
     except ValueError as error:  # the model can still be evaluated
         say(
             make_console(stderr=True),
             f"BLEU's tokenizer is 13a, because the recipe of the run is damaged: {error}",
         )
         return None
+    return None if recipe is None else recipe.bleu_tokenizer
 
 
 def _write_lines(path: str, lines: Sequence[str]) -> None:

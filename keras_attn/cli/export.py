@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
-from keras_attn.cli.model_location import TRANSLATOR_HELP, open_translator
+from keras_attn.cli.model_location import add_run_argument, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program
 
@@ -26,7 +26,7 @@ COMMAND = Command(
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
+    add_run_argument(parser)
     parser.add_argument(
         "directory", metavar="DIRECTORY", help="model directory, such as saved_models/NAME"
     )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from keras_attn.cli.command_parser import CommandParser
+from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
+from keras_attn.pretrained import DEFAULT_MODEL, find_pretrained, list_pretrained
 from keras_attn.system.did_you_mean import nearest_names
 
 if TYPE_CHECKING:
+    from keras_attn.training import Recipe
     from keras_attn.translator import Translation, Translator
 
-RUN_HELP = "run directory, saved translator, or SavedModel version directory"
-TRANSLATOR_HELP = "run directory or saved translator"
+RUN_HELP = "run directory, saved translator, SavedModel version directory, or a shipped model"
+TRANSLATOR_HELP = "run directory, saved translator, or a shipped model"
 
 
 class LineTranslator(Protocol):
@@ -26,6 +31,38 @@ class LineTranslator(Protocol):
     def translate_detailed(self, texts: list[str]) -> list[Translation]:
         """Translates lines and gives their scores."""
         ...
+
+
+def add_run_argument(parser: CommandParser, help_text: str = TRANSLATOR_HELP) -> None:
+    """Adds the argument `RUN`, which may be left out: then the default shipped model is used.
+
+    Args:
+        parser: CommandParser. The parser of the command.
+        help_text: str. What `RUN` may be.
+    """
+    parser.add_argument(
+        "run_path",
+        metavar="RUN",
+        nargs="?",
+        action=_ShippedByDefault,
+        help=f"{help_text} (default: the shipped {DEFAULT_MODEL})",
+    )
+
+
+class _ShippedByDefault(argparse.Action):
+    """Takes the default shipped model where no `RUN` is given, and says so on standard error."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if values is None:
+            values = DEFAULT_MODEL
+            say(make_console(stderr=True), f"no RUN given: using the shipped model {values}")
+        setattr(namespace, self.dest, values)
 
 
 def open_model(location: str, beams: int | None = None) -> LineTranslator:
@@ -117,16 +154,40 @@ def find_translator(location: str) -> Path:
     raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is none of them.")
 
 
+def find_recipe(location: str) -> Recipe | None:
+    """The recipe that a model was trained with, which stands beside it.
+
+    Args:
+        location: str. `RUN` on the command line.
+
+    Returns:
+        Recipe, or None for a model without one.
+
+    Raises:
+        ValueError: if the recipe is damaged.
+    """
+    path = _existing_directory(location)
+    run = next((one for one in (path, path.parent) if (one / "recipe.toml").is_file()), None)
+    if run is None:
+        return None
+    load_tensorflow()
+    from keras_attn.training import Recipe
+
+    return Recipe.from_run(run)
+
+
 def _existing_directory(location: str) -> Path:
     path = Path(location)
     if path.is_dir():
         return path
+    if not path.exists() and location in list_pretrained():
+        return find_pretrained(location)
     if path.exists():
         raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is a file.")
     hint = ""
     if path.parent.is_dir():
         names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
-        near = nearest_names(path.name, names, limit=1)
+        near = nearest_names(path.name, [*names, *list_pretrained()], limit=1)
         hint = f" Did you mean {path.parent / near[0]}?" if near else ""
     raise ValueError(f"`RUN` must exist. Received: {location}.{hint}")
 

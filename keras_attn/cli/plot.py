@@ -14,7 +14,7 @@ from keras_attn.cli.command_parser import (
     add_command,
     positive_integer,
 )
-from keras_attn.cli.model_location import TRANSLATOR_HELP, open_translator
+from keras_attn.cli.model_location import add_run_argument, open_translator
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
 
@@ -62,7 +62,7 @@ def _add_picture(
 def _add_attention(pictures: Subparsers) -> None:
     summary = "draw which source token each token of a translation attends to"
     parser = _add_picture(pictures, "attention", _run_attention, summary)
-    parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
+    add_run_argument(parser)
     parser.add_argument("sentence", metavar="SENTENCE", help="a sentence to translate")
     parser.add_argument(
         "--layer",

@@ -6,7 +6,11 @@ import argparse
 import math
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
-from keras_attn.cli.model_location import TRANSLATOR_HELP, find_translator, open_translator
+from keras_attn.cli.model_location import (
+    add_run_argument,
+    find_translator,
+    open_translator,
+)
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
 
@@ -22,7 +26,7 @@ COMMAND = Command(
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("run_path", metavar="RUN", help=TRANSLATOR_HELP)
+    add_run_argument(parser)
     parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
     parser.add_argument("--target", required=True, metavar="FILE", help="their translations")
     add_json_option(parser)

@@ -10,7 +10,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_beams_option
 from keras_attn.cli.line_source import open_lines
-from keras_attn.cli.model_location import RUN_HELP, LineTranslator, open_model
+from keras_attn.cli.model_location import (
+    RUN_HELP,
+    LineTranslator,
+    add_run_argument,
+    find_recipe,
+    open_model,
+)
 from keras_attn.cli.output import make_console, open_output, say
 from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
 from keras_attn.lines import CHUNK_LINES, Line, LineCounts, read_chunks
@@ -19,6 +25,9 @@ _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as
 in, in the same order. An empty line stays empty. The input is UTF-8; a file that is not is refused
 as a whole. An output file appears only when the translation is complete.
+
+A model that was trained on sentences translates a paragraph badly: `--split-sentences` translates
+its sentences one by one and joins them again.
 
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
 empty, or too long and truncated, are counted on standard error.
@@ -37,6 +46,7 @@ COMMAND = Command(
         "echo 'The old woman reads a book.' | keras-attn translate runs/phrasebook",
         "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
         "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
+        "keras-attn translate --split-sentences < paragraphs.en",
         "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
         "--output out/de -- --runner=FlinkRunner --parallelism=4",
     ],
@@ -45,7 +55,7 @@ COMMAND = Command(
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("run_path", metavar="RUN", help=RUN_HELP)
+    add_run_argument(parser, RUN_HELP)
     parser.add_argument(
         "--input",
         action="append",
@@ -60,6 +70,14 @@ def add_arguments(parser: CommandParser) -> None:
         help="print before each translation its score and a tab: the natural log-probability "
         "that the search ranked by, after its length penalty",
     )
+    parser.add_argument(
+        "--split-sentences",
+        nargs="?",
+        const="",
+        metavar="LANGUAGE",
+        help="translate each line sentence by sentence; LANGUAGE is that of the lines (default: "
+        "that of the model's recipe, or en)",
+    )
     add_engine_options(parser)
 
 
@@ -71,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.input[0] if arguments.input else None
     with open_lines(path) as source, open_output(arguments.output) as target:
         model = open_model(arguments.run_path, arguments.beams)
+        if arguments.split_sentences is not None:
+            model = _by_sentence(model, arguments.split_sentences, arguments.run_path)
         counts = _translate_stream(model, source, target, arguments.scores)
     console = make_console(stderr=True)
     report = counts.report()
@@ -82,6 +102,14 @@ def run(arguments: argparse.Namespace) -> int:
             "truncated: unknown, because this SavedModel does not report it; export it again",
         )
     return 0
+
+
+def _by_sentence(model: LineTranslator, language: str, location: str) -> LineTranslator:
+    """The model, to which lines are given sentence by sentence."""
+    from keras_attn.translator import SentenceSplitter
+
+    recipe = None if language else find_recipe(location)
+    return SentenceSplitter(model, language or (recipe.data.source_language if recipe else "en"))
 
 
 def _translate_stream(

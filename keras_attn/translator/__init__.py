@@ -1,6 +1,13 @@
 """Text to text: model, tokenizers and search together."""
 
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.translator.sentence_splitter import SentenceSplitter, split_sentences
 from keras_attn.translator.translator import Translator
 
-__all__ = ["Translation", "TranslationReport", "Translator"]
+__all__ = [
+    "SentenceSplitter",
+    "Translation",
+    "TranslationReport",
+    "Translator",
+    "split_sentences",
+]

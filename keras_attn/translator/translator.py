@@ -18,6 +18,7 @@ from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
+from keras_attn.pretrained import find_pretrained, list_pretrained
 from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
@@ -351,11 +352,13 @@ class Translator(tf.Module):
 
     # Files
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, weights: str = "float32") -> None:
         """Writes model, tokenizers and settings to a directory, all or nothing.
 
         Args:
             directory: path. A translator that is there is replaced once the new one is complete.
+            weights: str. How the weights are kept: `"float32"`, as they are; `"float16"`, half the
+                size; or `"int8"`, a quarter. A compact translator computes in float32 as well.
 
         Raises:
             ValueError: if the directory exists and holds something else.
@@ -373,6 +376,7 @@ class Translator(tf.Module):
                 "batch_tokens": self.batch_tokens,
                 "jit_compile": self.jit_compile,
             },
+            weights=weights,
         )
 
     @classmethod
@@ -385,7 +389,8 @@ class Translator(tf.Module):
         """Reads what `save` wrote.
 
         Args:
-            directory: path. Layers of your own in the model must be imported before.
+            directory: path, or the name of a shipped model (`keras_attn.pretrained`). Layers of
+                your own in the model must be imported before.
             num_beams: int. Beam search with so many beams. Defaults to None: the search as saved.
             jit_compile: bool or `"auto"`. Defaults to None: as saved.
 
@@ -395,7 +400,10 @@ class Translator(tf.Module):
         Raises:
             ValueError: if the directory is missing, incomplete or of another version.
         """
-        arguments = read_translator(Path(directory))
+        path = Path(directory)
+        if not path.exists() and str(directory) in list_pretrained():
+            path = find_pretrained(str(directory))
+        arguments = read_translator(path)
         if num_beams is not None:
             saved = decoding.get(arguments["decoding"])
             arguments["decoding"] = decoding.with_num_beams(saved, num_beams)

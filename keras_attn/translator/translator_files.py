@@ -11,9 +11,15 @@ import keras
 
 from keras_attn.data import Tokenizer, load_tokenizer
 from keras_attn.models import Seq2SeqModel
+from keras_attn.translator.compact_weights import (
+    COMPACT_DTYPES,
+    read_compact_model,
+    write_compact_model,
+)
 from keras_attn.version import __version__
 
 FORMAT_VERSION = 1
+_MODEL_FILE, _COMPACT_FILE = "model.keras", "model.npz"
 SETTINGS_FILE = "translator.json"
 SETTINGS = ("decoding", "max_source_tokens", "max_extra_tokens", "batch_tokens", "jit_compile")
 
@@ -24,6 +30,7 @@ def write_translator(
     source_tokenizer: Tokenizer,
     target_tokenizer: Tokenizer,
     settings: dict[str, Any],
+    weights: str = "float32",
 ) -> None:
     """Writes a translator under a temporary name, and renames it when it is complete.
 
@@ -32,10 +39,16 @@ def write_translator(
         model: `Seq2SeqModel`.
         source_tokenizer, target_tokenizer: `Tokenizer`; one file if they are the same object.
         settings: JSON object. The other arguments of the `Translator`.
+        weights: str. `"float32"`, or one of `COMPACT_DTYPES`.
 
     Raises:
         ValueError: if the directory exists and is no translator.
     """
+    if weights not in ("float32", *COMPACT_DTYPES):
+        raise ValueError(
+            f"`weights` must be one of float32, {', '.join(COMPACT_DTYPES)}. "
+            f"Received: weights={weights!r}."
+        )
     directory = directory.resolve()  # a link stays a link
     is_file = directory.exists() and not directory.is_dir()
     if is_file or (
@@ -49,7 +62,10 @@ def write_translator(
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp makes it private
-        model.save(temporary / "model.keras")
+        if weights == "float32":
+            model.save(temporary / _MODEL_FILE)
+        else:
+            write_compact_model(model, temporary / _COMPACT_FILE, weights)
         source_tokenizer.save(temporary / "source_tokenizer")
         is_shared = target_tokenizer is source_tokenizer
         if not is_shared:
@@ -113,16 +129,21 @@ def read_translator(directory: Path) -> dict[str, Any]:
             f"keras_attn {__version__} reads version {FORMAT_VERSION}. Use the version that "
             "wrote it."
         )
-    model_path = directory / "model.keras"
-    if not model_path.is_file():
-        raise ValueError(f"{directory} is incomplete: model.keras is missing. Save it again.")
     source_tokenizer = load_tokenizer(directory / "source_tokenizer")
     target_tokenizer = source_tokenizer
     if not is_shared:
         target_tokenizer = load_tokenizer(directory / "target_tokenizer")
     return {
-        "model": keras.saving.load_model(model_path, compile=False),
+        "model": _read_model(directory),
         "source_tokenizer": source_tokenizer,
         "target_tokenizer": target_tokenizer,
         **settings,
     }
+
+
+def _read_model(directory: Path) -> Seq2SeqModel:
+    if (directory / _MODEL_FILE).is_file():
+        return keras.saving.load_model(directory / _MODEL_FILE, compile=False)
+    if (directory / _COMPACT_FILE).is_file():
+        return read_compact_model(directory / _COMPACT_FILE)
+    raise ValueError(f"{directory} is incomplete: {_MODEL_FILE} is missing. Save it again.")

@@ -99,7 +99,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(
     [
         "train phrasebook_tiny",
         "train phrasebook_tiny --output r --set training.max_steps",
-        "translate",
+        "average",
         "translate r --beams 0",
         "translate r --beams many",
         "plot attention r sentence --output m.png --layer last",

@@ -285,3 +285,27 @@ sys.exit(main(["translate", "run", "--input", sys.argv[1]]))
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 141
+
+
+def test_paragraphs_are_translated_sentence_by_sentence(
+    upper: Upper, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    content = b"Mr. Li came. Why?  No one knows.\n\nso long. Bye.\n"
+    status, output, errors = run(monkeypatch, capfdbinary, content, "--split-sentences", "en")
+    assert status == 0 and output == b"MR. LI CAME. WHY?  NO ONE KNOWS.\n\nSO LONG. BYE.\n"
+    assert upper.calls == [5]
+    assert "3 lines: 1 empty, 1 truncated" in errors
+
+
+def test_without_a_run_the_shipped_model_is_used_and_named(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    locations = []
+    monkeypatch.setattr(
+        translate, "open_model", lambda location, beams: locations.append(location) or Upper()
+    )
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))
+    assert main(["translate", "--beams", "2"]) == 0
+    captured = capfdbinary.readouterr()
+    assert captured.out == b"A\n" and locations == ["tatoeba_en_de"]
+    assert b"no RUN given: using the shipped model tatoeba_en_de" in captured.err

@@ -1,0 +1,258 @@
+"""What a model has learned after so many updates, and after so many minutes: beside PyTorch.
+
+    python benchmarks/learning.py --data data/multi30k             the curves, 3 hours on 2 cores
+    python benchmarks/learning.py --data data/multi30k --parity    the same losses, 5 minutes
+
+Both engines get the same batches in the same order: `multi30k_en_de`'s, with its tokenizer and
+model size. They take turns, so that a slow minute of the machine is everybody's.
+
+--parity copies the initial weights of keras_attn to PyTorch, switches dropout and PyTorch's last
+normalization off, and prints how far the losses of 200 updates differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from side_by_side import CPU_ONLY, Engine, describe_machine, peers_python, progress
+from train import command_environment
+
+RECIPE = "multi30k_en_de"
+SIZE = {"num_layers": 4, "hidden_dim": 128, "intermediate_dim": 256, "num_heads": 4}
+TRAINING = {"label_smoothing": 0.1, "peak_learning_rate": 0.002, "warmup_steps": 1000}
+DROPOUT = 0.2
+MAX_EXTRA_TOKENS = 20
+PARITY_STEPS = 200
+# What each engine is told beside the size. PyTorch's is as it comes.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "keras_attn": ("keras_attn", {"normalize_first": True, "projection_gain": 0.5**0.5}),
+    "torch": ("torch", {}),
+    "keras_attn, post-norm": ("keras_attn", {"projection_gain": 0.5**0.5}),
+    "keras_attn, the paper's": ("keras_attn", {}),
+    "torch, dropout as the paper's": ("torch", {"inner_dropout": False}),
+    "torch, no last normalization": ("torch", {"final_normalization": False}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="the directory of Multi30k")
+    parser.add_argument("--parity", action="store_true", help="compare losses, and end")
+    parser.add_argument("--steps", type=int, default=1500, help="updates of each engine")
+    parser.add_argument("--every", type=int, default=250, help="updates between two validations")
+    parser.add_argument("--minutes", type=float, default=0.0, help="learn at least so long")
+    parser.add_argument("--seeds", type=int, default=3, help="how often all of it is repeated")
+    parser.add_argument(
+        "--variants", nargs="+", default=["keras_attn", "torch"], choices=VARIANTS, metavar="NAME"
+    )
+    parser.add_argument("--output", help="a .json file for the figures; a plot is put beside it")
+    parser.add_argument("--peers-python", help="interpreter with requirements-peers.txt")
+    arguments = parser.parse_args()
+    python = peers_python(arguments.peers_python)
+    with tempfile.TemporaryDirectory() as directory:
+        progress("making the batches")
+        data = write_batches(Path(arguments.data), Path(directory), arguments)
+        if arguments.parity:
+            compare_losses(python, Path(directory), data)
+            return
+        result = learn_in_turns(python, Path(directory), data, arguments)
+    print_table(result)
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        draw(result, Path(arguments.output).with_suffix(".png"))
+
+
+def write_batches(source: Path, directory: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Writes the batches of the recipe to files; returns the tokenizer and the references."""
+    from keras_attn.data import training_pipeline
+    from keras_attn.training import Recipe
+    from keras_attn.training.load_corpora import load_corpora
+    from keras_attn.training.tokenizer_pair import TokenizerPair
+
+    recipe = Recipe.named(RECIPE).override({"data.directory": str(source)})
+    corpora = load_corpora(recipe.data)
+    tokenizer = TokenizerPair.train(recipe.tokenizer, corpora.train).source
+    options: dict[str, Any] = {
+        "global_batch_tokens": recipe.training.global_batch_tokens,
+        "max_source_tokens": recipe.data.max_source_tokens,
+        "max_target_tokens": recipe.data.max_target_tokens,
+        "num_buckets": recipe.training.num_buckets,
+    }
+    train = training_pipeline(corpora.train, tokenizer, repeat=True, **options)
+    validation = training_pipeline(corpora.validation, tokenizer, shuffle=False, **options)
+    # An engine that is quick may need more than --steps to fill --minutes.
+    count = max(arguments.steps, int(arguments.minutes * 60 * 10))
+    _write(directory / "train.npz", train.dataset_from(0).take(count))
+    batches = _write(directory / "validation.npz", validation.dataset)
+    # The order in which the pipeline has put the validation pairs: as the labels tell it.
+    targets = [tokenizer.detokenize(labels).numpy() for _, labels in batches]
+    references = [text.decode() for rows in targets for text in rows]
+    return {
+        "tokenizer": tokenizer,
+        "references": references,
+        "size": {**SIZE, "vocabulary_size": tokenizer.vocabulary_size},
+    }
+
+
+def _write(path: Path, dataset: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    pairs = [(inputs["encoder_token_ids"].numpy(), labels.numpy()) for inputs, labels, _ in dataset]
+    arrays = {f"source_{i}": pair[0] for i, pair in enumerate(pairs)}
+    arrays |= {f"target_{i}": pair[1] for i, pair in enumerate(pairs)}
+    np.savez(path, **arrays)
+    return pairs
+
+
+def start_engine(kind: str, python: Path) -> Engine:
+    if kind == "torch":
+        return Engine("torch", "torch_learn.py", python, CPU_ONLY)
+    environment = {**CPU_ONLY, **command_environment()}
+    return Engine("keras_attn", "keras_attn_learn.py", environment=environment)
+
+
+def _files(directory: Path) -> dict[str, str]:
+    return {
+        "batches": str(directory / "train.npz"),
+        "validation": str(directory / "validation.npz"),
+    }
+
+
+def compare_losses(python: Path, directory: Path, data: dict[str, Any]) -> None:
+    """Prints the largest difference between the losses of 200 updates from the same weights."""
+    weights = str(directory / "weights.npz")
+    common = {"training": TRAINING, "seed": 1, **_files(directory)}
+    size = {**data["size"], "dropout": 0.0}
+    ours, theirs = start_engine("keras_attn", python), start_engine("torch", python)
+    ours.ask("prepare", size=size, options={}, weights_to=weights, **common)
+    plain = {"final_normalization": False, "inner_dropout": False}
+    theirs.ask("prepare", size=size, options=plain, weights_from=weights, **common)
+    losses = [engine.ask("learn", steps=PARITY_STEPS)["losses"] for engine in (ours, theirs)]
+    for engine in (ours, theirs):
+        engine.close()
+    differences = np.abs(np.subtract(*losses))
+    for step in (1, 50, 100, 150, PARITY_STEPS):
+        pair = ", ".join(f"{side[step - 1]:.6f}" for side in losses)
+        print(f"update {step}: losses {pair}")
+    print(f"largest difference of {PARITY_STEPS} losses: {differences.max():.2e}")
+
+
+def learn_in_turns(
+    python: Path, directory: Path, data: dict[str, Any], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """The curve of every variant and seed."""
+    curves = []
+    for seed in range(1, arguments.seeds + 1):
+        learners = {}
+        for name in arguments.variants:
+            kind, options = VARIANTS[name]
+            learners[name] = start_engine(kind, python)
+            learners[name].ask(
+                "prepare",
+                size={**data["size"], "dropout": DROPOUT},
+                options=options,
+                training=TRAINING,
+                seed=seed,
+                **_files(directory),
+            )
+        points: dict[str, list[dict[str, float]]] = {name: [] for name in learners}
+        while busy := [name for name in learners if not _is_done(points[name], arguments)]:
+            for name in busy:
+                points[name].append(_next_point(learners[name], points[name], data, arguments))
+                progress(f"seed {seed}, {name}: {points[name][-1]}")
+        curves += [{"variant": name, "seed": seed, "points": points[name]} for name in learners]
+        versions = {key: value for one in learners.values() for key, value in one.versions.items()}
+        for engine in learners.values():
+            engine.close()
+    return {"curves": curves, "machine": describe_machine(), "versions": versions}
+
+
+def _is_done(points: Sequence[dict[str, float]], arguments: argparse.Namespace) -> bool:
+    if not points:
+        return False
+    has_steps = points[-1]["step"] >= arguments.steps
+    return has_steps and points[-1]["seconds"] >= 60.0 * arguments.minutes
+
+
+def _next_point(
+    engine: Engine,
+    points: Sequence[dict[str, float]],
+    data: dict[str, Any],
+    arguments: argparse.Namespace,
+) -> dict[str, float]:
+    """Learns on, and scores what was learned."""
+    import sacrebleu
+
+    before = points[-1] if points else {"step": 0, "seconds": 0.0}
+    learned = engine.ask("learn", steps=arguments.every)
+    validation = engine.ask("validate")
+    rows = engine.ask("translate", max_extra_tokens=MAX_EXTRA_TOKENS)
+    # The last batch of a length may have rows of padding only: their references are empty.
+    texts = [data["tokenizer"].detokenize([row]).numpy()[0].decode() for row in rows]
+    pairs = [pair for pair in zip(texts, data["references"], strict=True) if pair[1]]
+    hypotheses, references = map(list, zip(*pairs, strict=True))
+    return {
+        "step": before["step"] + arguments.every,
+        "seconds": round(before["seconds"] + learned["seconds"], 1),
+        "training_loss": round(statistics.fmean(learned["losses"]), 4),
+        "loss": round(validation["loss"], 4),
+        "perplexity": round(validation["perplexity"], 3),
+        "bleu": round(sacrebleu.corpus_bleu(hypotheses, [references]).score, 2),
+    }
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """One line a variant and step: medians over the seeds, with lowest and highest."""
+    print(f"{'variant':32} {'updates':>8} {'minutes':>8} {'validation loss':>24} {'BLEU':>20}")
+    names = dict.fromkeys(curve["variant"] for curve in result["curves"])
+    for name in names:
+        curves = [one["points"] for one in result["curves"] if one["variant"] == name]
+        for points in zip(*curves, strict=False):
+            loss, bleu = (_spread([point[key] for point in points]) for key in ("loss", "bleu"))
+            minutes = statistics.median(point["seconds"] for point in points) / 60
+            print(f"{name:32} {points[0]['step']:8,} {minutes:8.1f} {loss:>24} {bleu:>20}")
+    print(f"machine: {json.dumps(result['machine'])}\nversions: {json.dumps(result['versions'])}")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.3f} ({min(values):.3f} - {max(values):.3f})"
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Validation loss and BLEU against updates and against minutes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained", sharey="row")
+    names = list(dict.fromkeys(curve["variant"] for curve in result["curves"]))
+    for curve in result["curves"]:
+        color = f"C{names.index(curve['variant'])}"
+        label = curve["variant"] if curve["seed"] == 1 else None
+        for row, key in enumerate(("loss", "bleu")):
+            values = [point[key] for point in curve["points"]]
+            for column, x in enumerate(
+                (
+                    [point["step"] for point in curve["points"]],
+                    [point["seconds"] / 60 for point in curve["points"]],
+                )
+            ):
+                axes[row, column].plot(x, values, color=color, label=label, marker=".")
+    axes[0, 0].set(ylabel="validation loss (nats per token)")
+    axes[1, 0].set(ylabel="BLEU, greedy, validation", xlabel="updates")
+    axes[1, 1].set(xlabel="minutes of training, compilation included")
+    axes[0, 1].legend()
+    figure.suptitle("Multi30k English-German: the same batches, both engines")
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The small models that ship inside the package, each a saved translator with a model card.
+
+`Translator.load("tatoeba_en_de")` and the commands take a name of `list_pretrained()` wherever they
+take a directory. A directory of that name in the working directory comes first.
+"""
+
+from pathlib import Path
+
+_DIRECTORY = Path(__file__).resolve().parent
+DEFAULT_MODEL = "tatoeba_en_de"
+
+
+def list_pretrained() -> list[str]:
+    """The names of the models that ship.
+
+    Returns:
+        list of str, sorted.
+
+    Example:
+
+    >>> "tatoeba_en_de" in list_pretrained()
+    True
+    """
+    return sorted(path.parent.name for path in _DIRECTORY.glob("*/translator.json"))
+
+
+def find_pretrained(name: str) -> Path:
+    """The directory of a model that ships.
+
+    Args:
+        name: str. One of `list_pretrained()`.
+
+    Returns:
+        Path.
+
+    Raises:
+        ValueError: if there is no such model.
+
+    Example:
+
+    >>> find_pretrained("tatoeba_en_de").name
+    'tatoeba_en_de'
+    """
+    if name not in list_pretrained():
+        raise ValueError(
+            f"`name` must be one of {', '.join(list_pretrained())}. Received: {name!r}."
+        )
+    return _DIRECTORY / name

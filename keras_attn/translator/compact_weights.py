@@ -1,0 +1,94 @@
+"""A model in a small file: its weights rounded to float16, or to 8 bits."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_attn.models import Seq2SeqModel
+
+COMPACT_DTYPES = ("float16", "int8")
+_LARGEST = 127
+
+
+def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
+    """Writes configuration and rounded weights to one compressed file.
+
+    With `"int8"`, a weight of two axes or more becomes whole numbers of 8 bits, times one float32
+    for each index of its longest axis: a row of an embedding, a unit of a dense layer. All other
+    weights become float16.
+
+        w ≈ scale q,   scale = max |w| / 127,   q = round(w / scale)
+
+    Args:
+        model: `Seq2SeqModel`. Built.
+        path: Path. The `.npz` file.
+        dtype: str. `"float16"` or `"int8"`.
+    """
+    arrays: dict[str, Any] = {}
+    for i, weight in enumerate(model.weights):
+        value = keras.ops.convert_to_numpy(weight).astype("float32")
+        if dtype == "int8" and value.ndim >= 2:
+            quantized, scale = quantize(value)
+            arrays[f"weight_{i}"], arrays[f"scale_{i}"] = quantized, scale
+        else:
+            arrays[f"weight_{i}"] = value.astype("float16")
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    np.savez_compressed(path, config=np.frombuffer(config.encode(), np.uint8), **arrays)
+
+
+def read_compact_model(path: Path) -> Seq2SeqModel:
+    """Makes the model that `write_compact_model` wrote; it computes in float32 as before.
+
+    Args:
+        path: Path. The `.npz` file.
+
+    Returns:
+        `Seq2SeqModel`, built.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    try:
+        with np.load(path) as arrays:
+            config = json.loads(arrays["config"].tobytes())
+            model: Any = keras.saving.deserialize_keras_object(config)
+            if not model.built:
+                model.build()
+            model.set_weights([_read_weight(arrays, i) for i in range(len(model.weights))])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"`{path}` must be a whole compact model. Received: a file that cannot be read "
+            f"({error}). Save the translator again."
+        ) from error
+    return model
+
+
+def quantize(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers of 8 bits, and what each index of the longest axis is multiplied by.
+
+    Args:
+        value: float array of two axes or more.
+
+    Returns:
+        int8 array of the same shape, and a float32 array that broadcasts against it.
+
+    Example:
+
+    >>> quantized, scale = quantize(np.array([[1.27, -1.0], [0.0, 0.0], [2.54, 0.02]]))
+    >>> quantized.tolist()
+    [[127, -100], [0, 0], [127, 1]]
+    """
+    longest = int(np.argmax(value.shape))
+    others = tuple(axis for axis in range(value.ndim) if axis != longest)
+    largest = np.abs(value).max(axis=others, keepdims=True)
+    scale = np.where(largest > 0.0, largest / _LARGEST, 1.0).astype("float32")
+    return np.round(value / scale).astype("int8"), scale
+
+
+def _read_weight(arrays: Any, index: int) -> np.ndarray:
+    weight = arrays[f"weight_{index}"].astype("float32")
+    return weight * arrays[f"scale_{index}"] if f"scale_{index}" in arrays else weight
