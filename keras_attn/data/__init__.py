@@ -1,5 +1,6 @@
 """Corpora, tokenizers and batches: everything between a user's files and the model."""
 
+from keras_attn.data.augment_pairs import Augmentation, augment_pairs
 from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.byte_tokenizer import ByteTokenizer
 from keras_attn.data.character_tokenizer import CharacterTokenizer
@@ -16,9 +17,11 @@ from keras_attn.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.data.tokenizer import Tokenizer, load_tokenizer
 from keras_attn.data.training_pipeline import TrainingPipeline, training_pipeline
+from keras_attn.data.word_pairs import word_pairs
 from keras_attn.data.word_tokenizer import WordTokenizer
 
 __all__ = [
+    "Augmentation",
     "ByteTokenizer",
     "CharacterTokenizer",
     "Corpus",
@@ -30,6 +33,7 @@ __all__ = [
     "TrainingPipeline",
     "WordTokenizer",
     "assign_buckets",
+    "augment_pairs",
     "choose_shapes",
     "group_references",
     "line_batches",
@@ -43,4 +47,5 @@ __all__ = [
     "read_tsv_files",
     "source_tag",
     "training_pipeline",
+    "word_pairs",
 ]

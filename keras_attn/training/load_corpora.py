@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_attn.data import (
     Corpus,
+    augment_pairs,
     load_tfds,
     phrasebook,
     read_directory,
@@ -35,7 +36,7 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
 
     Args:
         recipe: DataRecipe. It names the files.
-        seed: int. The seed of a generated corpus (the phrasebook).
+        seed: int. The seed of a generated corpus (the phrasebook) and of augmentation.
 
     Returns:
         Corpora.
@@ -56,6 +57,7 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
                 "Set it with `--set data.directory=DIR`."
             )
     train = _load_split(recipe, recipe.train, seed, recipe.num_pairs)
+    train = augment_pairs(train, recipe.make_augmentation(), seed)
     validation = _load_split(recipe, recipe.validation, seed)
     test = None if recipe.test is None else _load_split(recipe, recipe.test, seed)
     for split, corpus in (("train", train), ("validation", validation), ("test", test)):

@@ -1,6 +1,6 @@
 """What small models get wrong: 180 inputs, and what is wrong with their translations.
 
-    python -m tests.pretrained.regression_set tatoeba_en_de          counts, and every failure
+python -m tests.pretrained.regression_set tatoeba_en_de          counts, and every failure
 """
 
 import re

@@ -2,9 +2,10 @@
 
 import dataclasses
 import os
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from keras_attn.training.recipe.recipe_section import RecipeSection, described
+from keras_attn.data import Augmentation
+from keras_attn.training.recipe.recipe_section import RecipeSection, described, hint_at
 
 DATA_KINDS = ("phrasebook", "text_directory", "text_pair", "tsv", "tfds")
 
@@ -46,6 +47,9 @@ class DataRecipe(RecipeSection):
     tag_sources: bool = described(
         False, 'tsv: put the name of the file before its sources, as in "<fre> abby"'
     )
+    augmentation: dict[str, Any] = described(
+        {}, "training pairs to add, such as { upper_case = 0.03, names = 0.05, words = 2000 }"
+    )
     num_pairs: int | None = described(
         None,
         "take only the first pairs of the training split (phrasebook: make that many)",
@@ -70,8 +74,27 @@ class DataRecipe(RecipeSection):
                 "`data.tfds_name` must be given for data.kind = 'tfds', such as "
                 "wmt14_translate/de-en. Received: none. Add `--set data.tfds_name=NAME`"
             )
+        self.make_augmentation()
         for split in ("train", "validation", "test"):
             self._check_split(split, getattr(self, split))
+
+    def make_augmentation(self) -> Augmentation:
+        """The pairs to add.
+
+        Raises:
+            ValueError: if a kind is unknown, or its number is below zero.
+        """
+        known = [field.name for field in dataclasses.fields(Augmentation)]
+        for name in self.augmentation:
+            if name not in known:
+                raise ValueError(
+                    f"`data.augmentation.{name}` is not a kind of augmentation."
+                    f"{hint_at(name, known)}"
+                )
+        try:
+            return Augmentation(**self.augmentation)
+        except ValueError as error:
+            raise ValueError(str(error).replace("`", "`data.augmentation.", 1)) from error
 
     def with_absolute_paths(self) -> Self:
         """Returns the section with absolute paths, which work from any working directory."""

@@ -1,0 +1,78 @@
+"""Names that no model has seen, to learn from that names are copied."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+_NAME = re.compile(r"\b[^\W\d_a-z][^\W\d_]{2,}\b")
+_CONTEXT = 2  # letters that the next one is drawn after
+_LONGEST = 12
+_SHARE_OF_REAL_NAMES = 0.3
+
+
+def shared_names(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The different capitalized words that stand in both sides of a pair, in the same form.
+
+    Args:
+        pairs: sequence of (source, target).
+
+    Returns:
+        list of str, sorted.
+
+    Example:
+
+    >>> shared_names([("Tom saw Boston.", "Tom sah Boston."), ("Yes.", "Ja.")])
+    ['Boston', 'Tom']
+    """
+    return sorted({name for source, target in pairs for name in _names_of(source, target)})
+
+
+class MadeUpNames:
+    """Puts other names in the place of names: real ones, and ones that only look like names.
+
+    A made-up name is drawn letter by letter; each letter follows the two before it as often as in
+    the given names.
+
+    Args:
+        names: sequence of str. Names to learn from.
+        seed: int. The seed of all choices.
+    """
+
+    def __init__(self, names: Sequence[str], seed: int = 0) -> None:
+        self._names = list(names)
+        self._random = np.random.default_rng(seed)
+        self._followers: dict[str, list[str]] = defaultdict(list)
+        for name in self._names:
+            padded = " " * _CONTEXT + name + " "
+            for i in range(_CONTEXT, len(padded)):
+                self._followers[padded[i - _CONTEXT : i]].append(padded[i])
+
+    def draw(self) -> str:
+        """A real or a made-up name."""
+        if self._random.random() < _SHARE_OF_REAL_NAMES:
+            return self._names[self._random.integers(len(self._names))]
+        while True:
+            letters = " " * _CONTEXT
+            while len(letters) < _CONTEXT + _LONGEST:
+                followers = self._followers[letters[-_CONTEXT:]]
+                letters += followers[self._random.integers(len(followers))]
+                if letters[-1] == " ":
+                    break
+            name = letters.strip()
+            if len(name) >= 3:
+                return name
+
+    def replace_in(self, pair: tuple[str, str]) -> tuple[str, str] | None:
+        """The pair with one of its shared names replaced on both sides; None if it has none."""
+        names = sorted(_names_of(*pair))
+        if not names:
+            return None
+        old, new = names[self._random.integers(len(names))], self.draw()
+        source, target = (re.sub(rf"\b{old}\b", new, text) for text in pair)
+        return source, target
+
+
+def _names_of(source: str, target: str) -> set[str]:
+    return set(_NAME.findall(source)) & set(_NAME.findall(target))
