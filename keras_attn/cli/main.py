@@ -17,6 +17,7 @@ from keras_attn.cli import (
     demo,
     evaluate,
     export,
+    new,
     plot,
     process,
     recipes,
@@ -30,7 +31,19 @@ from keras_attn.cli.command_parser import CommandFailure, CommandParser, add_com
 from keras_attn.version import __version__
 
 DEBUG = "KERAS_ATTN_DEBUG"
-COMMANDS = (demo, recipes, train, translate, score, evaluate, average, export, verify, plot)
+COMMANDS = (
+    demo,
+    recipes,
+    new,
+    train,
+    translate,
+    score,
+    evaluate,
+    average,
+    export,
+    verify,
+    plot,
+)
 # Exit statuses as in shells and in argparse.
 FAILED, BAD_INPUT, PIPE_CLOSED = 1, 2, 141
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
+from keras_attn.cli.new import add_corpus_options, read_corpus
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
 from keras_attn.cli.recipe_options import add_set_option
@@ -24,6 +25,8 @@ Trains the model of a recipe, which sets data, tokenizer, model, schedule and li
 The run directory contains the resolved recipe, tokenizer, checkpoints, translator, history and
 report. Ctrl-C and SIGTERM save a checkpoint. --resume continues a run that was interrupted or
 killed, to the same weights as without the interruption. Without RECIPE it uses the run's recipe.
+With --source and --target, --tsv or --tfds in place of RECIPE, it first does what `keras-attn new`
+does, and writes RUN.toml and RUN_data beside the run.
 
 On several machines, start this command on each, with the variable TF_CONFIG that TensorFlow's
 cluster managers set, and with the same RUN, which all can read; the first worker writes to it.
@@ -39,6 +42,7 @@ COMMAND = Command(
     [
         "keras-attn train phrasebook_tiny --output runs/first",
         "keras-attn train my_recipe.toml --output runs/mine --set training.max_steps=100",
+        "keras-attn train --source train.en --target train.de --minutes 30 --output runs/mine",
         "keras-attn train --output runs/first --resume",
         "keras-attn train multi30k_en_de --output runs/two --workers 2",
     ],
@@ -53,6 +57,7 @@ def add_arguments(parser: CommandParser) -> None:
         nargs="?",
         help="built-in recipe (see `keras-attn recipes`) or .toml file",
     )
+    add_corpus_options(parser)
     parser.add_argument("--output", required=True, metavar="RUN", help="the run directory to write")
     parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
     parser.add_argument(
@@ -70,7 +75,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains."""
-    if arguments.recipe is None and not arguments.resume:
+    has_corpus = any((arguments.source, arguments.target, arguments.tsv, arguments.tfds))
+    if has_corpus and (arguments.recipe is not None or arguments.resume):
+        raise ValueError(
+            "`RECIPE` and `--resume` must be left out if `--source`, `--tsv` or `--tfds` name a "
+            "corpus."
+        )
+    if arguments.recipe is None and not (arguments.resume or has_corpus):
         raise ValueError(
             "`RECIPE` must be given to start a run: a name of `keras-attn recipes`, or a .toml "
             "file. Received: none."
@@ -82,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     load_tensorflow()
     from keras_attn.training import CheckpointError, NonFiniteLossError, WorkerLostError, train
 
+    if has_corpus:
+        arguments.recipe = _new_recipe(arguments)
     try:
         result = train(
             _recipe(arguments),
@@ -104,6 +117,20 @@ def run(arguments: argparse.Namespace) -> int:
     say(console, f"run: {result.run} ({result.steps:,} steps, {result.seconds:,.0f} s)")
     say(console, f"next: {program()} translate {run}")
     return 0
+
+
+def _new_recipe(arguments: argparse.Namespace) -> str:
+    """Writes a recipe for the corpus of the options beside the run, and returns its path."""
+    from keras_attn.training import new_recipe
+
+    console = make_console(stderr=True)
+    path = f"{arguments.output.rstrip('/')}.toml"
+    made = new_recipe(
+        read_corpus(arguments), path, arguments.minutes, show=lambda line: say(console, line)
+    )
+    for line in made.lines():
+        say(console, line)
+    return path
 
 
 def _start_workers(count: int) -> int:

@@ -4,8 +4,10 @@ from keras_attn.data.augment_pairs import Augmentation, augment_pairs
 from keras_attn.data.batching import assign_buckets, choose_shapes
 from keras_attn.data.byte_tokenizer import ByteTokenizer
 from keras_attn.data.character_tokenizer import CharacterTokenizer
+from keras_attn.data.clean_pairs import CleaningReport, clean_pairs
 from keras_attn.data.corpus import Corpus, CorpusError, group_references
 from keras_attn.data.filter_report import FilterReport
+from keras_attn.data.hold_out import hold_out
 from keras_attn.data.line_batches import line_batches, pad_rows
 from keras_attn.data.load_tfds import load_tfds
 from keras_attn.data.phrasebook import phrasebook
@@ -24,6 +26,7 @@ __all__ = [
     "Augmentation",
     "ByteTokenizer",
     "CharacterTokenizer",
+    "CleaningReport",
     "Corpus",
     "CorpusError",
     "FilterReport",
@@ -35,7 +38,9 @@ __all__ = [
     "assign_buckets",
     "augment_pairs",
     "choose_shapes",
+    "clean_pairs",
     "group_references",
+    "hold_out",
     "line_batches",
     "load_tfds",
     "load_tokenizer",

@@ -1,6 +1,7 @@
 """Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
 
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
+from keras_attn.training.new_recipe import NewRecipe, new_recipe
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.recipe_info import RecipeInfo, list_recipes
 from keras_attn.training.replicas.strategies import get_strategy
@@ -21,6 +22,7 @@ __all__ = [
     "CheckpointError",
     "GuardedAdam",
     "LabelSmoothedCrossEntropy",
+    "NewRecipe",
     "NonFiniteLossError",
     "Perplexity",
     "PlannedSchedule",
@@ -35,6 +37,7 @@ __all__ = [
     "average_checkpoints",
     "get_strategy",
     "list_recipes",
+    "new_recipe",
     "rewrite_translator",
     "train",
 ]

@@ -1,0 +1,130 @@
+"""`keras-attn new`: looks at a corpus, and writes a recipe that fits it and the clock."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING
+
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
+from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.process import load_tensorflow, program
+
+if TYPE_CHECKING:
+    from keras_attn.data import Corpus
+
+_DESCRIPTION = """\
+Looks at sentence pairs: leaves out those that would teach a model nothing or something wrong (and
+says how many, and why), holds out pairs for validation and test that share no sentence with the
+others, chooses vocabulary, model size and regularization by rules (see `suggest_recipe` in the
+documentation), times ten updates, and writes a commented recipe with its expected cost. The pairs
+are written to NAME_data, beside NAME.toml."""
+
+
+COMMAND = Command(
+    "new",
+    "write a recipe for your own sentence pairs",
+    _DESCRIPTION,
+    [
+        "keras-attn new my.toml --source train.en --target train.de --minutes 30",
+        "keras-attn new my.toml --tsv pairs.tsv",
+        "keras-attn new my.toml --tfds ted_hrlr_translate/pt_to_en --languages pt en",
+        "keras-attn train my.toml --output runs/my",
+    ],
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument("recipe", metavar="RECIPE.toml", help="the recipe to write")
+    add_corpus_options(parser)
+    add_json_option(parser)
+
+
+def add_corpus_options(parser: CommandParser) -> None:
+    """Adds the options that name a corpus and the time.
+
+    Args:
+        parser: CommandParser.
+    """
+    parser.add_argument("--source", metavar="FILE", help="sources, one a line")
+    parser.add_argument("--target", metavar="FILE", help="their translations, line by line")
+    parser.add_argument("--tsv", metavar="FILE", help="or both in two columns")
+    parser.add_argument("--tfds", metavar="NAME", help="or a corpus of TensorFlow Datasets")
+    parser.add_argument(
+        "--languages",
+        nargs=2,
+        metavar=("SOURCE", "TARGET"),
+        help="language codes (default: the suffixes of the files)",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="how long training may take (default: 60)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes a recipe."""
+    from pathlib import Path
+
+    load_tensorflow()
+    from keras_attn.training import new_recipe
+
+    console = make_console(stderr=True)
+    made = new_recipe(
+        read_corpus(arguments),
+        Path(arguments.recipe),
+        minutes=arguments.minutes,
+        show=lambda line: say(console, line),
+    )
+    if arguments.json:
+        print_json({**dataclasses.asdict(made), "recipe": made.recipe.to_table()})
+        return 0
+    output = make_console()
+    for line in made.lines():
+        say(output, line)
+    run_path = f"runs/{made.path.stem}"
+    say(output, f"next: {program()} train {shlex.quote(str(made.path))} --output {run_path}")
+    return 0
+
+
+def read_corpus(arguments: argparse.Namespace) -> Corpus:
+    """Reads the corpus that the options name.
+
+    Args:
+        arguments: the parsed command line.
+
+    Returns:
+        Corpus, with language codes.
+
+    Raises:
+        ValueError: if the options name no corpus or several, or it cannot be read.
+    """
+    from keras_attn.data import load_tfds, read_text_pair, read_tsv
+
+    pair = (arguments.source, arguments.target)
+    given = [any(pair), arguments.tsv is not None, arguments.tfds is not None]
+    if sum(given) != 1 or (any(pair) and not all(pair)):
+        raise ValueError(
+            "`--source` and `--target`, or `--tsv`, or `--tfds` must be given, and only one of "
+            "these."
+        )
+    if arguments.tfds is not None:
+        if arguments.languages is None:
+            raise ValueError("`--languages` must be given with `--tfds`. Received: none.")
+        return load_tfds(arguments.tfds, "train", *arguments.languages)
+    if arguments.tsv is not None:
+        corpus = read_tsv(arguments.tsv)
+        languages = arguments.languages or ["source", "target"]
+    else:
+        corpus = read_text_pair(*pair)
+        languages = arguments.languages or [_suffix(path) for path in pair]
+        if languages[0] == languages[1]:
+            languages = ["source", "target"]
+    return dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])
+
+
+def _suffix(path: str) -> str:
+    """The suffix of a file, without the dot: a language code in most corpora."""
+    name = path.rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[-1] if "." in name else ""

@@ -1,0 +1,167 @@
+"""Finds the pairs that teach a model nothing, or something wrong."""
+
+import dataclasses
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from keras_attn.data.corpus import Corpus
+
+# A pair is suspicious if one side is so many times as long as the other, in letters, compared with
+# the corpus as a whole. Short pairs may differ more: "Ja." is a third of "Of course.".
+_LARGEST_RATIO = 3.0
+_SHORT = 20
+_LONGEST = 1000  # letters
+_LEAST_SHARE_OF_SCRIPT = 0.5
+_LEAST_SHARE_OF_LETTERS = 0.3
+
+REASONS = {
+    "empty": "empty on one side",
+    "copied": "the same on both sides",
+    "script": "in another script than the rest",
+    "no_letters": "with hardly a letter",
+    "too_long": f"longer than {_LONGEST:,} letters",
+    "ratio": "of suspicious lengths",
+    "duplicate": "there already",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class CleaningReport:
+    """What `clean_pairs` found.
+
+    Args:
+        pairs: int. Pairs before.
+        left_out: dict. Reason, one of `REASONS`, to the number of pairs left out for it.
+        scripts: tuple of str. The usual script of sources and of targets, as Unicode names it
+            ("LATIN", "CYRILLIC", "CJK"); "" if there are no letters.
+        letters: tuple of float. The mean length of sources and targets that were kept, in letters.
+
+    Example:
+
+    >>> clean_pairs(Corpus(["a b", "c d"], ["x y", ""]))[1].left_out
+    {'empty': 1}
+    """
+
+    pairs: int
+    left_out: dict[str, int]
+    scripts: tuple[str, str]
+    letters: tuple[float, float]
+
+    @property
+    def kept(self) -> int:
+        """Pairs after."""
+        return self.pairs - sum(self.left_out.values())
+
+    def lines(self) -> list[str]:
+        """Returns one readable line for each fact."""
+        kept = f"{self.pairs:,} pairs read, {self.kept:,} kept"
+        reasons = [f"left out: {count:,} {REASONS[why]}" for why, count in self.left_out.items()]
+        return [kept, *reasons]
+
+
+def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
+    """Leaves out what Moses' `clean-corpus` and OpusCleaner leave out; says how much and why.
+
+    A pair is left out for the first of these reasons that holds: a side is empty; both sides are
+    the same; less than half of the letters of a side are in the script of most letters of that
+    side; less than 30% of a side are letters; a side is longer than 1,000 letters; one side is more
+    than three times as long as the other, compared with the mean of the corpus (pairs of fewer than
+    20 letters on both sides may differ more); the same pair stands before it.
+
+    Args:
+        corpus: `Corpus`. The pairs. Blanks at the ends are removed.
+
+    Returns:
+        `(corpus, report)`: the pairs that are left, in their order, and a `CleaningReport`.
+
+    Example:
+
+    >>> corpus = Corpus(["Hello!", "Hello!", "@@", "Yes."], ["Hallo!", "Hallo!", "@@ @", "Ja."])
+    >>> cleaned, report = clean_pairs(corpus)
+    >>> list(cleaned), report.left_out
+    ([('Hello!', 'Hallo!'), ('Yes.', 'Ja.')], {'no_letters': 1, 'duplicate': 1})
+    """
+    pairs = [(source.strip(), target.strip()) for source, target in corpus]
+    scripts = (_usual_script(pair[0] for pair in pairs), _usual_script(pair[1] for pair in pairs))
+    usual_ratio = _usual_ratio(pairs)
+    counts: Counter[str] = Counter()
+    kept: dict[tuple[str, str], None] = {}
+    for pair in pairs:
+        reason = _reason(pair, scripts, usual_ratio) or ("duplicate" if pair in kept else None)
+        if reason is None:
+            kept[pair] = None
+        else:
+            counts[reason] += 1
+    report = CleaningReport(
+        pairs=len(pairs),
+        left_out={reason: counts[reason] for reason in REASONS if counts[reason]},
+        scripts=scripts,
+        letters=(_mean_length(pair[0] for pair in kept), _mean_length(pair[1] for pair in kept)),
+    )
+    cleaned = dataclasses.replace(
+        corpus,
+        sources=[source for source, _ in kept],
+        targets=[target for _, target in kept],
+        notes=(),
+    )
+    return cleaned, report
+
+
+def _reason(pair: tuple[str, str], scripts: tuple[str, str], usual_ratio: float) -> str | None:
+    if not all(pair):
+        return "empty"
+    letters = [sum(map(str.isalpha, side)) for side in pair]
+    if any(
+        count < _LEAST_SHARE_OF_LETTERS * len(side)
+        for count, side in zip(letters, pair, strict=True)
+    ):
+        return "no_letters"
+    if pair[0] == pair[1]:
+        return "copied"
+    for side, script, count in zip(pair, scripts, letters, strict=True):
+        if _letters_of(side, script) < _LEAST_SHARE_OF_SCRIPT * count:
+            return "script"
+    if max(map(len, pair)) > _LONGEST:
+        return "too_long"
+    ratio = len(pair[1]) / len(pair[0]) / usual_ratio
+    is_odd = not 1 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO
+    return "ratio" if is_odd and max(map(len, pair)) >= _SHORT else None
+
+
+def _usual_ratio(pairs: Sequence[tuple[str, str]]) -> float:
+    """The geometric mean of target length / source length."""
+    logarithms = [math.log(len(pair[1]) / len(pair[0])) for pair in pairs if all(pair)]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else 1.0
+
+
+def _usual_script(texts: Iterable[str]) -> str:
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(_SCRIPT_OF.get(letter) or _script_of(letter) for letter in text)
+    del counts[""]
+    return max(counts, key=counts.__getitem__) if counts else ""
+
+
+_SCRIPT_OF: dict[str, str] = {}
+
+
+def _script_of(letter: str) -> str:
+    """The first word of a letter's Unicode name; "" if it is no letter."""
+    name = unicodedata.name(letter, "") if letter.isalpha() else ""
+    script = name.split(" ")[0].split("-")[0]
+    # Japanese mixes three scripts in every sentence.
+    script = "CJK" if script in ("HIRAGANA", "KATAKANA") else script
+    if script:
+        _SCRIPT_OF[letter] = script
+    return script
+
+
+def _letters_of(text: str, script: str) -> int:
+    return sum((_SCRIPT_OF.get(letter) or _script_of(letter)) == script for letter in text)
+
+
+def _mean_length(texts: Iterable[str]) -> float:
+    lengths = [len(text) for text in texts]
+    return sum(lengths) / max(len(lengths), 1)

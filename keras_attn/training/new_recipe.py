@@ -1,0 +1,230 @@
+"""From a pile of sentence pairs to a recipe that fits them and the clock."""
+
+import dataclasses
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from keras_attn.data import CleaningReport, Corpus, clean_pairs, hold_out
+from keras_attn.system.whole_file import whole_file
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.suggest_recipe import (
+    find_rule,
+    learns_enough,
+    smaller_rule,
+    suggest_recipe,
+)
+from keras_attn.training.recipe.write_commented import write_commented
+from keras_attn.training.trainer import train
+
+_TIMED_STEPS = 10
+_REAL_SHARE = 0.85  # of the positions of a batch hold a token
+# Held out for validation and test: a tenth of the pairs each, and at most so many.
+_MOST_HELD_OUT = 1000
+_FEWEST_PAIRS = 50
+_FEWEST_UPDATES = 1500  # however few the pairs are
+
+
+@dataclasses.dataclass(frozen=True)
+class NewRecipe:
+    """What `new_recipe` found and chose.
+
+    Args:
+        path: Path. The recipe.
+        recipe: Recipe. The same, in memory.
+        report: CleaningReport. What was left out of the corpus.
+        sizes: dict. Pairs of each split.
+        seconds_per_step: float. What an update takes on this machine, compilation apart.
+        passes: float. Passes over the pairs that fit into the time.
+    """
+
+    path: Path
+    recipe: Recipe
+    report: CleaningReport
+    sizes: dict[str, int]
+    seconds_per_step: float
+    passes: float
+
+    def lines(self) -> list[str]:
+        """Returns one readable line for each fact."""
+        training, model = self.recipe.training, self.recipe.model.overrides
+        splits = ", ".join(f"{count:,} {name}" for name, count in self.sizes.items())
+        layers = f"{model['num_layers']} + {model['num_decoder_layers']} layers"
+        widths = f"{model['hidden_dim']} / {model['intermediate_dim']}"
+        return [
+            *self.report.lines(),
+            f"splits: {splits}",
+            f"vocabulary: {self.recipe.tokenizer.vocabulary_size:,}"
+            f"{'' if self.recipe.tokenizer.shared else ' for each side'}",
+            f"model: {layers}, {widths}, dropout {model['dropout']:g}",
+            f"cost: {self.recipe.cost}",
+            f"recipe: {self.path} (at most {training.max_minutes:g} minutes)",
+        ]
+
+
+def new_recipe(
+    corpus: Corpus,
+    path: str | os.PathLike,
+    minutes: float = 60.0,
+    seed: int = 0,
+    show: Callable[[str], None] = lambda line: None,
+) -> NewRecipe:
+    """Cleans and splits a corpus, chooses sizes, times ten updates, and writes a commented recipe.
+
+    The pairs are written to a directory beside the recipe, `NAME_data` for `NAME.toml`: text files
+    `train.source`, `train.target` and so on.
+
+    Args:
+        corpus: Corpus. The pairs.
+        path: path. The recipe to write; it and its directory must not exist.
+        minutes: float. How long training may take.
+        seed: int. The seed of the split.
+        show: function of one line. Where to show progress.
+
+    Returns:
+        NewRecipe.
+
+    Raises:
+        ValueError: if a file is in the way, or too few good pairs are left.
+    """
+    path = Path(path)
+    directory = path.with_name(f"{path.stem}_data")
+    _check_paths(path, directory)
+    if not minutes > 0:
+        raise ValueError(f"`minutes` must be greater than zero. Received: minutes={minutes}")
+    show(f"looking at {len(corpus):,} pairs")
+    cleaned, report = clean_pairs(corpus)
+    if len(cleaned) < _FEWEST_PAIRS:
+        raise ValueError(
+            f"`corpus` must hold at least {_FEWEST_PAIRS} good pairs. Received: {report.kept:,} of "
+            f"{report.pairs:,} ({'; '.join(report.lines()[1:]) or 'nothing left out'})."
+        )
+    held_out = min(_MOST_HELD_OUT, len(cleaned) // 10)
+    splits = dict(
+        zip(
+            ("train", "validation", "test"),
+            hold_out(cleaned, held_out, held_out, seed),
+            strict=True,
+        )
+    )
+    _write_splits(splits, directory)
+    try:
+        data = {
+            "kind": "text_directory",
+            "directory": str(directory),
+            "source_language": corpus.source_language or "source",
+            "target_language": corpus.target_language or "target",
+            "train": "train",
+            "validation": "validation",
+            "test": "test",
+            "group_test_references": True,
+        }
+        recipe, seconds, passes = _choose(splits, report, data, minutes, show)
+        recipe = dataclasses.replace(
+            recipe,
+            name=path.stem,
+            description=f"{report.kept:,} pairs, chosen for by keras-attn new",
+            expected_score="not measured yet",
+        )
+        write_commented(recipe, path, report.lines())
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    sizes = {name: len(split) for name, split in splits.items()}
+    return NewRecipe(path, recipe, report, sizes, seconds, passes)
+
+
+def _check_paths(path: Path, directory: Path) -> None:
+    if path.suffix != ".toml":
+        raise ValueError(f"`path` must end in .toml. Received: {path}")
+    for one in (path, directory):
+        if one.exists():
+            raise ValueError(
+                f"`path` must be new, and {directory} too. Received: {one}, which exists."
+            )
+    if not path.parent.is_dir():
+        raise ValueError(f"`path` must be in a directory that exists. Received: {path}")
+
+
+def _write_splits(splits: dict[str, Corpus], directory: Path) -> None:
+    directory.mkdir()
+    for name, split in splits.items():
+        sides = ((split.source_language or "source", split.sources),
+                 (split.target_language or "target", split.targets))  # fmt: skip
+        for language, texts in sides:
+            with whole_file(directory / f"{name}.{language}") as temporary:
+                lines = (" ".join(text.splitlines()) + "\n" for text in texts)
+                temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def _choose(
+    splits: dict[str, Corpus],
+    report: CleaningReport,
+    data: dict[str, Any],
+    minutes: float,
+    show: Callable[[str], None],
+) -> tuple[Recipe, float, float]:
+    """The largest model of the rules that learns enough in the time, with its measured speed."""
+    num_pairs = len(splits["train"])
+    rule = find_rule(num_pairs)
+    while True:
+        recipe = suggest_recipe(rule, report, data, minutes, len(splits["validation"]))
+        model = recipe.model.overrides
+        sizes = f"{model['num_layers']} layers of width {model['hidden_dim']}"
+        show(f"timing {_TIMED_STEPS} updates of {sizes}")
+        recipe, seconds, steps_per_epoch = _timed(recipe)
+        passes = 60.0 * minutes / seconds / steps_per_epoch
+        smaller = smaller_rule(rule, num_pairs)
+        if learns_enough(passes, rule) or smaller is None:
+            break
+        rule = smaller
+    most = max(rule.passes, math.ceil(_FEWEST_UPDATES / steps_per_epoch))
+    recipe = recipe.override({"training.max_epochs": float(most)})
+    passes = min(passes, most)
+    steps = round(passes * steps_per_epoch)
+    needed = steps * seconds / 60.0
+    cost = (
+        f"{max(needed, 1.0):,.0f} minutes on the machine where this was written: {steps:,} updates "
+        f"of {seconds:.2g} seconds, {passes:.1f} passes over the pairs"
+    )
+    return dataclasses.replace(recipe, cost=cost), seconds, passes
+
+
+def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
+    """Trains ten updates; the recipe with a vocabulary that the text allows, seconds, steps."""
+    limits = {
+        "training.max_steps": _TIMED_STEPS,
+        "training.max_epochs": "none",
+        "training.max_minutes": "none",
+        "training.bleu_sentences": 0,
+        "training.sample_sentences": 0,
+        "training.average_last": 0,
+        "training.num_buckets": 1,
+        "data.test": "none",
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        while True:
+            try:
+                timed = recipe.override(limits)
+                result = train(timed, Path(directory) / "run", console=Console(quiet=True))
+            except ValueError as error:
+                if "`vocabulary_size`" not in str(error) or recipe.tokenizer.vocabulary_size < 600:
+                    raise
+                smaller = recipe.tokenizer.vocabulary_size // 2  # the text has no more pieces
+                recipe = recipe.override({"tokenizer.vocabulary_size": smaller})
+                continue
+            break
+    report = result.report
+    speed = report["target_tokens_per_second_without_compilation"]
+    tokens_per_step = report["target_tokens"] / report["steps"]
+    seconds = tokens_per_step / (speed or result.target_tokens_per_second)
+    tokens_per_epoch = report["target_tokens"] / report["epochs"]
+    # With one shape for all lengths, as it was timed, a batch has more padding than later.
+    steps_per_epoch = tokens_per_epoch / (_REAL_SHARE * recipe.training.global_batch_tokens)
+    return recipe, seconds, math.ceil(steps_per_epoch)

@@ -1,0 +1,168 @@
+"""Chooses vocabulary, model and training for a corpus, by rules that are written down here.
+
+| pairs (to) | vocabulary | layers | D / F | dropout | batch tokens | passes |
+|---|---|---|---|---|---|---|
+| 2,000 | 1,000 | 2 | 128 / 256 | 0.3 | 1,024 | 100 |
+| 20,000 | 4,000 | 3 | 128 / 256 | 0.3 | 2,048 | 50 |
+| 60,000 | 8,000 | 4 | 128 / 256 | 0.2 | 2,048 | 30 |
+| 400,000 | 8,000 | 3 | 256 / 768 | 0.1 | 4,096 | 20 |
+| 2,000,000 | 16,000 | 4 | 256 / 1,024 | 0.1 | 4,096 | 10 |
+| more | 32,000 | 6 | 512 / 2,048 | 0.1 | 8,192 | 5 |
+
+Where the rows come from: the third is Wu et al. (2021) on Multi30k with 29,000 pairs, who found
+that a Transformer of this size beats larger ones there. The last is the paper's base model. Araabi
+and Monz (2020) found fewer merges, fewer layers and more dropout better the smaller the corpus is.
+The decoder has two layers, or all of a model of two: a shallow decoder translates faster and about as
+well (Kasai et al., 2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on
+Multi30k, such a model has a validation perplexity of 26 after 822 updates, and the paper's order
+57 (`benchmarks/learning.py`).
+
+Few pairs give few updates a pass; there are 1,500 updates at least. The best checkpoint is kept, so
+that too many passes cost time only. If the minutes do not suffice for a quarter of the passes, the
+model of the row before is taken: a smaller model that is trained to its end is better than a larger
+one that is not.
+
+References:
+    - Wu et al., 2021, "Good for Misconceived Reasons", ACL.
+    - Araabi and Monz, 2020, "Optimizing Transformer for Low-Resource NMT", COLING.
+    - Kasai et al., 2021, "Deep Encoder, Shallow Decoder", ICLR.
+"""
+
+import dataclasses
+from typing import Any
+
+from keras_attn.data import CleaningReport
+from keras_attn.training.recipe.recipe import Recipe
+
+_DECODER_LAYERS = 2
+# Subwords hold about so many letters at these vocabulary sizes; a CJK letter is about a subword.
+_LETTERS_PER_TOKEN = 4.0
+_SMALLEST_LIMIT, _LARGEST_LIMIT = 32, 256
+_SHARE_TO_LEARN = 0.25  # of the passes, below which a smaller model is taken
+
+
+@dataclasses.dataclass(frozen=True)
+class SizeRule:
+    """One row of the table above."""
+
+    most_pairs: float
+    vocabulary_size: int
+    num_layers: int
+    hidden_dim: int
+    intermediate_dim: int
+    num_heads: int
+    dropout: float
+    batch_tokens: int
+    passes: int
+    peak_learning_rate: float
+
+
+RULES = (
+    SizeRule(2_000, 1_000, 2, 128, 256, 4, 0.3, 1024, 100, 0.002),
+    SizeRule(20_000, 4_000, 3, 128, 256, 4, 0.3, 2048, 50, 0.002),
+    SizeRule(60_000, 8_000, 4, 128, 256, 4, 0.2, 2048, 30, 0.002),
+    SizeRule(400_000, 8_000, 3, 256, 768, 4, 0.1, 4096, 20, 0.002),
+    SizeRule(2_000_000, 16_000, 4, 256, 1024, 4, 0.1, 4096, 10, 0.0015),
+    SizeRule(float("inf"), 32_000, 6, 512, 2048, 8, 0.1, 8192, 5, 0.0007),
+)
+
+
+def find_rule(num_pairs: int) -> SizeRule:
+    """The row of the table for so many pairs.
+
+    Args:
+        num_pairs: int. The training pairs.
+
+    Returns:
+        SizeRule.
+
+    Example:
+
+    >>> find_rule(29_000).num_layers
+    4
+    """
+    return next(rule for rule in RULES if num_pairs <= rule.most_pairs)
+
+
+def smaller_rule(rule: SizeRule, num_pairs: int) -> SizeRule | None:
+    """The model of the row before, with vocabulary and dropout of the corpus; None at the first.
+
+    Args:
+        rule: SizeRule. The row.
+        num_pairs: int. The training pairs.
+
+    Returns:
+        SizeRule or None.
+    """
+    sizes = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads")
+    for before, row in zip(RULES, RULES[1:], strict=False):
+        if all(getattr(row, name) == getattr(rule, name) for name in sizes):
+            kept = find_rule(num_pairs)
+            smaller = {name: getattr(before, name) for name in (*sizes, "peak_learning_rate")}
+            return dataclasses.replace(kept, **smaller)
+    return None
+
+
+def learns_enough(passes: float, rule: SizeRule) -> bool:
+    """Whether so many passes over the pairs are worth a model of this size."""
+    return passes >= _SHARE_TO_LEARN * rule.passes
+
+
+def suggest_recipe(
+    rule: SizeRule,
+    report: CleaningReport,
+    data: dict[str, Any],
+    minutes: float,
+    num_validation: int,
+) -> Recipe:
+    """Makes the recipe of a row.
+
+    Args:
+        rule: SizeRule. The sizes.
+        report: CleaningReport. Scripts and lengths of the corpus.
+        data: dict. The fields of `[data]` that name the files.
+        minutes: float. How long training may take.
+        num_validation: int. The validation pairs.
+
+    Returns:
+        Recipe.
+    """
+    longest = max(report.letters) * 4 / (1.0 if "CJK" in report.scripts else _LETTERS_PER_TOKEN)
+    limit = int(min(max(longest, _SMALLEST_LIMIT), _LARGEST_LIMIT))
+    return Recipe.from_table(
+        {
+            "data": {**data, "max_source_tokens": limit, "max_target_tokens": limit},
+            "tokenizer": {
+                "vocabulary_size": rule.vocabulary_size,
+                "shared": report.scripts[0] == report.scripts[1],
+                "character_coverage": 0.9995 if "CJK" in report.scripts else 1.0,
+            },
+            "model": {
+                "preset": "transformer_tiny",
+                "overrides": {
+                    "num_layers": rule.num_layers,
+                    "num_decoder_layers": min(rule.num_layers, _DECODER_LAYERS),
+                    "hidden_dim": rule.hidden_dim,
+                    "intermediate_dim": rule.intermediate_dim,
+                    "num_heads": rule.num_heads,
+                    "dropout": rule.dropout,
+                    "normalize_first": True,
+                    "projection_gain": 0.7071,
+                },
+            },
+            "training": {
+                "global_batch_tokens": rule.batch_tokens,
+                "num_buckets": 4,
+                "max_minutes": float(minutes),
+                "max_epochs": float(rule.passes),
+                "peak_learning_rate": rule.peak_learning_rate,
+                "warmup_steps": 800,
+                "decay": "linear",
+                "decay_share": 0.4,
+                "bleu_sentences": min(200, num_validation),
+                "keep_checkpoints": 3,
+                "average_last": 3,
+            },
+        },
+        name="new",
+    )

@@ -1,0 +1,72 @@
+"""Which pairs are left out, why, and that good ones stay; held-out sentences are nowhere else."""
+
+import pytest
+
+from keras_attn.data import Corpus, CorpusError, clean_pairs, hold_out
+
+GOOD = [
+    ("The old house is empty today.", "Das alte Haus ist heute leer."),
+    ("Where were you?", "Wo bist du gewesen?"),
+    ("Hi!", "Guten Morgen!"),
+    ("He was born in 1987.", "Er wurde 1987 geboren."),
+    ("My brother knows her well.", "Mein Bruder kennt sie gut."),
+]
+BAD = [
+    ("", "Nichts.", "empty"),
+    ("  ", "\t", "empty"),
+    ("Copy this sentence here.", "Copy this sentence here.", "copied"),
+    ("I do not understand it.", "Я этого не понимаю.", "script"),
+    ("@@", "@@", "no_letters"),
+    ("--- 12345 ---", "--- 12345 ... ---", "no_letters"),
+    ("a" * 1100, "b" * 1200, "too_long"),
+    ("Yes.", "Ja, das ist alles, was ich dir heute zu diesem Thema sagen kann.", "ratio"),
+    ("The old house is empty today.", " Das alte Haus ist heute leer. ", "duplicate"),
+]
+
+
+@pytest.mark.parametrize("source, target, reason", BAD)
+def test_a_bad_pair_is_left_out_for_its_reason(source, target, reason):
+    pairs = [*GOOD, (source, target)]
+    cleaned, report = clean_pairs(Corpus(*zip(*pairs, strict=True)))
+    assert list(cleaned) == GOOD
+    assert report.left_out == {reason: 1}
+    assert (report.pairs, report.kept) == (len(pairs), len(GOOD))
+
+
+def test_scripts_lengths_and_lines_are_reported():
+    pairs = [("Ja.", "Да."), ("Nein danke.", "Нет, спасибо.")]
+    cleaned, report = clean_pairs(Corpus(*zip(*[*pairs, pairs[0]], strict=True)))
+    assert report.scripts == ("LATIN", "CYRILLIC")
+    assert report.letters == (7.0, 8.0)
+    assert report.lines() == ["3 pairs read, 2 kept", "left out: 1 there already"]
+
+
+def test_japanese_is_one_script():
+    pairs = [("I am a student.", "私は学生です。"), ("Coffee, please.", "コーヒーをください。")]
+    assert len(clean_pairs(Corpus(*zip(*pairs, strict=True)))[0]) == 2
+
+
+def test_an_empty_corpus_is_clean():
+    assert clean_pairs(Corpus([], []))[1].kept == 0
+
+
+def _key(text):
+    return "".join(filter(str.isalnum, text.lower()))
+
+
+def test_no_sentence_is_in_two_splits():
+    pairs = [(f"source {i % 60}", f"target {i % 45}") for i in range(200)]
+    pairs += [(f"SOURCE {i}!", f"Other {i}") for i in range(100)]
+    corpus = Corpus(*zip(*pairs, strict=True))
+    splits = hold_out(corpus, 20, 30, seed=2)
+    assert sorted(pair for split in splits for pair in split) == sorted(pairs)
+    for side in (0, 1):
+        texts = [{_key(pair[side]) for pair in split} for split in splits]
+        assert not texts[0] & texts[1] and not texts[0] & texts[2] and not texts[1] & texts[2]
+    assert len(splits[1]) >= 20 and len(splits[2]) >= 30
+    assert hold_out(corpus, 20, 30, seed=2) == splits != hold_out(corpus, 20, 30, seed=3)
+
+
+def test_a_corpus_of_one_sentence_cannot_be_split():
+    with pytest.raises(CorpusError, match="enough different sentences.*3 pairs in 1 group"):
+        hold_out(Corpus(["a", "a", "A"], ["x", "y", "z"]), 1, 1)

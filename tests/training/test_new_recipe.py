@@ -1,0 +1,115 @@
+"""A recipe for a corpus: what is chosen, what is written, and that it can be trained."""
+
+import sys
+
+import pytest
+
+from keras_attn.data import Corpus, phrasebook
+from keras_attn.training import Recipe, new_recipe
+from keras_attn.training.recipe.suggest_recipe import RULES, find_rule, learns_enough, smaller_rule
+from keras_attn.training.recipe.write_commented import write_commented
+
+# The function has the name of its module, and hides it in the package.
+MODULE = sys.modules["keras_attn.training.new_recipe"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Replaces the timing: an update takes the seconds that the test says."""
+    seconds = {"of": 0.1}
+    monkeypatch.setattr(MODULE, "_timed", lambda recipe: (recipe, seconds["of"], 10))
+    return seconds
+
+
+def test_the_rules_are_in_order_and_the_last_one_has_no_limit():
+    limits = [rule.most_pairs for rule in RULES]
+    assert limits == sorted(limits) and limits[-1] == float("inf")
+    assert find_rule(20_000) is RULES[1] and find_rule(20_001) is RULES[2]
+    assert find_rule(10**9) is RULES[-1]
+
+
+def test_a_smaller_model_keeps_what_the_corpus_asks_for():
+    rule = smaller_rule(find_rule(100_000), 100_000)
+    assert (rule.hidden_dim, rule.num_layers) == (128, 4)
+    assert (rule.vocabulary_size, rule.dropout, rule.passes) == (8_000, 0.1, 20)
+    assert smaller_rule(RULES[0], 100) is None
+    assert learns_enough(5.0, RULES[3]) and not learns_enough(4.9, RULES[3])
+
+
+def test_it_writes_splits_and_a_recipe_that_reads_back(quick, tmp_path):
+    corpus = phrasebook("train", num_pairs=300, seed=1)
+    made = new_recipe(corpus, tmp_path / "my.toml", minutes=5)
+    again = Recipe.from_toml(tmp_path / "my.toml")
+    assert again == made.recipe and again.name == "my"
+    assert again.data.directory == str(tmp_path / "my_data")
+    assert sum(made.sizes.values()) == made.report.kept
+    assert made.sizes["validation"] >= 29
+    for split, count in made.sizes.items():
+        for language in ("en", "de"):
+            lines = (tmp_path / "my_data" / f"{split}.{language}").read_text("utf-8").splitlines()
+            assert len(lines) == count
+    text = (tmp_path / "my.toml").read_text("utf-8")
+    assert "# 300 pairs read" in text and "# the share of the updates over which it falls" in text
+    assert "300 updates" not in text and f"{again.cost}" in text
+
+
+def test_a_slow_machine_gets_a_smaller_model(quick, tmp_path):
+    pairs = [(f"word{i} is here", f"wort{i} ist hier") for i in range(3_000)]
+    corpus = Corpus(*zip(*pairs, strict=True))
+    fast = new_recipe(corpus, tmp_path / "fast.toml", minutes=60).recipe.model.overrides
+    quick["of"] = 60.0
+    slow = new_recipe(corpus, tmp_path / "slow.toml", minutes=60).recipe.model.overrides
+    assert (fast["num_layers"], slow["num_layers"]) == (3, 2)
+    assert fast["dropout"] == slow["dropout"] == 0.3
+
+
+def test_two_scripts_have_two_vocabularies(quick, tmp_path):
+    letters = [(chr(97 + i // 10) * 3, chr(0x430 + i % 10) * 3) for i in range(100)]
+    pairs = [
+        (f"the house {a}{i}{b and a[0]}", f"дом {b}{i} {'абвгдежзик'[i // 10]}")
+        for i, (a, b) in enumerate(letters)
+    ]
+    recipe = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "ru.toml").recipe
+    assert recipe.tokenizer.shared is False
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_behind(quick, tmp_path, monkeypatch):
+    corpus = phrasebook("train", num_pairs=100)
+    (tmp_path / "there.toml").write_text("mine")
+    with pytest.raises(ValueError, match="`path` must be new.*there.toml, which exists"):
+        new_recipe(corpus, tmp_path / "there.toml")
+    assert (tmp_path / "there.toml").read_text() == "mine"
+    with pytest.raises(ValueError, match="must end in .toml"):
+        new_recipe(corpus, tmp_path / "my.json")
+    with pytest.raises(
+        ValueError, match="at least 50 good pairs. Received: 2 of 3 .left out: 1 emp"
+    ):
+        new_recipe(Corpus(["a b", "", "c d"], ["x y", "z", "v w"]), tmp_path / "my.toml")
+    with pytest.raises(ValueError, match="`minutes` must be greater than zero"):
+        new_recipe(corpus, tmp_path / "my.toml", minutes=0)
+
+    def fail(recipe):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MODULE, "_timed", fail)
+    with pytest.raises(KeyboardInterrupt):
+        new_recipe(corpus, tmp_path / "my.toml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["there.toml"]
+
+
+def test_a_commented_recipe_is_the_same_recipe(tmp_path):
+    for name in ("phrasebook_tiny", "multi30k_en_de", "g2p_french", "wmt14_en_de_big"):
+        recipe = Recipe.named(name)
+        write_commented(recipe, tmp_path / f"{name}.toml")
+        assert Recipe.from_toml(tmp_path / f"{name}.toml") == recipe
+
+
+@pytest.mark.slow
+def test_ten_updates_are_timed_and_the_recipe_trains(tmp_path):
+    from keras_attn.training import train
+
+    made = new_recipe(phrasebook("train", num_pairs=400, seed=2), tmp_path / "my.toml", minutes=1)
+    assert made.seconds_per_step > 0
+    assert made.recipe.tokenizer.vocabulary_size <= 1000
+    recipe = made.recipe.override({"training.max_steps": 4, "training.num_buckets": 1})
+    assert train(recipe, tmp_path / "run", progress=False).steps == 4
