@@ -132,7 +132,7 @@ def compare_losses(python: Path, directory: Path, data: dict[str, Any]) -> None:
     size = {**data["size"], "dropout": 0.0}
     ours, theirs = start_engine("keras_attn", python), start_engine("torch", python)
     ours.ask("prepare", size=size, options={}, weights_to=weights, **common)
-    plain = {"final_normalization": False, "inner_dropout": False}
+    plain = {"final_normalization": False, "inner_dropout": False, "keras_epsilon": True}
     theirs.ask("prepare", size=size, options=plain, weights_from=weights, **common)
     losses = [engine.ask("learn", steps=PARITY_STEPS)["losses"] for engine in (ours, theirs)]
     for engine in (ours, theirs):

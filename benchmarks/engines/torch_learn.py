@@ -13,6 +13,7 @@ from torch_train import TiedTransformer, use_all_cores, versions
 
 END_TOKEN_ID = 3
 LONGEST = 256
+BETAS, EPSILON = (0.9, 0.98), 1e-9
 
 _learner: Any = None
 
@@ -41,6 +42,8 @@ class Learner:
         torch.manual_seed(seed)
         self.batches, self.validation = read_batches(batches), read_batches(validation)
         self.training = training
+        # Keras adds epsilon before the correction of the second moment, PyTorch after it.
+        self.has_keras_epsilon = options.get("keras_epsilon", False)
         drops_more = options.get("inner_dropout", True)
         model_class = AsItComes if drops_more else TiedTransformer
         self.model = model_class(length=LONGEST, **size)
@@ -52,7 +55,7 @@ class Learner:
                 load_weights(self.model, weights)
         self.model.train()
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9
+            self.model.parameters(), lr=1e-4, betas=BETAS, eps=EPSILON
         )
         smoothing = training["label_smoothing"]
         self.loss = nn.CrossEntropyLoss(label_smoothing=smoothing, ignore_index=0)
@@ -67,6 +70,8 @@ class Learner:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+            if self.has_keras_epsilon:
+                group["eps"] = EPSILON / math.sqrt(1.0 - BETAS[1] ** self.steps)
         self.optimizer.zero_grad()
         logits = self.logits(source, target)
         # (B, T, V) -> (B*T, V), (B, T) -> (B*T,)

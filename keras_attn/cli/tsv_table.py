@@ -10,9 +10,9 @@ from typing import Any
 from rich.table import Table
 
 _COLUMNS = {
-    "line_error_rate": "lines wrong %",
-    "token_error_rate": "token errors %",
-    "character_error_rate": "character errors %",
+    "line_error_rate": "lines %",
+    "token_error_rate": "tokens %",
+    "character_error_rate": "characters %",
     "bleu": "BLEU",
     "chrf": "chrF",
 }
@@ -56,11 +56,11 @@ def as_table(result: dict[str, Any]) -> Table:
     Returns:
         rich Table.
     """
-    table = Table("file", "lines", *_COLUMNS.values())
+    table = Table("file", "number", *_COLUMNS.values(), title="wrong lines, tokens, characters")
     for name, scores in result["files"].items():
         table.add_row(name, f"{scores['sentences']:,}", *_figures(scores))
     table.add_section()
-    table.add_row("mean of the files", "", *_figures(result["mean"]))
+    table.add_row("mean", "", *_figures(result["mean"]))
     return table
 
 

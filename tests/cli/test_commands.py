@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import keras_attn
+from keras_attn.cli import evaluate
 from keras_attn.cli.main import main
 from keras_attn.serving import ExportError, VerificationCheck, VerificationReport
 
@@ -326,3 +327,44 @@ def test_a_warning_of_ours_is_one_line(
         command = ["plot", "history", str(run_directory), "--output", str(tmp_path / "a.png")]
         assert main(command) == 0
     assert only_line(capsys.readouterr().err).startswith("keras-attn plot: warning: ")
+
+
+def test_evaluate_scores_tsv_files_and_their_mean(
+    saved_translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    class Spelled:
+        """Spells a word; the tag is left out."""
+
+        def translate(self, texts: list[str]) -> list[str]:
+            return [" ".join(text.rsplit("> ", 1)[-1]) for text in texts]
+
+    monkeypatch.setattr(evaluate, "open_model", lambda location, beams: Spelled())
+    files = [
+        write(tmp_path / "aa.tsv", "ab\ta b", "cd\tc d", "cd\tc e"),
+        write(tmp_path / "bb.tsv", "<\t<", "xyz\tx y", "q\tq", "r\tt"),
+    ]
+    command = ["evaluate", str(saved_translator), "--tsv", *files, "--tag-sources"]
+    assert main([*command, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    rates = {name: scores["line_error_rate"] for name, scores in result["files"].items()}
+    assert rates == {"aa": 0.0, "bb": 50.0}  # one source of aa.tsv has two references
+    assert result["files"]["bb"]["token_error_rate"] == 40.0  # 2 edits, 5 reference tokens
+    assert result["mean"]["line_error_rate"] == 25.0
+    assert main(command) == 0
+    table = capsys.readouterr().out
+    assert "mean" in table and "25.00" in table
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ([], "`--source` and `--reference`, or `--tsv`, must be given"),
+        (["--source", "a"], "`--source` and `--reference`, or `--tsv`, must be given"),
+        (["--tsv", "a.tsv", "--source", "a"], "`--tsv` must be given without"),
+    ],
+)
+def test_evaluate_wants_one_test_set(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "somewhere", *options]) == 2
+    assert words in only_line(capsys.readouterr().err)

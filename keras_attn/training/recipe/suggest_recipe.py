@@ -12,8 +12,8 @@
 Where the rows come from: the third is Wu et al. (2021) on Multi30k with 29,000 pairs, who found
 that a Transformer of this size beats larger ones there. The last is the paper's base model. Araabi
 and Monz (2020) found fewer merges, fewer layers and more dropout better the smaller the corpus is.
-The decoder has two layers, or all of a model of two: a shallow decoder translates faster and about as
-well (Kasai et al., 2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on
+The decoder has two layers: a shallow decoder translates faster and about as well (Kasai et al.,
+2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on
 Multi30k, such a model has a validation perplexity of 26 after 822 updates, and the paper's order
 57 (`benchmarks/learning.py`).
 

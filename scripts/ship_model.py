@@ -1,0 +1,93 @@
+"""Makes a shipped model of a run: a compact translator, a SavedModel, and a model card.
+
+    python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
+
+writes keras_attn/pretrained/NAME (8-bit weights, recipe, card), exports saved_models/NAME/VERSION of
+exactly that translator, and scores it on the run's test split. The text of the card stands in
+scripts/cards/NAME.md; what was measured is filled in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+from keras_attn import Translator
+from keras_attn.data import group_references
+from keras_attn.evaluation import evaluate
+from keras_attn.serving import export_saved_model
+from keras_attn.training import Recipe
+from keras_attn.training.load_corpora import load_corpora
+
+ROOT = Path(__file__).resolve().parents[1]
+NUM_SAMPLES, SAMPLE_SEED = 30, 2017
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--weights", default="int8", choices=("int8", "float16"))
+    arguments = parser.parse_args()
+    target = ROOT / "keras_attn" / "pretrained" / arguments.name
+    shutil.rmtree(target, ignore_errors=True)
+    Translator.load(arguments.run / "translator").save(target, weights=arguments.weights)
+    recipe = Recipe.from_run(arguments.run)
+    _publish_recipe(recipe, arguments.name, target)
+    translator = Translator.load(target)
+    report = json.loads((arguments.run / "report.json").read_text(encoding="utf-8"))
+    corpus = load_corpora(recipe.data).test
+    sources, references = group_references(corpus)
+    scored = evaluate(translator, sources, references, confidence=True)
+    facts = {
+        "parameters": f"{report['parameters']:,}",
+        "training": _training(report),
+        "whole_scores": _scores(report["test"]),
+        "scores": "\n".join(f"    {line}" for line in scored.scores.lines()),
+        "size": f"{sum(f.stat().st_size for f in target.rglob('*') if f.is_file()) / 1e6:.1f} MB",
+        "samples": _samples(sources, references, scored.translations),
+    }
+    card = (ROOT / "scripts" / "cards" / f"{arguments.name}.md").read_text(encoding="utf-8")
+    for name, text in facts.items():
+        card = card.replace(f"{{{name}}}", text)
+    (target / "README.md").write_text(card, encoding="utf-8")
+    saved = ROOT / "saved_models" / arguments.name
+    shutil.rmtree(saved, ignore_errors=True)
+    print(export_saved_model(translator, saved))
+    print("\n".join(scored.scores.lines()))
+
+
+def _publish_recipe(recipe: Recipe, name: str, target: Path) -> None:
+    """Writes the recipe with the data directory that the built-in recipe names."""
+    directory = Recipe.named(name).data.directory
+    data = dataclasses.replace(recipe.data, directory=directory)
+    dataclasses.replace(recipe, data=data).to_toml(target / "recipe.toml")
+
+
+def _training(report: dict[str, Any]) -> str:
+    return (
+        f"{report['steps']:,} updates, {report['epochs']:.1f} passes over the pairs, "
+        f"{report['step_seconds'] / 60:.0f} minutes of updates on 2 cores; weights: {report['weights']}"
+    )
+
+
+def _scores(scores: dict[str, Any]) -> str:
+    return f"BLEU {scores['bleu']:.1f}, chrF2 {scores['chrf']:.1f}"
+
+
+def _samples(
+    sources: list[str], references: list[list[str | None]], translations: tuple[str, ...]
+) -> str:
+    chosen = sorted(random.Random(SAMPLE_SEED).sample(range(len(sources)), NUM_SAMPLES))
+    rows = ["| source | translation | a reference |", "|---|---|---|"]
+    rows += [f"| {sources[i]} | {translations[i]} | {references[0][i]} |" for i in chosen]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
