@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Looks at sentence pairs: leaves out those that would teach a model nothing or something wrong (and
 says how many, and why), holds out pairs for validation and test that share no sentence with the
-others, chooses vocabulary, model size and regularization by rules (see `suggest_recipe` in the
-documentation), times ten updates, and writes a commented recipe with its expected cost. The pairs
-are written to NAME_data, beside NAME.toml."""
+others, chooses vocabulary, model size and regularization by rules (docs/own_data.md), times ten
+updates, and writes a commented recipe with its expected cost. The pairs are written to NAME_data,
+beside NAME.toml."""
 
 
 COMMAND = Command(

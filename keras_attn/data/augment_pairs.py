@@ -30,6 +30,14 @@ class Augmentation:
         numbers: float. A number of two digits or more that both sides share is replaced by another.
         words: int. Pairs of single words, as `word_pairs` finds them: as they are, with a capital,
             and with a full stop.
+
+    Raises:
+        ValueError: a number is below zero.
+
+    Example:
+
+    >>> Augmentation(names=0.05, words=2000).upper_case
+    0.0
     """
 
     upper_case: float = 0.0

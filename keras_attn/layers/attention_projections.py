@@ -83,6 +83,13 @@ class AttentionProjections(DenseInputs):
                 "`projection_gain` must be greater than zero. "
                 f"Received: projection_gain={self.projection_gain}."
             )
+        is_scaling = isinstance(self.kernel_initializer, keras.initializers.VarianceScaling)
+        if self.projection_gain != 1.0 and not is_scaling:
+            raise ValueError(
+                "`projection_gain` must be 1.0 with a `kernel_initializer` that does not scale a "
+                f"variance. Received: projection_gain={self.projection_gain}, "
+                f"kernel_initializer={self.kernel_initializer}."
+            )
         if self.flash_attention:
             raise ValueError(
                 "`flash_attention` must be None or False: TensorFlow has no such kernel. "

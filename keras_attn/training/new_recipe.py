@@ -42,6 +42,11 @@ class NewRecipe:
         sizes: dict. Pairs of each split.
         seconds_per_step: float. What an update takes on this machine, compilation apart.
         passes: float. Passes over the pairs that fit into the time.
+
+    Example:
+
+    >>> [field.name for field in dataclasses.fields(NewRecipe)][:2]
+    ['path', 'recipe']
     """
 
     path: Path
@@ -92,6 +97,13 @@ def new_recipe(
 
     Raises:
         ValueError: if a file is in the way, or too few good pairs are left.
+
+    Example:
+
+    >>> from keras_attn.data import phrasebook
+    >>> new_recipe(phrasebook("train", num_pairs=90), "recipe.json")
+    Traceback (most recent call last):
+    ValueError: `path` must end in .toml. Received: recipe.json
     """
     path = Path(path)
     directory = path.with_name(f"{path.stem}_data")

@@ -66,3 +66,20 @@ def test_it_round_trips(num_contracted):
     initializer = MatrixInitializer(keras.initializers.GlorotNormal(seed=3), num_contracted)
     copy = keras.initializers.deserialize(keras.initializers.serialize(initializer))
     np.testing.assert_array_equal(copy((5, 3, 7)), initializer((5, 3, 7)))
+
+
+def test_the_gain_is_that_of_query_key_and_value_only():
+    layers = [built(projection_gain=gain) for gain in (1.0, 0.5)]
+    for name, ratio in (("query", 0.5), ("key", 0.5), ("value", 0.5), ("output", 1.0)):
+        plain, scaled = (
+            abs(getattr(layer, f"{name}_dense").kernel.numpy()).max() for layer in layers
+        )
+        assert scaled / plain == pytest.approx(ratio, rel=0.1), name
+    assert layers[1].get_config()["projection_gain"] == 0.5
+
+
+def test_a_gain_that_would_have_no_effect_is_refused():
+    with pytest.raises(ValueError, match="`projection_gain` must be 1.0 with a `kernel_init"):
+        built(kernel_initializer="zeros", projection_gain=0.5)
+    with pytest.raises(ValueError, match="`projection_gain` must be greater than zero"):
+        built(projection_gain=0.0)

@@ -65,6 +65,7 @@ def example_of(name: str):
         "GuardedAdam": lambda: training.GuardedAdam(0.1),
         "LabelSmoothedCrossEntropy": lambda: training.LabelSmoothedCrossEntropy(0.2),
         "Perplexity": lambda: training.Perplexity(),
+        "PlannedSchedule": lambda: training.PlannedSchedule(0.002),
         "TokenAccuracy": lambda: training.TokenAccuracy(),
         "TransformerSchedule": lambda: training.TransformerSchedule(12),
     }
