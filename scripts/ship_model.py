@@ -2,8 +2,8 @@
 
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
-writes keras_attn/pretrained/NAME (8-bit weights, recipe, card), exports saved_models/NAME/VERSION of
-exactly that translator, and scores it on the run's test split. The text of the card stands in
+writes keras_attn/pretrained/NAME (8-bit weights, recipe, card), exports exactly that translator as
+saved_models/NAME/1, and scores it on the run's test split. The text of the card stands in
 scripts/cards/NAME.md; what was measured is filled in.
 """
 
@@ -70,9 +70,10 @@ def _publish_recipe(recipe: Recipe, name: str, target: Path) -> None:
 
 
 def _training(report: dict[str, Any]) -> str:
+    minutes = report["step_seconds"] / 60
     return (
-        f"{report['steps']:,} updates, {report['epochs']:.1f} passes over the pairs, "
-        f"{report['step_seconds'] / 60:.0f} minutes of updates on 2 cores; weights: {report['weights']}"
+        f"{report['steps']:,} updates, {report['epochs']:.1f} passes over the pairs, {minutes:.0f} "
+        f"minutes of updates on 2 CPU cores; weights: {report['weights']}"
     )
 
 

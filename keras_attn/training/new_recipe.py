@@ -125,18 +125,18 @@ def new_recipe(
             strict=True,
         )
     )
-    _write_splits(splits, directory)
+    data = {
+        "kind": "text_directory",
+        "directory": str(directory),
+        "source_language": corpus.source_language or "source",
+        "target_language": corpus.target_language or "target",
+        "train": "train",
+        "validation": "validation",
+        "test": "test",
+        "group_test_references": True,
+    }
     try:
-        data = {
-            "kind": "text_directory",
-            "directory": str(directory),
-            "source_language": corpus.source_language or "source",
-            "target_language": corpus.target_language or "target",
-            "train": "train",
-            "validation": "validation",
-            "test": "test",
-            "group_test_references": True,
-        }
+        _write_splits(splits, directory)
         recipe, seconds, passes = _choose(splits, report, data, minutes, show)
         recipe = dataclasses.replace(
             recipe,
