@@ -14,7 +14,16 @@ from tests.pretrained.regression_set import find_failures, read_inputs
 REPOSITORY = Path(__file__).resolve().parents[2]
 LARGEST_BYTES = 12_000_000
 # Failures of the regression set, by category. A new model may have fewer; then lower them.
-KNOWN_FAILURES: dict[str, int] = {}
+KNOWN_FAILURES = {
+    "single word": 5,
+    "all caps": 15,
+    "no punctuation": 2,
+    "lower case": 6,
+    "numbers": 10,
+    "names": 14,
+    "paragraph": 1,
+    "odd": 2,
+}
 
 
 @pytest.fixture(scope="module")
