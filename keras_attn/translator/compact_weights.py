@@ -53,7 +53,7 @@ def read_compact_model(path: Path) -> Seq2SeqModel:
         ValueError: if the file is damaged.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             config = json.loads(arrays["config"].tobytes())
             model: Any = keras.saving.deserialize_keras_object(config)
             if not model.built:

@@ -98,6 +98,7 @@ def translated(path: Path) -> list[str]:
     output = path.with_suffix(".out")
     arguments = argparse.Namespace(
         engine="local", input=[str(path)], output=str(output), run_path=None, beams=None,
+        split_sentences=None,
         scores=False, num_shards=None, engine_options=[], line_ids=False, batch_lines=None,
     )  # fmt: skip
     translate.run(arguments)
