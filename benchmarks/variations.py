@@ -48,8 +48,7 @@ def rows() -> dict[str, dict[str, Any]]:
         table[f"A: {heads} heads"] = {f"{model}num_heads": heads}
     for key_dim in (8, 16):
         layer = MultiHeadAttention(num_heads=4, key_dim=key_dim, value_dim=32)
-        config = keras.saving.serialize_keras_object(layer)
-        config.pop("build_config", None)
+        config = _without_none(keras.saving.serialize_keras_object(layer))
         table[f"B: keys of {key_dim}"] = {f"{model}attention": config}
     for layers in (1, 2, 6):
         table[f"C: {layers} layers"] = {f"{model}num_layers": layers}
@@ -71,6 +70,13 @@ def rows() -> dict[str, dict[str, Any]]:
     return table
 
 
+def _without_none(value: Any) -> Any:
+    """A config without the entries that are None: TOML has no such value, and all are defaults."""
+    if isinstance(value, dict):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    return value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -90,7 +96,9 @@ def main() -> None:
             encoding="utf-8",
         )
     print_table(results)
-    draw(results, arguments.output / "variations.png")
+    sized = [one for one in results if one["name"][:1] in ("b", "C")]
+    if sized:
+        draw(sized, arguments.output / "variations.png")
 
 
 def measure(name: str, changes: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -154,13 +162,12 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4.5), layout="constrained", sharey=True)
-    sized = [one for one in results if one["name"][:1] in ("b", "C")]
     for axis, key, label in (
         (axes[0], "parameters", "parameters"),
         (axes[1], "training_flops", "floating-point operations of training"),
     ):
-        axis.scatter([one[key] for one in sized], [one["perplexity"] for one in sized])
-        for one in sized:
+        axis.scatter([one[key] for one in results], [one["perplexity"] for one in results])
+        for one in results:
             axis.annotate(one["name"], (one[key], one["perplexity"]), fontsize=7)
         axis.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set(ylabel="validation perplexity")
