@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from keras_attn.cli.command_parser import CommandParser
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
-from keras_attn.pretrained import DEFAULT_MODEL, find_pretrained, list_pretrained
+from keras_attn.pretrained import DEFAULT_MODEL, list_pretrained, locate
 from keras_attn.system.did_you_mean import nearest_names
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def find_recipe(location: str) -> Recipe | None:
         ValueError: if the recipe is damaged.
     """
     path = _existing_directory(location)
-    run = next((one for one in (path, path.parent) if (one / "recipe.toml").is_file()), None)
+    run = next((one for one in (path, path.parent) if _has_recipe(one)), None)
     if run is None:
         return None
     load_tensorflow()
@@ -176,12 +176,16 @@ def find_recipe(location: str) -> Recipe | None:
     return Recipe.from_run(run)
 
 
+def _has_recipe(path: Path) -> bool:
+    """Whether the recipe there is that of a run or of a shipped model, not just any file."""
+    is_trained = (path / "run.json").is_file() or (path / "translator.json").is_file()
+    return is_trained and (path / "recipe.toml").is_file()
+
+
 def _existing_directory(location: str) -> Path:
-    path = Path(location)
+    path = locate(location)
     if path.is_dir():
         return path
-    if not path.exists() and location in list_pretrained():
-        return find_pretrained(location)
     if path.exists():
         raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is a file.")
     hint = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
@@ -65,8 +66,6 @@ def add_corpus_options(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes a recipe."""
-    from pathlib import Path
-
     load_tensorflow()
     from keras_attn.training import new_recipe
 
@@ -118,13 +117,7 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
         languages = arguments.languages or ["source", "target"]
     else:
         corpus = read_text_pair(*pair)
-        languages = arguments.languages or [_suffix(path) for path in pair]
+        languages = arguments.languages or [Path(path).suffix[1:] for path in pair]
         if languages[0] == languages[1]:
             languages = ["source", "target"]
     return dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])
-
-
-def _suffix(path: str) -> str:
-    """The suffix of a file, without the dot: a language code in most corpora."""
-    name = path.rsplit("/", 1)[-1]
-    return name.rsplit(".", 1)[-1] if "." in name else ""

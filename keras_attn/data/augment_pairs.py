@@ -73,6 +73,8 @@ def augment_pairs(corpus: Corpus, augmentation: Augmentation, seed: int = 0) -> 
     >>> list(augment_pairs(corpus, Augmentation(upper_case=1.0)))
     [('Stop!', 'Halt!'), ('STOP!', 'HALT!')]
     """
+    if augmentation == Augmentation():
+        return corpus
     random = np.random.default_rng(seed)
     pairs = list(corpus)
     names = MadeUpNames(shared_names(pairs), seed)

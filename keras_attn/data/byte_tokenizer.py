@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_attn.data.tokenizer import Tokenizer
+from keras_attn.data.tokenizer import SPECIAL_PIECES, Tokenizer
 
-_NUM_SPECIAL = 4
-_SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
+_NUM_SPECIAL = len(SPECIAL_PIECES)
 _REPLACEMENT = "\ufffd".encode()
 
 
@@ -44,9 +43,9 @@ class ByteTokenizer(Tokenizer):
 
     def _piece(self, token_id: int) -> str:
         if 0 <= token_id < _NUM_SPECIAL:
-            return _SPECIAL_PIECES[token_id]
+            return SPECIAL_PIECES[token_id]
         if not 0 <= token_id < self.vocabulary_size:
-            return _SPECIAL_PIECES[self.unknown_token_id]
+            return SPECIAL_PIECES[self.unknown_token_id]
         byte = token_id - _NUM_SPECIAL
         return chr(byte) if 0x20 < byte < 0x7F else f"<0x{byte:02X}>"
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from keras_attn.data.shared_sentencepiece_model import SharedSentencePieceModel
-from keras_attn.data.tokenizer import Tokenizer
+from keras_attn.data.tokenizer import Tokenizer, check_training_texts
 from keras_attn.system.did_you_mean import nearest_or_first
 
 _MODEL_NAME = "sentencepiece.model"
@@ -169,10 +169,7 @@ class SentencePieceTokenizer(Tokenizer):
 
 
 def _training_texts(texts: Iterable[str], max_texts: int | None, seed: int) -> Iterator[str]:
-    if isinstance(texts, (str, bytes)):
-        raise ValueError(
-            f"`texts` must be an iterable of str, not one string. Received: {texts[:40]!r}."
-        )
+    check_training_texts(texts)
     if max_texts is not None:
         if max_texts < 1:
             raise ValueError(f"`max_texts` must be positive or None. Received: {max_texts}.")

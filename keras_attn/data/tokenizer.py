@@ -16,6 +16,7 @@ from keras_attn.system.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
 _FORMAT = 1
+SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # of the ids 0 to 3, in readable form
 
 
 class Tokenizer(tf.Module, abc.ABC):
@@ -157,6 +158,14 @@ class Tokenizer(tf.Module, abc.ABC):
     @abc.abstractmethod
     def _from_files(cls, files: dict[str, bytes]) -> "Tokenizer":
         """Rebuilds the tokenizer from the files that `_files` returned."""
+
+
+def check_training_texts(texts: object) -> None:
+    """Raises ValueError for one string in place of an iterable of them."""
+    if isinstance(texts, (str, bytes)):
+        raise ValueError(
+            f"`texts` must be an iterable of str, not one string. Received: {texts[:40]!r}."
+        )
 
 
 def load_tokenizer(directory: str | os.PathLike) -> Tokenizer:

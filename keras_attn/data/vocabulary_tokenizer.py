@@ -8,10 +8,9 @@ from typing import ClassVar, Self
 
 import tensorflow as tf
 
-from keras_attn.data.tokenizer import Tokenizer
+from keras_attn.data.tokenizer import SPECIAL_PIECES, Tokenizer, check_training_texts
 
 _VOCABULARY_NAME = "vocabulary.json"
-_SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 _REPLACEMENT = "\ufffd"
 
 
@@ -33,9 +32,9 @@ class VocabularyTokenizer(Tokenizer):
     def __init__(self, vocabulary: Sequence[str]) -> None:
         super().__init__(name="vocabulary_tokenizer")
         self.vocabulary = _checked_vocabulary(vocabulary)
-        self._pieces = (*_SPECIAL_PIECES, *self.vocabulary)
+        self._pieces = (*SPECIAL_PIECES, *self.vocabulary)
         self.vocabulary_size = len(self._pieces)
-        first_id = len(_SPECIAL_PIECES)
+        first_id = len(SPECIAL_PIECES)
         self._ids = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 tf.constant(self.vocabulary, tf.string),
@@ -68,11 +67,8 @@ class VocabularyTokenizer(Tokenizer):
         cls, texts: Iterable[str], vocabulary_size: int | None, symbols: Sequence[str] = ()
     ) -> list[str]:
         """The symbols, then the other pieces of the texts, the most frequent ones first."""
-        if isinstance(texts, (str, bytes)):
-            raise ValueError(
-                f"`texts` must be an iterable of str, not one string. Received: {texts[:40]!r}."
-            )
-        num_fixed = len(_SPECIAL_PIECES) + len(symbols)
+        check_training_texts(texts)
+        num_fixed = len(SPECIAL_PIECES) + len(symbols)
         if vocabulary_size is not None and vocabulary_size <= num_fixed:
             raise ValueError(
                 f"`vocabulary_size` must be above {num_fixed}, the number of special tokens and "
@@ -86,7 +82,7 @@ class VocabularyTokenizer(Tokenizer):
                 "`texts` must hold some text to learn from. Received: only empty or blank texts."
             )
         others = sorted(counts.keys() - set(symbols), key=lambda piece: (-counts[piece], piece))
-        return [*symbols, *others][: vocabulary_size and vocabulary_size - len(_SPECIAL_PIECES)]
+        return [*symbols, *others][: vocabulary_size and vocabulary_size - len(SPECIAL_PIECES)]
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         """The pieces themselves, and `<pad>`, `<unk>`, `<s>`, `</s>` for the special tokens.
@@ -116,7 +112,7 @@ class VocabularyTokenizer(Tokenizer):
         return pieces.with_flat_values(self._ids.lookup(pieces.flat_values))
 
     def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
-        written = [_REPLACEMENT] * len(_SPECIAL_PIECES) + list(self.vocabulary)
+        written = [_REPLACEMENT] * len(SPECIAL_PIECES) + list(self.vocabulary)
         pieces = token_ids.with_flat_values(tf.gather(written, token_ids.flat_values))
         return tf.strings.reduce_join(pieces, axis=-1, separator=self.separator)
 

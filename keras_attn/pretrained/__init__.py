@@ -4,6 +4,7 @@
 take a directory. A directory of that name in the working directory comes first.
 """
 
+import os
 from pathlib import Path
 
 _DIRECTORY = Path(__file__).resolve().parent
@@ -22,6 +23,26 @@ def list_pretrained() -> list[str]:
     True
     """
     return sorted(path.parent.name for path in _DIRECTORY.glob("*/translator.json"))
+
+
+def locate(location: str | os.PathLike) -> Path:
+    """The directory of a shipped model if `location` is its name and no such path exists.
+
+    Args:
+        location: path, or the name of a shipped model.
+
+    Returns:
+        Path. `location` itself for everything else.
+
+    Example:
+
+    >>> locate("tatoeba_en_de").parent.name, locate("runs/mine").name
+    ('pretrained', 'mine')
+    """
+    path = Path(location)
+    if not path.exists() and str(location) in list_pretrained():
+        return find_pretrained(str(location))
+    return path
 
 
 def find_pretrained(name: str) -> Path:

@@ -110,6 +110,11 @@ def new_recipe(
     _check_paths(path, directory)
     if not minutes > 0:
         raise ValueError(f"`minutes` must be greater than zero. Received: minutes={minutes}")
+    corpus = dataclasses.replace(
+        corpus,
+        source_language=corpus.source_language or "source",
+        target_language=corpus.target_language or "target",
+    )
     show(f"looking at {len(corpus):,} pairs")
     cleaned, report = clean_pairs(corpus)
     if len(cleaned) < _FEWEST_PAIRS:
@@ -128,8 +133,8 @@ def new_recipe(
     data = {
         "kind": "text_directory",
         "directory": str(directory),
-        "source_language": corpus.source_language or "source",
-        "target_language": corpus.target_language or "target",
+        "source_language": corpus.source_language,
+        "target_language": corpus.target_language,
         "train": "train",
         "validation": "validation",
         "test": "test",
@@ -167,9 +172,8 @@ def _check_paths(path: Path, directory: Path) -> None:
 def _write_splits(splits: dict[str, Corpus], directory: Path) -> None:
     directory.mkdir()
     for name, split in splits.items():
-        sides = ((split.source_language or "source", split.sources),
-                 (split.target_language or "target", split.targets))  # fmt: skip
-        for language, texts in sides:
+        sides = {split.source_language: split.sources, split.target_language: split.targets}
+        for language, texts in sides.items():
             with whole_file(directory / f"{name}.{language}") as temporary:
                 lines = (" ".join(text.splitlines()) + "\n" for text in texts)
                 temporary.write_text("".join(lines), encoding="utf-8")

@@ -18,7 +18,7 @@ from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
-from keras_attn.pretrained import find_pretrained, list_pretrained
+from keras_attn.pretrained import locate
 from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
@@ -400,10 +400,7 @@ class Translator(tf.Module):
         Raises:
             ValueError: if the directory is missing, incomplete or of another version.
         """
-        path = Path(directory)
-        if not path.exists() and str(directory) in list_pretrained():
-            path = find_pretrained(str(directory))
-        arguments = read_translator(path)
+        arguments = read_translator(locate(directory))
         if num_beams is not None:
             saved = decoding.get(arguments["decoding"])
             arguments["decoding"] = decoding.with_num_beams(saved, num_beams)

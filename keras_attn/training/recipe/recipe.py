@@ -21,14 +21,14 @@ from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
 
 _LAST_LINE = "# Every field that is set stands above this line.\n"
-_SECTIONS: dict[str, type[RecipeSection]] = {
+SECTIONS: dict[str, type[RecipeSection]] = {
     "data": DataRecipe,
     "tokenizer": TokenizerRecipe,
     "model": ModelRecipe,
     "training": TrainingRecipe,
     "decoding": DecodingRecipe,
 }
-_TEXTS = ("name", "description", "cost", "expected_score")
+TEXTS = ("name", "description", "cost", "expected_score")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,16 +84,16 @@ class Recipe:
             ValueError: if a key or a section is unknown, or a value is invalid.
         """
         for key, value in table.items():
-            if key not in _SECTIONS and key not in _TEXTS:
+            if key not in SECTIONS and key not in TEXTS:
                 raise ValueError(
                     f"`{key}` is neither a section nor a text of a recipe."
-                    f"{hint_at(key, [*_SECTIONS, *_TEXTS])}"
+                    f"{hint_at(key, [*SECTIONS, *TEXTS])}"
                 )
-            if key in _TEXTS and not isinstance(value, str):
+            if key in TEXTS and not isinstance(value, str):
                 raise ValueError(f"`{key}` must be a string. Received: {value!r}")
         values: dict[str, Any] = {"name": name}
-        values.update({key: table[key] for key in _TEXTS if key in table})
-        for key, section in _SECTIONS.items():
+        values.update({key: table[key] for key in TEXTS if key in table})
+        for key, section in SECTIONS.items():
             values[key] = section.from_table(table.get(key, {}))
         return cls(**values)
 
@@ -178,8 +178,8 @@ class Recipe:
 
     def to_table(self) -> dict[str, Any]:
         """Returns the recipe as nested tables, with every field that is not None."""
-        texts = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
-        return texts | {key: getattr(self, key).to_table() for key in _SECTIONS}
+        texts = {key: getattr(self, key) for key in TEXTS if getattr(self, key)}
+        return texts | {key: getattr(self, key).to_table() for key in SECTIONS}
 
     def to_toml(self, path: str | os.PathLike) -> None:
         """Writes the recipe with all fields to a TOML file, which is replaced atomically.
@@ -215,7 +215,7 @@ class Recipe:
         for key, value in values.items():
             section_name, _, rest = key.partition(".")
             field_name, _, entry = rest.partition(".")
-            section = _SECTIONS.get(section_name)
+            section = SECTIONS.get(section_name)
             fields = _field_names()
             if section is None or f"{section_name}.{field_name}" not in fields:
                 near = [name for name in fields if name.endswith(f".{key}")]
@@ -252,7 +252,7 @@ def _field_names() -> list[str]:
     """The names `section.field` of all fields."""
     return [
         f"{name}.{field.name}"
-        for name, section in _SECTIONS.items()
+        for name, section in SECTIONS.items()
         for field in dataclasses.fields(section)
     ]
 

@@ -8,11 +8,8 @@ from typing import Any
 import tomli_w
 
 from keras_attn.system.whole_file import whole_file
-from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.recipe import SECTIONS, TEXTS, Recipe
 from keras_attn.training.recipe.recipe_section import RecipeSection
-
-_SECTIONS = ("data", "tokenizer", "model", "training", "decoding")
-_TEXTS = ("description", "cost", "expected_score")
 
 
 def write_commented(recipe: Recipe, path: str | os.PathLike, notes: Sequence[str] = ()) -> None:
@@ -28,8 +25,9 @@ def write_commented(recipe: Recipe, path: str | os.PathLike, notes: Sequence[str
         "# A field that is left out has its default; `keras-attn train` writes all of them.",
         "",
     ]
-    lines += [_assign(name, getattr(recipe, name)) for name in _TEXTS if getattr(recipe, name)]
-    for name in _SECTIONS:
+    texts = [name for name in TEXTS if name != "name"]  # a recipe is named as its file
+    lines += [_assign(name, getattr(recipe, name)) for name in texts if getattr(recipe, name)]
+    for name in SECTIONS:
         lines += _section(name, getattr(recipe, name))
     with whole_file(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
