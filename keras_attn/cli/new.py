@@ -118,6 +118,4 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
     else:
         corpus = read_text_pair(*pair)
         languages = arguments.languages or [Path(path).suffix[1:] for path in pair]
-        if languages[0] == languages[1]:
-            languages = ["source", "target"]
     return dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])

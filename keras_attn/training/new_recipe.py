@@ -110,11 +110,10 @@ def new_recipe(
     _check_paths(path, directory)
     if not minutes > 0:
         raise ValueError(f"`minutes` must be greater than zero. Received: minutes={minutes}")
-    corpus = dataclasses.replace(
-        corpus,
-        source_language=corpus.source_language or "source",
-        target_language=corpus.target_language or "target",
-    )
+    languages = (corpus.source_language or "source", corpus.target_language or "target")
+    if languages[0] == languages[1]:  # the files of the two sides need two names
+        languages = ("source", "target")
+    corpus = dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])
     show(f"looking at {len(corpus):,} pairs")
     cleaned, report = clean_pairs(corpus)
     if len(cleaned) < _FEWEST_PAIRS:

@@ -73,6 +73,15 @@ def test_two_scripts_have_two_vocabularies(quick, tmp_path):
     assert recipe.tokenizer.shared is False
 
 
+def test_two_sides_of_one_language_have_two_files(quick, tmp_path):
+    pairs = [(f"this is word{i}", f"word{i} it is") for i in range(80)]
+    corpus = Corpus(*zip(*pairs, strict=True), source_language="en", target_language="en")
+    recipe = new_recipe(corpus, tmp_path / "my.toml").recipe
+    assert (recipe.data.source_language, recipe.data.target_language) == ("source", "target")
+    lines = [(tmp_path / "my_data" / f"test.{side}").read_text() for side in ("source", "target")]
+    assert lines[0].startswith("this is") and "it is" in lines[1]
+
+
 def test_nothing_is_overwritten_and_nothing_is_left_behind(quick, tmp_path, monkeypatch):
     corpus = phrasebook("train", num_pairs=100)
     (tmp_path / "there.toml").write_text("mine")
