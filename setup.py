@@ -33,6 +33,7 @@ BEAM = ["apache-beam>=2.77,<3"]
 CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
 JAPANESE = ["sacrebleu[ja]>=2.6,<3"]  # MeCab, which BLEU's tokenizer ja-mecab calls
 KOREAN = ["sacrebleu[ko]>=2.6,<3"]
+MOSES = ["sacremoses>=0.1,<0.3"]  # the tokenizer of the BLEU that papers report
 PLOTS = ["matplotlib>=3.10,<4"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
@@ -71,10 +72,11 @@ setup(
         "ctranslate2": CTRANSLATE2,
         "japanese": JAPANESE,
         "korean": KOREAN,
+        "moses": MOSES,
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + PLOTS,
+        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + MOSES + PLOTS,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[

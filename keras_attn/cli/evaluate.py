@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_attn.cli.command_parser import (
     Command,
@@ -20,6 +21,9 @@ from keras_attn.cli.model_location import (
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
 from keras_attn.cli.parallel_files import read_parallel_files
 from keras_attn.cli.process import load_tensorflow
+
+if TYPE_CHECKING:
+    from keras_attn.training import Recipe
 
 _DESCRIPTION = """\
 Translates a test set and scores the translations: BLEU, chrF and TER by sacreBLEU, with their
@@ -74,9 +78,10 @@ def add_arguments(parser: CommandParser) -> None:
         "--confidence", action="store_true", help="95%% intervals by bootstrap resampling"
     )
     parser.add_argument(
-        "--lowercase-tokenized",
+        "--tokenized-bleu",
         action="store_true",
-        help="BLEU of lower-cased text too, as papers on Multi30k report it",
+        help="also the kinds of BLEU that papers report: tokenized by Moses, lower-cased, with "
+        "compounds split (extra `moses`)",
     )
     parser.add_argument(
         "--bleu-tokenizer",
@@ -103,22 +108,12 @@ def run(arguments: argparse.Namespace) -> int:
         {"--source": [arguments.source], "--reference": arguments.reference}
     )
     load_tensorflow()
-    from keras_attn.evaluation import evaluate, find_bleu_tokenizer
+    from keras_attn.evaluation import evaluate
 
-    bleu_tokenizer = find_bleu_tokenizer(
-        arguments.bleu_tokenizer or _bleu_tokenizer_of_run(arguments.run_path),
-        argument="--bleu-tokenizer",
-    )
+    options = _score_options(arguments)
     model = open_model(arguments.run_path, arguments.beams)
     with make_console(stderr=True).status(f"translating {len(sources):,} sentences"):
-        report = evaluate(
-            model,
-            sources,
-            references,
-            confidence=arguments.confidence,
-            lowercase_tokenized=arguments.lowercase_tokenized,
-            bleu_tokenizer=bleu_tokenizer,
-        )
+        report = evaluate(model, sources, references, confidence=arguments.confidence, **options)
     failure: OSError | None = None
     if arguments.output is not None:
         try:
@@ -152,9 +147,10 @@ def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
     load_tensorflow()
     from keras_attn.cli.tsv_table import as_table, score_tsv_files
 
+    options = _score_options(arguments)
     model = open_model(arguments.run_path, arguments.beams)
     with make_console(stderr=True).status(f"translating {len(arguments.tsv)} files"):
-        result = score_tsv_files(model, arguments.tsv, arguments.tag_sources)
+        result = score_tsv_files(model, arguments.tsv, arguments.tag_sources, **options)
     if arguments.json:
         print_json(result)
     else:
@@ -162,17 +158,32 @@ def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _bleu_tokenizer_of_run(location: str) -> str | None:
-    """The BLEU tokenizer in the recipe of the model's run; None for a model without a run."""
+def _score_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `corpus_scores` that the command line and the recipe of the run set."""
+    from keras_attn.evaluation import find_bleu_tokenizer
+
+    recipe = _recipe_of_run(arguments.run_path)
+    language, tokenizer = "", arguments.bleu_tokenizer
+    if recipe is not None:
+        language = recipe.data.target_language
+        tokenizer = tokenizer or recipe.training.bleu_tokenizer
+    return {
+        "bleu_tokenizer": find_bleu_tokenizer(tokenizer, language, "--bleu-tokenizer"),
+        "target_language": language,
+        "tokenized": arguments.tokenized_bleu,
+    }
+
+
+def _recipe_of_run(location: str) -> Recipe | None:
+    """The recipe of the model's run; None for a model without a run."""
     try:
-        recipe = find_recipe(location)
+        return find_recipe(location)
     except ValueError as error:  # the model can still be evaluated
         say(
             make_console(stderr=True),
             f"BLEU's tokenizer is 13a, because the recipe of the run is damaged: {error}",
         )
         return None
-    return None if recipe is None else recipe.bleu_tokenizer
 
 
 def _write_lines(path: str, lines: Sequence[str]) -> None:

@@ -18,13 +18,16 @@ _COLUMNS = {
 }
 
 
-def score_tsv_files(model: Any, paths: Sequence[str], tag_sources: bool) -> dict[str, Any]:
+def score_tsv_files(
+    model: Any, paths: Sequence[str], tag_sources: bool, **options: Any
+) -> dict[str, Any]:
     """Translates the first column of each file, and scores it against the second.
 
     Args:
         model: object with `translate(texts) -> list[str]`.
         paths: sequence of str. The files.
         tag_sources: bool. Whether to put the name of a file before its sources.
+        **options: options of `corpus_scores`.
 
     Returns:
         dict. `files`: name -> scores; `mean`: the mean of each score over the files, in which every
@@ -40,7 +43,8 @@ def score_tsv_files(model: Any, paths: Sequence[str], tag_sources: bool) -> dict
     files = {}
     for name, corpus in corpora.items():
         sources, references = group_references(corpus)
-        files[name] = evaluate(model, sources, references).to_dict(translations=False)
+        report = evaluate(model, sources, references, **options)
+        files[name] = report.to_dict(translations=False)
     means = {
         column: statistics.fmean(scores[column] for scores in files.values()) for column in _COLUMNS
     }

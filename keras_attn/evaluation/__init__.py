@@ -13,14 +13,17 @@ from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
+from keras_attn.evaluation.tokenized_bleu import BleuKind, MosesTokenizer, tokenized_bleu_kinds
 from keras_attn.evaluation.translation_faults import FAULTS, translation_faults
 
 __all__ = [
     "BLEU_TOKENIZERS",
+    "BleuKind",
     "CorpusScores",
     "ErrorRates",
     "EvaluationReport",
     "FAULTS",
+    "MosesTokenizer",
     "SPLITS_AT_SPACES",
     "SupportsTranslate",
     "corpus_scores",
@@ -32,6 +35,7 @@ __all__ = [
     "read_lines",
     "score_files",
     "streams_from_groups",
+    "tokenized_bleu_kinds",
     "translation_faults",
     "unspaced_notes",
 ]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sacrebleu.metrics import CHRF, TER
@@ -14,8 +14,14 @@ from keras_attn.evaluation.reference_streams import (
     check_references,
     check_sentences,
 )
+from keras_attn.evaluation.tokenized_bleu import BleuKind, tokenized_bleu_kinds
 
 _PRECISE_DIGITS = 12
+_PAPERS_KINDS = {
+    "bleu_tokenized": "tokenized",
+    "bleu_tokenized_lowercase": "tokenized, lower-cased",
+    "bleu_compound_split": "tokenized, compounds split",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +41,12 @@ class CorpusScores:
         bleu_precisions: tuple of float. The modified n-gram precisions in percent, n = 1..4.
         brevity_penalty: float. BLEU's factor for hypotheses shorter than the references.
         length_ratio: float. Tokens of the hypotheses divided by tokens of the references.
-        bleu_lowercase_tokenized: float or None. BLEU of lower-cased text; not comparable with
-            `bleu`.
+        bleu_tokenized: float or None. BLEU of text that Moses' scripts have tokenized; see
+            `tokenized_bleu_kinds` for this and the next two. None is comparable with `bleu`.
+        bleu_tokenized_lowercase: float or None. The same of lower-cased text, as papers on Multi30k
+            report it.
+        bleu_compound_split: float or None. The same with compounds split at their hyphens, as
+            Vaswani et al. (2017) report WMT 2014 English-German.
         confidence: dict or None. For each score `mean`, `half_width`, `low` and `high` of the 95%
             interval by bootstrap resampling.
         notes: tuple of str. Notes for readers of the scores, one sentence each.
@@ -60,7 +70,9 @@ class CorpusScores:
     bleu_precisions: tuple[float, ...] = ()
     brevity_penalty: float = 1.0
     length_ratio: float = 1.0
-    bleu_lowercase_tokenized: float | None = None
+    bleu_tokenized: float | None = None
+    bleu_tokenized_lowercase: float | None = None
+    bleu_compound_split: float | None = None
     confidence: dict[str, dict[str, float]] | None = None
     notes: tuple[str, ...] = ()
 
@@ -99,9 +111,9 @@ class CorpusScores:
             self._line("chrF2", "chrf"),
             self._line("TER", "ter"),
         ]
-        if self.bleu_lowercase_tokenized is not None:
-            note = " (lower-cased; NOT comparable with the BLEU above)"
-            lines.append(self._line("BLEU lower-cased", "bleu_lowercase_tokenized", note))
+        for name, label in _PAPERS_KINDS.items():
+            if getattr(self, name) is not None:
+                lines.append(self._line(f"BLEU {label}", name, " (NOT comparable with BLEU)"))
         lines.append(
             f"errors = {self.errors.line_error_rate:.1f}% of lines, "
             f"{self.errors.token_error_rate:.1f}% of tokens, "
@@ -127,7 +139,7 @@ def corpus_scores(
     hypotheses: Sequence[str],
     references: Sequence[ReferenceStream] | Sequence[str],
     *,
-    lowercase_tokenized: bool = False,
+    tokenized: bool = False,
     confidence: bool = False,
     num_bootstrap_samples: int = 1000,
     bleu_tokenizer: str | None = None,
@@ -145,9 +157,8 @@ def corpus_scores(
         references: Sequence of reference streams, each as long as `hypotheses`; None or "" if a
             sentence has fewer references. A flat sequence of str is one stream. For one list of
             references per sentence, call `streams_from_groups` first.
-        lowercase_tokenized: bool. Whether to compute BLEU of lower-cased text too, the kind that
-            papers on Multi30k report. Here the text is tokenized as for `bleu`, in those papers by
-            Moses: the scores are close, but not the same.
+        tokenized: bool. Whether to compute the kinds of BLEU of tokenized text too, which papers
+            report (`tokenized_bleu_kinds`). Needs the extra `moses`.
         confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling. Its
             seed is 12345 unless the environment variable SACREBLEU_SEED sets another.
         num_bootstrap_samples: int. Number of resampled corpora, at least 2.
@@ -180,22 +191,14 @@ def corpus_scores(
         bleu_tokenizer=bleu_tokenizer,
         target_language=target_language,
     )
-    metrics = {"bleu": make_bleu(tokenizer), "chrf": CHRF(), "ter": TER()}
-    if lowercase_tokenized:
-        metrics["bleu_lowercase_tokenized"] = make_bleu(tokenizer, lowercase=True)
-    num_samples = num_bootstrap_samples if confidence else 1
-    # sacreBLEU accepts None for a missing reference, but its annotation does not say so.
-    annotated = cast(list[list[str]], streams)
-    results = {
-        name: metric.corpus_score(hypotheses, annotated, n_bootstrap=num_samples)
-        for name, metric in metrics.items()
-    }
-    signatures = {name: str(metric.get_signature()) for name, metric in metrics.items()}
+    kinds = tokenized_bleu_kinds(target_language) if tokenized else {}
+    results, signatures = _measure(
+        hypotheses, streams, tokenizer, kinds, num_bootstrap_samples if confidence else 1
+    )
     intervals = None
     if confidence:
         intervals = {name: _interval(results[name], signatures[name]) for name in results}
     bleu = results["bleu"]
-    lowercase = results.get("bleu_lowercase_tokenized")
     return CorpusScores(
         bleu=float(bleu.score),
         chrf=float(results["chrf"].score),
@@ -211,15 +214,37 @@ def corpus_scores(
         bleu_precisions=tuple(float(precision) for precision in bleu.precisions),
         brevity_penalty=float(bleu.bp),
         length_ratio=float(bleu.ratio),
-        bleu_lowercase_tokenized=None if lowercase is None else float(lowercase.score),
+        **{name: float(results[name].score) for name in kinds},
         confidence=intervals,
         notes=tuple(unspaced_notes((text for one in streams for text in one if text), tokenizer)),
     )
 
 
+def _measure(
+    hypotheses: list[str],
+    streams: list[list[str | None]],
+    bleu_tokenizer: str,
+    kinds: Mapping[str, BleuKind],
+    num_samples: int,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """sacreBLEU's results and their signatures, by the name of their field."""
+    metrics = {"bleu": make_bleu(bleu_tokenizer), "chrf": CHRF(), "ter": TER()}
+    results, signatures = {}, {}
+    for name, metric in metrics.items():
+        # sacreBLEU accepts None for a missing reference, but its annotation does not say so.
+        annotated = cast(list[list[str]], streams)
+        results[name] = metric.corpus_score(hypotheses, annotated, n_bootstrap=num_samples)
+        signatures[name] = str(metric.get_signature())
+    for name, kind in kinds.items():
+        texts = kind.texts(hypotheses, streams)
+        results[name] = kind.metric.corpus_score(*texts, n_bootstrap=num_samples)
+        signatures[name] = kind.signature()
+    return results, signatures
+
+
 def check_score_options(
     *,
-    lowercase_tokenized: bool = False,
+    tokenized: bool = False,
     confidence: bool = False,
     num_bootstrap_samples: int = 1000,
     bleu_tokenizer: str | None = None,
@@ -228,7 +253,7 @@ def check_score_options(
     """Checks the options of `corpus_scores`, so that a mistake is found before any work is done.
 
     Args:
-        lowercase_tokenized: bool.
+        tokenized: bool.
         confidence: bool.
         num_bootstrap_samples: int.
         bleu_tokenizer: str or None.
@@ -250,6 +275,8 @@ def check_score_options(
             "`num_bootstrap_samples` must be at least 2; 1000 is usual. Received: "
             f"{num_bootstrap_samples}."
         )
+    if tokenized:
+        tokenized_bleu_kinds(target_language)
     return find_bleu_tokenizer(bleu_tokenizer, target_language)
 
 

@@ -141,7 +141,10 @@ def compile_model(
         auto_scale_loss=False,
     )
     model.training_step = TrainingStep(
-        model, recipe.accumulation_steps, jit_compile=recipe.jit_compile and has_replicas
+        model,
+        recipe.accumulation_steps,
+        jit_compile=recipe.jit_compile and has_replicas,
+        r_drop_weight=recipe.r_drop_weight,
     )
     model.training_step.build(_SYMBOLIC_BATCH)
 

@@ -81,11 +81,11 @@ def test_evaluate_prints_the_scores_and_writes_the_translations(
     one, two = write(tmp_path / "r1", "x y", "z"), write(tmp_path / "r2", "x", "")
     output = tmp_path / "out"
     command = ["evaluate", str(run_directory), "--source", source, "--reference", one]
-    command += ["--reference", two, "--output", str(output), "--lowercase-tokenized"]
+    command += ["--reference", two, "--output", str(output), "--tokenized-bleu"]
     assert main([*command, "--json"]) == 0
     values = json.loads(only_line(capsys.readouterr().out))
     assert (values["sentences"], values["references"]) == (2, 2)
-    assert "bleu_lowercase_tokenized" in values and "chrf" in values["signatures"]
+    assert values["bleu_compound_split"] is not None and "chrf" in values["signatures"]
     translator = keras_attn.Translator.load(run_directory / "translator")
     expected = [
         text.replace("\n", " ").replace("\r", " ") for text in translator.translate(sources)

@@ -98,17 +98,6 @@ def test_intervals_equal_the_command_line(tmp_path: Path) -> None:
     assert f"(95%: {scores.confidence['bleu']['mean']:.1f} ± " in scores.lines()[0]
 
 
-def test_lower_cased_bleu_equals_the_command_line_and_is_labelled(tmp_path: Path) -> None:
-    hypotheses = [line.upper() if number % 2 else line for number, line in enumerate(HYPOTHESES)]
-    scores = corpus_scores(hypotheses, REFERENCES, lowercase_tokenized=True)
-    printed = command_line_scores(tmp_path, hypotheses, [REFERENCES], "--lowercase")
-    assert scores.bleu_lowercase_tokenized == pytest.approx(printed["BLEU"]["score"], abs=1e-8)
-    assert scores.signatures["bleu_lowercase_tokenized"] == printed["BLEU"]["signature"]
-    assert scores.bleu_lowercase_tokenized > scores.bleu + 5
-    assert any("NOT comparable" in line for line in scores.lines())
-    assert corpus_scores(hypotheses, REFERENCES).bleu_lowercase_tokenized is None
-
-
 def test_identical_text_is_perfect() -> None:
     scores = corpus_scores(REFERENCES, REFERENCES, confidence=True, num_bootstrap_samples=20)
     assert scores.bleu == pytest.approx(100)

@@ -37,10 +37,10 @@ class DictionaryTranslator:
 def test_the_report_holds_scores_translations_and_counts() -> None:
     translator = DictionaryTranslator(truncated=2, seconds=0.05)
     references = ["ein Hund rennt im Park", "zwei Katzen schlafen tief", "leer"]
-    report = evaluate(translator, list(GERMAN), references, lowercase_tokenized=True)
+    report = evaluate(translator, list(GERMAN), references, tokenized=True)
     assert translator.calls == [list(GERMAN)]
     assert report.translations == tuple(GERMAN.values())
-    expected = corpus_scores(list(GERMAN.values()), references, lowercase_tokenized=True)
+    expected = corpus_scores(list(GERMAN.values()), references, tokenized=True)
     assert report.scores == expected
     assert (report.truncated, report.empty) == (2, 1)
     assert 0.05 <= report.seconds < 5

@@ -33,8 +33,8 @@ def test_files_score_as_their_lines(tmp_path: Path) -> None:
         ],
     )
     assert score_files(hypotheses, [first, second]) == expected
-    single = score_files(hypotheses, str(first), lowercase_tokenized=True)
-    assert single.references == 1 and single.bleu_lowercase_tokenized is not None
+    single = score_files(hypotheses, str(first), tokenized=True)
+    assert single.references == 1 and single.bleu_tokenized is not None
 
 
 def test_every_file_is_counted_when_lengths_differ(tmp_path: Path) -> None:

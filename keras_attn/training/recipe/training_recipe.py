@@ -73,6 +73,12 @@ class TrainingRecipe(RecipeSection):
     label_smoothing: float = described(
         0.1, "the share of the target probability spread over all tokens", minimum=0, maximum=0.999
     )
+    r_drop_weight: float = described(
+        0.0,
+        "the weight of R-Drop (5.0 is usual): each batch passes twice, with different dropout, and "
+        "the two predictions shall agree; an update costs twice as much; 0: one pass",
+        minimum=0,
+    )
     clip_norm: float | None = described(
         None, "the largest norm of the gradient of all weights; none: no limit", minimum=1e-12
     )

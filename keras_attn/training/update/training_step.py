@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
+from keras_attn.training.update.consistency_loss import symmetric_divergence
 from keras_attn.training.update.label_smoothed_cross_entropy import parts_of_batch
 from keras_attn.training.update.seed_variables import seed_variables
 from keras_attn.training.update.split_rows import split_rows
@@ -30,12 +31,21 @@ class TrainingStep:
     With several replicas Keras compiles nothing with XLA, because XLA on a CPU cannot sum over
     replicas. Here XLA compiles the gradients, and the sum over replicas is outside.
 
+    With an `r_drop_weight` a, each part goes through the model twice, with different dropout, and
+
+        loss = (first + second) / 2 + a / 4 * (KL(p1 || p2) + KL(p2 || p1))
+
+    with the divergences of the predicted distributions p1 and p2, a mean over the tokens as the
+    losses are. This is half of Equation 4 of Wu et al. (2021), so that it compares with a loss
+    without it. The metrics are those of the first pass.
+
     Args:
         model: Seq2SeqModel. Compiled, with `LabelSmoothedCrossEntropy`, in the scope of its
             strategy. Set this object as its `training_step`.
         num_parts: int. Parts of each replica's batch, whose rows must be a multiple of it.
         jit_compile: bool. Whether to compile the gradients with XLA here; False if Keras compiles
             the whole step.
+        r_drop_weight: float. The weight of R-Drop's divergence; 0: one pass, without it.
 
     Example:
 
@@ -51,11 +61,22 @@ class TrainingStep:
     1
     """
 
-    def __init__(self, model: keras.Model, num_parts: int = 1, jit_compile: bool = False) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        num_parts: int = 1,
+        jit_compile: bool = False,
+        r_drop_weight: float = 0.0,
+    ) -> None:
         if num_parts < 1:
             raise ValueError(f"`num_parts` must be at least 1. Received: num_parts={num_parts}")
+        if r_drop_weight < 0:
+            raise ValueError(
+                f"`r_drop_weight` must be at least 0. Received: r_drop_weight={r_drop_weight}"
+            )
         self._model = model
         self._num_parts = num_parts
+        self._r_drop_weight = r_drop_weight
         self._gradients: Callable[..., Any] = self._sum_over_parts
         if jit_compile:
             self._gradients = tf.function(self._sum_over_parts, jit_compile=True, autograph=False)
@@ -75,6 +96,7 @@ class TrainingStep:
         """Makes one update in a replica's context and returns the metrics."""
         self.build(data)
         model = self._model
+        data = tuple(one for one in data if one is not None)  # `train_on_batch` gives no weights
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
         token_count = sum_over_replicas(tf.reduce_sum(weights))
@@ -141,8 +163,7 @@ class TrainingStep:
         mapping = list(zip(state, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping) as scope, parts_of_batch(token_count):
             with tf.GradientTape() as tape:
-                logits = model(inputs, training=True)
-                loss = model.compute_loss(inputs, labels, logits, sample_weight, training=True)
+                logits, loss = self._logits_and_loss(inputs, labels, sample_weight, token_count)
                 scaled = model.optimizer.scale_loss(loss)
             self._track(loss, labels)
             model.compute_metrics(inputs, labels, logits, sample_weight)
@@ -151,6 +172,25 @@ class TrainingStep:
             scaled, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         return [tf.convert_to_tensor(one) for one in gradients], after
+
+    def _logits_and_loss(
+        self, inputs: Any, labels: tf.Tensor, sample_weight: Any, token_count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The logits of the (first) pass, and the loss of the part."""
+        model = self._model
+
+        def run() -> tuple[tf.Tensor, tf.Tensor]:
+            logits = model(inputs, training=True)
+            return logits, model.compute_loss(inputs, labels, logits, sample_weight, training=True)
+
+        logits, loss = run()
+        if not self._r_drop_weight:
+            return logits, loss
+        other_logits, other_loss = run()
+        weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
+        shares = tf.math.divide_no_nan(weights, token_count)
+        divergence = symmetric_divergence(logits, other_logits, shares)
+        return logits, (loss + other_loss) / 2 + self._r_drop_weight / 4 * divergence
 
     def _track(self, loss: tf.Tensor, labels: tf.Tensor) -> None:
         """Updates the loss that Keras shows: the mean of parts and replicas, weighted by rows."""

@@ -1,0 +1,37 @@
+"""R-Drop: two passes with different dropout shall predict the same (Wu et al., 2021)."""
+
+import tensorflow as tf
+
+
+def symmetric_divergence(
+    first_logits: tf.Tensor, second_logits: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """The weighted sum of how far two predictions of the same tokens are from each other.
+
+        divergence(p, q) = KL(p || q) + KL(q || p) = sum over v of (p_v - q_v) (log p_v - log q_v)
+
+    It is computed in float32, whatever the dtype of the logits.
+
+    Args:
+        first_logits: float (B, T, V). The logits of one pass.
+        second_logits: float (B, T, V). The logits of another.
+        weights: float (B, T). What each token counts; 0 for padding.
+
+    Returns:
+        float32 scalar, in nats.
+
+    Example:
+
+    >>> one, other = tf.constant([[[0.0, 0.0]]]), tf.constant([[[1.0, 0.0]]])
+    >>> round(float(symmetric_divergence(one, other, tf.ones((1, 1)))), 4)
+    0.2311
+
+    References:
+        Wu et al., "R-Drop: Regularized Dropout for Neural Networks", 2021, Equation 2.
+    """
+    first, second = (
+        tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (first_logits, second_logits)
+    )
+    divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), axis=-1)
+    # At padding a logit can be anything, NaN too: NaN times 0 would be NaN.
+    return tf.reduce_sum(tf.where(weights > 0, divergence * weights, 0.0))
