@@ -45,6 +45,7 @@ COMMAND = Command(
         "keras-attn train --source train.en --target train.de --minutes 30 --output runs/mine",
         "keras-attn train --output runs/first --resume",
         "keras-attn train multi30k_en_de --output runs/two --workers 2",
+        "keras-attn train wmt14_en_de_base --dry-run --devices 8 --tflops 9.5",
     ],
 )
 
@@ -58,7 +59,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="built-in recipe (see `keras-attn recipes`) or .toml file",
     )
     add_corpus_options(parser)
-    parser.add_argument("--output", required=True, metavar="RUN", help="the run directory to write")
+    parser.add_argument("--output", metavar="RUN", help="the run directory to write")
     parser.add_argument("--resume", action="store_true", help="continue the run in RUN")
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="train with N workers on this machine"
@@ -68,6 +69,23 @@ def add_arguments(parser: CommandParser) -> None:
         action="store_true",
         help="continue a run although its pairs have changed",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do all but the training, and say what it would cost; writes nothing",
+    )
+    parser.add_argument(
+        "--tflops",
+        type=float,
+        metavar="T",
+        help="with --dry-run: also the time on devices that sustain T * 10^12 operations a second",
+    )
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="with --tflops: how many of them"
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="P", help="with --tflops: what one of them costs an hour"
+    )
     add_set_option(parser)
     add_json_option(parser)
     parser.set_defaults(keeps_heap=True)
@@ -75,6 +93,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains."""
+    if arguments.dry_run:
+        return _dry_run(arguments)
+    if arguments.output is None:
+        raise ValueError("`--output` must name the run directory to write. Received: none.")
     has_corpus = any((arguments.source, arguments.target, arguments.tsv, arguments.tfds))
     if has_corpus and (arguments.recipe is not None or arguments.resume):
         raise ValueError(
@@ -116,6 +138,34 @@ def run(arguments: argparse.Namespace) -> int:
         say(console, f"test BLEU {test['bleu']:.1f}, chrF {test['chrf']:.1f}")
     say(console, f"run: {result.run} ({result.steps:,} steps, {result.seconds:,.0f} s)")
     say(console, f"next: {program()} translate {run}")
+    return 0
+
+
+def _dry_run(arguments: argparse.Namespace) -> int:
+    """Prints what training would cost."""
+    if arguments.recipe is None or arguments.resume or arguments.output is not None:
+        raise ValueError(
+            "`--dry-run` must be given with RECIPE, and without --output and --resume: it writes "
+            "nothing."
+        )
+    for option in ("tflops", "devices", "price"):
+        value = getattr(arguments, option)
+        if value is not None and not value > 0:
+            raise ValueError(f"`--{option}` must be above zero. Received: {value:g}.")
+    load_tensorflow()
+    from keras_attn.training import Recipe, dry_run, hardware_line
+
+    recipe = Recipe.named(arguments.recipe).override(dict(arguments.set))
+    result = dry_run(recipe, make_console(stderr=True))
+    if arguments.json:
+        print_json(result.to_dict())
+        return 0
+    console = make_console()
+    for line in result.lines():
+        say(console, line)
+    if arguments.tflops is not None:
+        line = hardware_line(result, arguments.tflops, arguments.devices, arguments.price)
+        say(console, line)
     return 0
 
 

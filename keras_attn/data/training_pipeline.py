@@ -52,6 +52,7 @@ class TrainingPipeline:
             before it trains, as it does under a strategy, that iterator takes epoch 0.
             `dataset_from` has no such state.
         shapes: list of (rows, length). The only shapes that batches have.
+        batches_of_shape: list of int. The number of batches of each shape in an epoch.
         steps_per_epoch: int. The number of batches of an epoch.
         target_tokens: int. The number of real labels of an epoch, including end tokens: the sum of
             all weights.
@@ -93,7 +94,8 @@ class TrainingPipeline:
         pairs = np.bincount(bucket, minlength=len(shapes))
         batches = -(-pairs // rows)
         self._pairs_of_bucket = [int(count) for count in pairs]
-        self.steps_per_epoch = int(batches.sum())
+        self.batches_of_shape = [int(count) for count in batches]
+        self.steps_per_epoch = sum(self.batches_of_shape)
         self.target_tokens = int(targets.lengths.sum())
         self.padding_share = 1.0 - self.target_tokens / float((batches * rows * lengths).sum())
         # The data set's functions capture these tensors. They are on the CPU because they would

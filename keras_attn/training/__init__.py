@@ -1,6 +1,7 @@
 """Training: recipes, schedule, loss, metrics, callbacks, checkpoints, `train` (Section 5)."""
 
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
+from keras_attn.training.dry_run import DryRun, dry_run, hardware_line
 from keras_attn.training.new_recipe import NewRecipe, new_recipe
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.recipe_info import RecipeInfo, list_recipes
@@ -20,6 +21,7 @@ from keras_attn.training.update.transformer_schedule import TransformerSchedule
 
 __all__ = [
     "CheckpointError",
+    "DryRun",
     "GuardedAdam",
     "LabelSmoothedCrossEntropy",
     "NewRecipe",
@@ -35,7 +37,9 @@ __all__ = [
     "WorkerLostError",
     "WorkerMismatchError",
     "average_checkpoints",
+    "dry_run",
     "get_strategy",
+    "hardware_line",
     "list_recipes",
     "new_recipe",
     "rewrite_translator",

@@ -60,7 +60,7 @@ def prepare_session(
     settings = recipe.training
     strategy = get_strategy(settings.strategy)  # with several workers: before any operation
     workers = Workers(strategy)
-    _check_recipe(recipe)
+    check_recipe(recipe)
     console.quiet = console.quiet or not workers.is_chief
     data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console)
     first_step = run.last_step()
@@ -69,7 +69,7 @@ def prepare_session(
     workers.check_same("recipe", repr(recipe))
     workers.check_same("data and tokenizer", repr(data.fingerprints))
     workers.check_same("the step to start from", str(first_step))
-    model, token_counter = _make_model(recipe, data.tokenizers, strategy)
+    model, token_counter = make_model(recipe, data.tokenizers, strategy)
     session = TrainingSession(
         recipe=recipe,
         run=run,
@@ -93,8 +93,15 @@ def prepare_session(
     return session
 
 
-def _check_recipe(recipe: Recipe) -> None:
-    """Checks the parts of a recipe that need no data."""
+def check_recipe(recipe: Recipe) -> None:
+    """Checks the parts of a recipe that need no data.
+
+    Args:
+        recipe: Recipe.
+
+    Raises:
+        ValueError: if one of them is invalid, or needs a package that is not installed.
+    """
     if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "`training.tensorboard` needs the package tensorboard, which is not installed. "
@@ -108,10 +115,19 @@ def _check_recipe(recipe: Recipe) -> None:
     check_model(recipe)
 
 
-def _make_model(
+def make_model(
     recipe: Recipe, tokenizers: TokenizerPair, strategy: tf.distribute.Strategy
 ) -> tuple[Seq2SeqModel, Perplexity]:
-    """The compiled model, made under its strategy, and the metric that counts its tokens."""
+    """Makes and compiles the model of a recipe under its strategy.
+
+    Args:
+        recipe: Recipe.
+        tokenizers: TokenizerPair. Its vocabularies.
+        strategy: tf.distribute.Strategy.
+
+    Returns:
+        The model, and the metric that counts its tokens.
+    """
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)

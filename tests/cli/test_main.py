@@ -97,7 +97,6 @@ def test_an_unknown_name_is_answered_with_the_nearest(
 @pytest.mark.parametrize(
     "command",
     [
-        "train phrasebook_tiny",
         "train phrasebook_tiny --output r --set training.max_steps",
         "average",
         "translate r --beams 0",

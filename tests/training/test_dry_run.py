@@ -1,0 +1,131 @@
+"""A dry run counts what training does: against formulas, and against a run of the same recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keras_attn import create_model
+from keras_attn.cli.main import main
+from keras_attn.training import DryRun, Recipe, dry_run, hardware_line, train
+from keras_attn.training.update.update_cost import update_cost
+
+SIZES = {"num_layers": 1, "hidden_dim": 32, "intermediate_dim": 48, "num_heads": 4}
+RECIPE = {
+    "data.num_pairs": 300,
+    "training.max_steps": 7,
+    "training.max_minutes": "none",
+    "training.global_batch_tokens": 512,
+    "training.bleu_sentences": 0,
+    "training.num_buckets": 2,
+    "tokenizer.kind": "byte",
+    "training.jit_compile": False,
+    "data.test": "none",
+    **{f"model.overrides.{name}": size for name, size in SIZES.items()},
+}
+
+
+def formula(rows: int, length: int, vocabulary_size: int) -> int:
+    """Multiply-adds of each product of one token, forward, times rows, 2, and 3 (with backward)."""
+    width, inner, layers = (
+        SIZES[name] for name in ("hidden_dim", "intermediate_dim", "num_layers")
+    )
+    attention = 4 * width**2 + 2 * length * width  # projections; scores and weighted sum
+    token = layers * (3 * attention + 2 * 2 * width * inner) + width * vocabulary_size
+    return 2 * 3 * rows * length * token
+
+
+@pytest.mark.parametrize("normalize_first", [False, True])
+def test_the_operations_of_an_update_are_those_of_the_formula(normalize_first: bool) -> None:
+    model = create_model(
+        "transformer_tiny", source_vocabulary_size=100, normalize_first=normalize_first, **SIZES
+    )
+    for rows, length in ((4, 8), (3, 11)):
+        assert update_cost(model, rows, length).flops == formula(rows, length, 100)
+
+
+def test_what_is_kept_grows_with_the_rows_and_holds_the_logits() -> None:
+    model = create_model("transformer_tiny", source_vocabulary_size=100, **SIZES)
+    kept = [update_cost(model, rows, 8).saved_bytes for rows in (4, 8, 12)]
+    assert kept[2] - kept[1] == kept[1] - kept[0] > 4 * 8 * 100 * 4  # float32 logits
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return Recipe.named("phrasebook_tiny").override(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def result(recipe: Recipe) -> DryRun:
+    return dry_run(recipe)
+
+
+def test_it_says_what_a_run_then_does(recipe: Recipe, result: DryRun, tmp_path: Path) -> None:
+    report = train(recipe, tmp_path / "run", progress=False).report
+    assert result.parameters == report["parameters"]
+    assert (result.steps, result.limit) == (report["steps"], "max_steps = 7")
+    assert sum(result.shapes.values()) == result.steps_per_epoch
+    assert result.steps / result.steps_per_epoch == pytest.approx(report["epochs"])
+    expected = sum(
+        count * formula(*map(int, shape.split(" x ")), result.vocabulary_size)
+        for shape, count in result.shapes.items()
+    )
+    assert result.flops_per_step == pytest.approx(expected / result.steps_per_epoch)
+    assert result.flops == 7 * result.flops_per_step
+    # Weights, gradient and Adam's two moments in float32; small things such as counters besides.
+    assert result.state_bytes == pytest.approx(16 * result.parameters, rel=0.01)
+    assert 0 < result.measured_flops_per_second < 1e13
+    assert result.seconds(2 * result.measured_flops_per_second) == result.seconds() / 2
+
+
+def test_parts_r_drop_and_a_time_limit_count(recipe: Recipe, result: DryRun) -> None:
+    changes = {
+        "training.accumulation_steps": 4,
+        "training.r_drop_weight": 5.0,
+        "training.max_steps": 10**9,
+        "training.max_minutes": 1.0,
+    }
+    changed = dry_run(recipe.override(changes))
+    assert changed.saved_bytes < 0.8 * result.saved_bytes  # a quarter of the rows, twice
+    assert changed.flops_per_step == pytest.approx(2 * result.flops_per_step, rel=0.2)
+    assert changed.limit == "max_minutes = 1, here" and 1 < changed.steps < 10**9
+    assert changed.seconds() == pytest.approx(60, rel=0.05)
+
+
+def test_the_time_elsewhere_follows_from_what_it_sustains(result: DryRun) -> None:
+    hours = result.flops / (4 * 2e12) / 3600
+    line = hardware_line(result, tflops=2, devices=4, price=3.0)
+    assert line.endswith(f"{4 * hours:,.3g} device-hours, price {12 * hours:.2f}")
+
+
+COMMAND = ["train", "phrasebook_tiny", "--dry-run"]
+
+
+def test_the_command_prints_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = [f"--set={name}={str(value).lower()}" for name, value in RECIPE.items()]
+    assert main([*COMMAND, *options, "--tflops", "1"]) == 0
+    text = capsys.readouterr().out
+    for word in ("7 updates (max_steps = 7)", "GFLOP/s", "a device that sustains 1 TFLOP/s"):
+        assert word in text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--output", "runs/x"], "without --output"),
+        (["--tflops", "0"], "`--tflops` must be above zero"),
+        (["--devices", "-1"], "`--devices` must be above zero"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*COMMAND, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_output_is_needed_to_train(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "phrasebook_tiny"]) == 2
+    assert "`--output` must name the run directory" in capsys.readouterr().err
