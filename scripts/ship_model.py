@@ -3,8 +3,8 @@
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
 writes keras_attn/pretrained/NAME (8-bit weights, recipe, card), exports exactly that translator as
-saved_models/NAME/1, and scores it on the run's test split. The text of the card stands in
-scripts/cards/NAME.md; what was measured is filled in.
+saved_models/NAME/1, and scores it on the run's test split, or on its validation split if it has no
+other. The text of the card stands in scripts/cards/NAME.md; what was measured is filled in.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import dataclasses
 import json
 import random
 import shutil
+import statistics
 from pathlib import Path
 from typing import Any
 
 from keras_attn import Translator
 from keras_attn.data import group_references
-from keras_attn.evaluation import evaluate
+from keras_attn.evaluation import error_rates, evaluate
 from keras_attn.serving import export_saved_model
 from keras_attn.training import Recipe
 from keras_attn.training.load_corpora import load_corpora
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--weights", default="int8", choices=("int8", "float16"))
+    parser.add_argument("--no-saved-model", action="store_true", help="write no SavedModel")
     arguments = parser.parse_args()
     target = ROOT / "keras_attn" / "pretrained" / arguments.name
     shutil.rmtree(target, ignore_errors=True)
@@ -41,14 +43,16 @@ def main() -> None:
     _publish_recipe(recipe, arguments.name, target)
     translator = Translator.load(target)
     report = json.loads((arguments.run / "report.json").read_text(encoding="utf-8"))
-    corpus = load_corpora(recipe.data).test
+    corpora = load_corpora(recipe.data)
+    corpus = corpora.validation if corpora.test is None else corpora.test
     sources, references = group_references(corpus)
     scored = evaluate(translator, sources, references, confidence=True)
     facts = {
         "parameters": f"{report['parameters']:,}",
         "training": _training(report),
-        "whole_scores": _scores(report["test"]),
+        "whole_scores": _scores(report.get("test") or report["validation"]),
         "scores": "\n".join(f"    {line}" for line in scored.scores.lines()),
+        "by_tag": _scores_by_tag(sources, references, scored.translations),
         "size": f"{sum(f.stat().st_size for f in target.rglob('*') if f.is_file()) / 1e6:.1f} MB",
         "samples": _samples(sources, references, scored.translations),
     }
@@ -56,9 +60,10 @@ def main() -> None:
     for name, text in facts.items():
         card = card.replace(f"{{{name}}}", text)
     (target / "README.md").write_text(card, encoding="utf-8")
-    saved = ROOT / "saved_models" / arguments.name
-    shutil.rmtree(saved, ignore_errors=True)
-    print(export_saved_model(translator, saved))
+    if not arguments.no_saved_model:
+        saved = ROOT / "saved_models" / arguments.name
+        shutil.rmtree(saved, ignore_errors=True)
+        print(export_saved_model(translator, saved))
     print("\n".join(scored.scores.lines()))
 
 
@@ -79,6 +84,27 @@ def _training(report: dict[str, Any]) -> str:
 
 def _scores(scores: dict[str, Any]) -> str:
     return f"BLEU {scores['bleu']:.1f}, chrF2 {scores['chrf']:.1f}"
+
+
+def _scores_by_tag(
+    sources: list[str], references: list[list[str | None]], translations: tuple[str, ...]
+) -> str:
+    """Error rates by the tag that stands before a source, and their means; "" without tags."""
+    if not all(source.startswith("<") for source in sources):
+        return ""
+    tags = [source.split(" ", 1)[0] for source in sources]
+    rates = {}
+    for tag in sorted(set(tags)):
+        chosen = [i for i, one in enumerate(tags) if one == tag]
+        errors = error_rates(
+            [translations[i] for i in chosen],
+            [[stream[i] for i in chosen] for stream in references],
+        )
+        rates[tag] = (errors.line_error_rate, errors.token_error_rate)
+    rates["mean"] = tuple(map(statistics.fmean, zip(*rates.values(), strict=True)))
+    rows = ["| language | words wrong, % (WER) | phones wrong, % (PER) |", "|---|---|---|"]
+    rows += [f"| {tag.strip('<>')} | {wer:.2f} | {per:.2f} |" for tag, (wer, per) in rates.items()]
+    return "\n".join(rows)
 
 
 def _samples(

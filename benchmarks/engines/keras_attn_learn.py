@@ -96,16 +96,23 @@ def versions() -> dict[str, str]:
 
 
 def prepare(**arguments: Any) -> dict[str, Any]:
-    """Makes a new model; `weights_to` is a file to write its initial weights to, or None."""
+    """Makes a new model.
+
+    `weights_to` is a file to write its initial weights to, or None. With `nudge` each weight is the
+    next larger number that float32 has: what comes of that is what rounding alone does.
+    """
     global _learner
     _learner = None
     keras.backend.clear_session()
     gc.collect()
-    weights_to = arguments.pop("weights_to", None)
+    weights_to, nudge = arguments.pop("weights_to", None), arguments.pop("nudge", False)
     _learner = Learner(**arguments)
     if weights_to is not None:
         weights = {one.path.split("/", 1)[1]: one.numpy() for one in _learner.model.weights}
         np.savez(weights_to, **weights)
+    if nudge:
+        nudged = [np.nextafter(one, np.float32(np.inf)) for one in _learner.model.get_weights()]
+        _learner.model.set_weights(nudged)
     return {"parameters": _learner.model.count_params()}
 
 

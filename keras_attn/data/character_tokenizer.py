@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 import tensorflow_text
@@ -15,12 +15,15 @@ class CharacterTokenizer(VocabularyTokenizer):
 
     A character is a Unicode code point, after composition (NFC): "é" is one token however it was
     typed. `symbols` are longer strings that stay whole, such as `"<fr>"`, which tells one model for
-    many languages what it reads.
+    many languages what it reads. With `decompose` a letter and its marks are tokens of their own,
+    and a Korean syllable is the two or three letters that it is written with (NFD); what comes back
+    is composed. That helps where such letters are many and rare.
 
     Args:
         vocabulary: sequence of str. The characters, and the symbols that occur.
         symbols: sequence of str. Strings that are one token wherever they occur in a text. Where
             two of them fit, the first is taken.
+        decompose: bool. Whether to take letters, marks and the parts of syllables as tokens.
 
     Raises:
         ValueError: an entry of the vocabulary is empty, occurs twice, or is no character and no
@@ -33,12 +36,19 @@ class CharacterTokenizer(VocabularyTokenizer):
     ['<fr>', ' ', 't', 'é', 't', 'é']
     >>> tokenizer.detokenize(tokenizer.tokenize(["<de> Tee"])).numpy().tolist()
     [b'<de> Tee']
+    >>> tokenizer = CharacterTokenizer.train(["한국"], decompose=True)
+    >>> token_ids = tokenizer.tokenize(["한국"])
+    >>> len(token_ids[0]), tokenizer.detokenize(token_ids)[0].numpy().decode()
+    (6, '한국')
     """
 
     separator: ClassVar[str] = ""
 
-    def __init__(self, vocabulary: Sequence[str], symbols: Sequence[str] = ()) -> None:
+    def __init__(
+        self, vocabulary: Sequence[str], symbols: Sequence[str] = (), decompose: bool = False
+    ) -> None:
         self.symbols = list(symbols)
+        self.decompose = decompose
         super().__init__(vocabulary)
 
     @classmethod
@@ -47,6 +57,7 @@ class CharacterTokenizer(VocabularyTokenizer):
         texts: Iterable[str],
         vocabulary_size: int | None = None,
         symbols: Sequence[str] = (),
+        decompose: bool = False,
     ) -> Self:
         """Takes the symbols and the most frequent characters of the texts as the vocabulary.
 
@@ -55,6 +66,7 @@ class CharacterTokenizer(VocabularyTokenizer):
             vocabulary_size: int or None. The largest number of tokens, the four special tokens
                 included; all characters if None.
             symbols: sequence of str. Strings that stay whole. All of them get a token.
+            decompose: bool. Whether to take letters, marks and the parts of syllables as tokens.
 
         Returns:
             A `CharacterTokenizer`.
@@ -62,19 +74,21 @@ class CharacterTokenizer(VocabularyTokenizer):
         Raises:
             ValueError: the texts are one string or hold no character, or the size leaves no room.
         """
-        return cls(cls._most_frequent(texts, vocabulary_size, symbols), symbols)
+        options: dict[str, Any] = {"symbols": symbols, "decompose": decompose}
+        return cls(cls._most_frequent(texts, vocabulary_size, **options), **options)
 
     @classmethod
-    def _split(cls, texts: tf.Tensor, symbols: Sequence[str] = ()) -> tf.RaggedTensor:
-        texts = tensorflow_text.normalize_utf8(texts, "NFC")
-        if not symbols:
+    def _split(cls, texts: tf.Tensor, **options: Any) -> tf.RaggedTensor:
+        texts = tensorflow_text.normalize_utf8(texts, "NFD" if options["decompose"] else "NFC")
+        if not options["symbols"]:
             return tf.strings.unicode_split(texts, "UTF-8")
-        whole = "|".join(re.escape(symbol) for symbol in symbols)
+        whole = "|".join(re.escape(symbol) for symbol in options["symbols"])
         pattern = f"(?s){whole}|."
         return tensorflow_text.regex_split(texts, pattern, pattern)
 
-    def _symbols(self) -> Sequence[str]:
-        return self.symbols
+    def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
+        texts = super()._detokenize_batch(token_ids)
+        return tensorflow_text.normalize_utf8(texts, "NFC") if self.decompose else texts
 
-    def _options(self) -> dict[str, list[str]]:
-        return {"symbols": self.symbols}
+    def _options(self) -> dict[str, Any]:
+        return {"symbols": self.symbols, "decompose": self.decompose}

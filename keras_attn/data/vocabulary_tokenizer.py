@@ -4,7 +4,7 @@ import abc
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
@@ -64,10 +64,11 @@ class VocabularyTokenizer(Tokenizer):
 
     @classmethod
     def _most_frequent(
-        cls, texts: Iterable[str], vocabulary_size: int | None, symbols: Sequence[str] = ()
+        cls, texts: Iterable[str], vocabulary_size: int | None, **options: Any
     ) -> list[str]:
         """The symbols, then the other pieces of the texts, the most frequent ones first."""
         check_training_texts(texts)
+        symbols = options.get("symbols", ())
         num_fixed = len(SPECIAL_PIECES) + len(symbols)
         if vocabulary_size is not None and vocabulary_size <= num_fixed:
             raise ValueError(
@@ -75,7 +76,7 @@ class VocabularyTokenizer(Tokenizer):
                 f"symbols. Received: {vocabulary_size}."
             )
         texts = list(texts)
-        pieces = cls._split(tf.constant(texts, tf.string, shape=[len(texts)]), symbols)
+        pieces = cls._split(tf.constant(texts, tf.string, shape=[len(texts)]), **options)
         counts = Counter(piece.decode() for piece in pieces.flat_values.numpy())
         if not counts:
             raise ValueError(
@@ -101,14 +102,11 @@ class VocabularyTokenizer(Tokenizer):
 
     @classmethod
     @abc.abstractmethod
-    def _split(cls, texts: tf.Tensor, symbols: Sequence[str] = ()) -> tf.RaggedTensor:
-        """The pieces (B, None) of texts (B,)."""
-
-    def _symbols(self) -> Sequence[str]:
-        return ()
+    def _split(cls, texts: tf.Tensor, **options: Any) -> tf.RaggedTensor:
+        """The pieces (B, None) of texts (B,); `options` are those of the constructor."""
 
     def _tokenize_batch(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        pieces = self._split(texts, self._symbols())
+        pieces = self._split(texts, **self._options())
         return pieces.with_flat_values(self._ids.lookup(pieces.flat_values))
 
     def _detokenize_batch(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
@@ -117,7 +115,7 @@ class VocabularyTokenizer(Tokenizer):
         return tf.strings.reduce_join(pieces, axis=-1, separator=self.separator)
 
     def _check_is_whole(self) -> None:
-        split = self._split(tf.constant(self.vocabulary, tf.string), self._symbols())
+        split = self._split(tf.constant(self.vocabulary, tf.string), **self._options())
         for piece, parts in zip(self.vocabulary, split.to_list(), strict=True):
             if parts != [piece.encode()]:
                 raise ValueError(
@@ -129,7 +127,7 @@ class VocabularyTokenizer(Tokenizer):
         config = {"vocabulary": self.vocabulary, **self._options()}
         return {_VOCABULARY_NAME: (json.dumps(config, ensure_ascii=False) + "\n").encode()}
 
-    def _options(self) -> dict[str, list[str]]:
+    def _options(self) -> dict[str, Any]:
         """The other arguments of the constructor."""
         return {}
 

@@ -1,7 +1,6 @@
 """A tokenizer whose tokens are what stands between blanks."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -33,5 +32,5 @@ class WordTokenizer(VocabularyTokenizer):
     separator: ClassVar[str] = " "
 
     @classmethod
-    def _split(cls, texts: tf.Tensor, symbols: Sequence[str] = ()) -> tf.RaggedTensor:
+    def _split(cls, texts: tf.Tensor, **options: Any) -> tf.RaggedTensor:
         return tf.strings.split(texts)

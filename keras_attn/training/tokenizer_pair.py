@@ -84,7 +84,9 @@ def _trained(kind: str, recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokeni
     if kind == "byte":
         return ByteTokenizer()
     if kind == "character":
-        return CharacterTokenizer.train(texts, recipe.vocabulary_size, recipe.symbols)
+        return CharacterTokenizer.train(
+            texts, recipe.vocabulary_size, recipe.symbols, recipe.decompose
+        )
     if kind == "word":
         return WordTokenizer.train(texts, recipe.vocabulary_size)
     return SentencePieceTokenizer.train(

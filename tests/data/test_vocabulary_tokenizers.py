@@ -22,6 +22,15 @@ def test_a_character_is_a_composed_code_point():
     assert tokenizer.vocabulary_size == 4 + len({one for word in expected for one in word})
 
 
+def test_decomposed_a_letter_its_marks_and_the_parts_of_a_syllable_are_tokens():
+    tokenizer = CharacterTokenizer.train(WORDS, decompose=True)
+    expected = [list(unicodedata.normalize("NFD", word)) for word in WORDS]
+    assert expected[0] == ["e", "\u0301", "t", "e", "\u0301"] and len(expected[4]) == 6
+    for form in ("NFC", "NFD"):
+        rows = tokenizer.tokenize([unicodedata.normalize(form, word) for word in WORDS])
+        assert [tokenizer.pieces(row) for row in rows.to_list()] == expected
+
+
 def test_a_word_is_what_stands_between_blanks():
     tokenizer = WordTokenizer.train(PHONES)
     token_ids = tokenizer.tokenize(["  t͡s \t a̠\n", *PHONES])
@@ -31,7 +40,11 @@ def test_a_word_is_what_stands_between_blanks():
 
 @pytest.mark.parametrize(
     "tokenizer, texts",
-    [(CharacterTokenizer.train(WORDS), WORDS), (WordTokenizer.train(PHONES), PHONES)],
+    [
+        (CharacterTokenizer.train(WORDS), WORDS),
+        (CharacterTokenizer.train(WORDS, decompose=True), WORDS),
+        (WordTokenizer.train(PHONES), PHONES),
+    ],
 )
 def test_every_text_comes_back_also_from_a_saved_tokenizer(tokenizer, texts, tmp_path):
     tokenizer.save(tmp_path)

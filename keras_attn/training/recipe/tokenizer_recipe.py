@@ -42,6 +42,10 @@ class TokenizerRecipe(RecipeSection):
     symbols: list[str] = described(
         [], 'strings that stay whole, such as "<fr>"; not for words and bytes'
     )
+    decompose: bool = described(
+        False,
+        "for characters: take a letter and its marks, and the parts of Korean syllables, as tokens",
+    )
     shared: bool = described(True, "one joint vocabulary for source and target")
     normalization: str = described(
         "nmt_nfkc", "SentencePiece's normalization rule, such as nmt_nfkc, nfkc or identity"
