@@ -17,6 +17,7 @@ REQUIREMENTS = [
     "keras>=3.15,<3.16",
     "tensorflow-text>=2.21,<2.22",
     "tensorflow-datasets>=4.9.9,<5",
+    "tensorflow-serving-api>=2.21,<2.22",  # the protocol buffers of a server's requests
     "h5py>=3.11",
     "importlib_resources>=6",  # tensorflow-datasets imports it without saying so
     "numpy>=1.26",
@@ -35,7 +36,7 @@ JAPANESE = ["sacrebleu[ja]>=2.6,<3"]  # MeCab, which BLEU's tokenizer ja-mecab c
 KOREAN = ["sacrebleu[ko]>=2.6,<3"]
 MOSES = ["sacremoses>=0.1,<0.3"]  # the tokenizer of the BLEU that papers report
 PLOTS = ["matplotlib>=3.10,<4"]
-SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.70,<2"]
+SERVING = ["grpcio>=1.70,<2"]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
 # The formatter's style changes with minor versions, so ruff is held to one.
 DEVELOPMENT = [

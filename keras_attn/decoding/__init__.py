@@ -11,6 +11,7 @@ from keras_attn.decoding.search_result import UNUSED_SCORE, SearchResult
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
 from keras_attn.decoding.single_path_search import SinglePathSearch
+from keras_attn.decoding.with_all_hypotheses import with_all_hypotheses
 from keras_attn.decoding.with_num_beams import with_num_beams
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "length_penalty",
     "search",
     "serialize",
+    "with_all_hypotheses",
     "with_num_beams",
 ]

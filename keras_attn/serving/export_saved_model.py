@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_attn.decoding import RandomSampling
-from keras_attn.serving.static_checks import OPTIONAL_OUTPUTS, OUTPUTS, SIGNATURE_NAME
+from keras_attn.serving.signatures import signature_functions
 from keras_attn.serving.verification_record import describe_translator, write_record
 from keras_attn.serving.verification_report import VerificationReport
 from keras_attn.serving.verify_saved_model import check_saved_model
@@ -18,6 +18,7 @@ from keras_attn.serving.version_directories import (
     publish,
     temporary_version,
 )
+from keras_attn.serving.warmup import write_warmup
 from keras_attn.translator import Translator
 
 # Lines of mixed lengths, so that padding matters when they are translated together, and odd lines
@@ -60,12 +61,21 @@ def export_saved_model(
 ) -> Path:
     """Writes a translator as the next version of a model. A failed export leaves nothing.
 
-    Tokenizers and search are inside the graph. The signature `serving_default` takes `text`, string
-    (batch,), and gives `translation`, string (batch,); `score`, float32 (batch,): the value that
-    the search ranks by, for beam search the log-probability after the length penalty; and
-    `truncated`, bool (batch,): whether the line or its translation was longer than the translator's
-    limits. The graph is `Translator.translate_tensor`, in plain TensorFlow and TensorFlow Text
-    operations. A stock TF Serving has both, and runs with XLA switched off.
+    Tokenizers and search are inside the graph, in plain TensorFlow and TensorFlow Text operations.
+    A stock TF Serving has both, and runs with XLA switched off. All signatures take `text`, string
+    (batch,), and the first axis of all outputs is the batch:
+
+        serving_default       `translation`; `score`, the value that the search ranks by (for beam
+                              search the log-probability after the length penalty); `truncated`,
+                              whether a limit cut the line or its translation
+        translate_with_stats  the same, with `log_probability` and counts of tokens
+        n_best                `translations` and `scores` of all beams, best first: (batch, beams)
+        score                 `log_probability` of a given `target`, the second input
+        attention             cross-attention, with the pieces and how likely each was
+
+    `keras_attn/serving/signatures.py` lists types and axes. Control characters and bytes that are
+    not UTF-8 count as blanks. A request of more than 1,024 lines, or with a line of more than
+    65,536 bytes, is refused.
 
     The version is written under a temporary name in `directory`, verified there (see
     `verify_saved_model`), and then renamed to the next integer, so that a server that watches the
@@ -98,8 +108,10 @@ def export_saved_model(
     check_model_directory(directory)
     with temporary_version(directory) as temporary:
         record = describe_translator(translator, texts)
-        _write_graph(translator, temporary)
+        signatures = _write_graph(translator, temporary)
         write_record(temporary, record)
+        targets = [one["translation"] for one in record["verification"]]
+        write_warmup(temporary, signatures, texts, targets)
         report = check_saved_model(temporary, published=False)
         if not report.passed:
             faults = "; ".join(f"{check.name}: {check.detail}" for check in report.failures)
@@ -134,25 +146,19 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
     return list(texts)
 
 
-def _write_graph(translator: Translator, directory: Path) -> None:
-    """Traces the translator and writes the SavedModel."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
-    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A Session accepts any shape, whatever the signature says. This line refuses wrong ranks.
-        text = tf.ensure_shape(text, [None])
-        outputs = translator.translate_tensor(text)
-        return {name: tf.ensure_shape(outputs[name], [None]) for name in OUTPUTS | OPTIONAL_OUTPUTS}
-
+def _write_graph(translator: Translator, directory: Path) -> list[str]:
+    """Traces the translator and writes the SavedModel; returns the names of its signatures."""
     try:
-        concrete = serve.get_concrete_function()
+        functions = signature_functions(translator)
         # Save only what the graph reads. The translator itself would add its functions, even
         # compiled ones. TensorFlow saves the attributes of this module.
         tracked = tf.Module(name="exported_translator")
-        tracked.weights = list(concrete.variables)
+        variables = [one for function in functions.values() for one in function.variables]
+        tracked.weights = list({id(one): one for one in variables}.values())
         tracked.source_tokenizer = translator.source_tokenizer
         tracked.target_tokenizer = translator.target_tokenizer
-        tf.saved_model.save(tracked, str(directory), signatures={SIGNATURE_NAME: concrete})
+        tf.saved_model.save(tracked, str(directory), signatures=functions)
+        return list(functions)
     except OSError:
         raise  # such as a full disk, which is not a fault of the graph
     except Exception as error:

@@ -8,63 +8,101 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_attn.serving import saved_model_session
-from keras_attn.serving.static_checks import SIGNATURE_NAME
+from keras_attn.serving.signature_checks import (
+    are_close,
+    check_signature_answer,
+    signature_requests,
+)
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, MOST_LINES
 from keras_attn.serving.verification_record import RecordedTranslation
 from keras_attn.serving.verification_report import VerificationCheck
+from keras_attn.serving.warmup import read_warmup
 
-# Other lines in the batch, other padding and another number of threads change the order in which
-# float32 numbers are added, and so the last digits of a score: up to about 1e-5 of it. A wrong
-# weight, penalty or limit changes a score by far more than the tolerance. A half-precision model
-# may use all of it.
-SCORE_TOLERANCE = 1e-3
 TIME_LIMIT_SECONDS = 900.0
 NAME = "as a server runs it"
+WARMUP_NAME = "warm-up requests"
+
+Request = tuple[str, dict[str, Any]]  # a signature and its inputs
 
 # Bytes that are not UTF-8, as `saved_model_session` writes them in JSON.
 NO_UTF8 = b"caf\xe9 \xff\xfe".decode("utf-8", "surrogateescape")
 
 
-def check_runtime(directory: Path, recorded: list[RecordedTranslation]) -> list[VerificationCheck]:
+def check_runtime(
+    directory: Path,
+    recorded: list[RecordedTranslation],
+    signatures: Sequence[str] = (DEFAULT_SIGNATURE,),
+) -> list[VerificationCheck]:
     """Runs a SavedModel as a stock server does, and compares its answers with the record.
 
     Args:
         directory: Path. The version directory.
         recorded: list of `RecordedTranslation`.
+        signatures: sequence of str. The model's.
 
     Returns:
         list of `VerificationCheck`.
     """
+    try:
+        warmup = read_warmup(directory)
+    except ValueError as error:
+        return [VerificationCheck(WARMUP_NAME, False, str(error))]
     sources = [one.source for one in recorded]
     alone = [[source] for source in sources]
     abuses: list[Any] = [sources[0], [sources], [1, 2, 3]]
+    texts = [sources, *alone, *abuses, [NO_UTF8], ["a"] * (MOST_LINES + 1)]
+    others = signature_requests(recorded, signatures)
+    requests: list[Request] = [(DEFAULT_SIGNATURE, {"text": value}) for value in texts]
+    requests += others.items()
+    requests += [(name, _as_text(inputs)) for name, inputs in warmup]
     try:
-        answers = _run(directory, [sources, *alone, *abuses, [NO_UTF8]])
+        answers = iter(_run(directory, requests))
     except RuntimeError as error:
         return [VerificationCheck(NAME, False, str(error))]
-    together, one_by_one = answers[0], answers[1 : 1 + len(alone)]
-    scalar, matrix, numbers, no_utf8 = answers[1 + len(alone) :]
-    return [
+    checks = [
         VerificationCheck(NAME, True, "loads and runs in a Session, with XLA switched off"),
-        _compare("all lines in one batch", recorded, [together]),
-        _compare("lines one by one", recorded, one_by_one),
-        _check_refusal("text of rank 0", scalar),
-        _check_refusal("text of rank 2", matrix),
-        _check_refusal("numbers as text", numbers),
-        _check_no_utf8(no_utf8),
+        _compare("all lines in one batch", recorded, [next(answers)]),
+        _compare("lines one by one", recorded, [next(answers) for _ in alone]),
+        _check_refusal("text of rank 0", next(answers)),
+        _check_refusal("text of rank 2", next(answers)),
+        _check_refusal("numbers as text", next(answers)),
+        _check_no_utf8(next(answers)),
     ]
+    too_many = next(answers)
+    if others:  # exports of earlier versions have no limit
+        checks.append(_check_refusal("too many lines", too_many))
+    checks += [check_signature_answer(name, recorded, next(answers)) for name in others]
+    return [*checks, _check_warmup(list(answers))]
 
 
-def _run(directory: Path, texts: list[Any]) -> list[dict[str, Any]]:
-    """The answers to requests with these values of `text`.
+def _as_text(inputs: dict[str, list[bytes]]) -> dict[str, list[str]]:
+    return {
+        name: [line.decode("utf-8", "surrogateescape") for line in lines]
+        for name, lines in inputs.items()
+    }
+
+
+def _check_warmup(answers: list[dict[str, Any]]) -> VerificationCheck:
+    """Checks that every warm-up request succeeds: a server does not load the version otherwise."""
+    for answer in answers:
+        if "outputs" not in answer:
+            return VerificationCheck(WARMUP_NAME, False, f"one fails: {_describe(answer)}")
+    detail = f"{len(answers)} succeed" if answers else "there are none: the first ones are slow"
+    return VerificationCheck(WARMUP_NAME, True, detail)
+
+
+def _run(directory: Path, requests: Sequence[Request]) -> list[dict[str, Any]]:
+    """The answers to requests.
 
     Raises:
         RuntimeError: if the model does not load, or crashes its process.
     """
-    runs = [{"signature": SIGNATURE_NAME, "inputs": {"text": value}} for value in texts]
+    runs = [{"signature": signature, "inputs": inputs} for signature, inputs in requests]
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
     # It runs as a file, without its directory on the path (-P), to share nothing with this package.
@@ -124,12 +162,11 @@ def _compare(
                 f"the translator gave {_short(one.translation)}"
             )
             return VerificationCheck(name, False, detail)
-        # Not `>`: NaN must not pass.
-        difference = abs(score - one.score) / max(1.0, abs(one.score))
-        if not difference <= SCORE_TOLERANCE and not (math.isinf(score) and score == one.score):
+        if not are_close(score, one.score):
             detail = f"{_short(one.source)} has score {score}; the translator gave {one.score}"
             return VerificationCheck(name, False, detail)
-        largest = max(largest, difference)
+        if not math.isinf(score):
+            largest = max(largest, abs(score - one.score))
     detail = f"{len(recorded)} translations equal, scores within {largest:.1e}"
     return VerificationCheck(name, True, detail)
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
 
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE
 
 BATCH_LINES = 64
-SIGNATURE = "serving_default"
 
 
 class SavedModelTranslator:
@@ -38,12 +38,13 @@ class SavedModelTranslator:
                 "`RUN` must be a complete SavedModel. "
                 f"Received: {directory}, which cannot be loaded ({reason})."
             ) from error
-        signature = self._model.signatures.get(SIGNATURE)
+        signature = self._model.signatures.get(DEFAULT_SIGNATURE)
         outputs = set() if signature is None else set(signature.structured_outputs)
         if "translation" not in outputs:
             raise ValueError(
-                f"`RUN` must have the signature {SIGNATURE} with the output `translation`, as "
-                f"`keras-attn export` writes it. Received: {directory}, outputs {sorted(outputs)}."
+                f"`RUN` must have the signature {DEFAULT_SIGNATURE} with the output `translation`, "
+                f"as `keras-attn export` writes it. Received: {directory}, outputs "
+                f"{sorted(outputs)}."
             )
         self._signature = signature
         self._tells_truncated = "truncated" in outputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,12 +11,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, SIGNATURES
 from keras_attn.serving.verification_report import VerificationCheck
-
-SIGNATURE_NAME = "serving_default"
-INPUTS = {"text": tf.string}
-OUTPUTS = {"translation": tf.string, "score": tf.float32}
-OPTIONAL_OUTPUTS = {"truncated": tf.bool}  # exports of earlier versions lack it
 
 # A server cannot run Python, and no request may write to its log or access its files.
 DENIED_OPERATIONS = {
@@ -139,7 +135,7 @@ def check_tags(saved_model: saved_model_pb2.SavedModel) -> VerificationCheck:
     return VerificationCheck("tags", False, detail)
 
 
-def check_signature(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
+def check_signatures(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
     """Checks the names, types and shapes that clients and the server's batching rely on.
 
     Args:
@@ -148,39 +144,40 @@ def check_signature(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationChec
     Returns:
         `VerificationCheck`.
     """
-    signatures = {k: v for k, v in meta_graph.signature_def.items() if not k.startswith("__")}
-    if SIGNATURE_NAME not in signatures:
-        detail = f"there is no {SIGNATURE_NAME!r}. Received: {sorted(signatures)}"
-        return VerificationCheck("signature", False, detail)
-    signature = signatures[SIGNATURE_NAME]
-    faults = [
-        *_type_faults(signature.inputs, INPUTS),
-        *_type_faults(signature.outputs, OUTPUTS, OPTIONAL_OUTPUTS),
-    ]
-    for name, one in signatures.items():
+    found = {k: v for k, v in meta_graph.signature_def.items() if not k.startswith("__")}
+    if DEFAULT_SIGNATURE not in found:
+        detail = f"there is no {DEFAULT_SIGNATURE!r}. Received: {sorted(found)}"
+        return VerificationCheck("signatures", False, detail)
+    faults = []
+    for name, one in found.items():
+        if name in SIGNATURES:
+            known = SIGNATURES[name]
+            faults += [f"{name}: {fault}" for fault in _type_faults(one.inputs, known.inputs)]
+            outputs = _type_faults(one.outputs, known.outputs, known.optional)
+            faults += [f"{name}: {fault}" for fault in outputs]
         for alias, tensor in [*one.inputs.items(), *one.outputs.items()]:
             fault = _batch_fault(tensor)
             faults += [f"{name}: {alias!r} {fault}"] if fault else []
     if faults:
-        return VerificationCheck("signature", False, "; ".join(faults))
-    outputs = ", ".join(
-        f"{name} (batch) {dtype.name}"
-        for name, dtype in {**OUTPUTS, **OPTIONAL_OUTPUTS}.items()
-        if name in signature.outputs
-    )
-    return VerificationCheck("signature", True, f"text (batch) string -> {outputs}")
+        return VerificationCheck("signatures", False, "; ".join(faults))
+    return VerificationCheck("signatures", True, ", ".join(sorted(found)))
 
 
 def _type_faults(
-    tensors, expected: dict[str, tf.DType], optional: dict[str, tf.DType] | None = None
+    tensors: Mapping[str, meta_graph_pb2.TensorInfo],
+    expected: Mapping[str, tf.TensorSpec],
+    optional: tuple[str, ...] = (),
 ) -> Iterator[str]:
-    known = {**expected, **(optional or {})}
-    if not set(expected) <= set(tensors) <= set(known):
-        yield f"must have {', '.join(map(repr, expected))}, and has {sorted(tensors)}"
-    for name in set(tensors) & set(known):
-        dtype = tf.dtypes.as_dtype(tensors[name].dtype)
-        if dtype != known[name]:
-            yield f"{name!r} must be {known[name].name}, and is {dtype.name}"
+    needed = [name for name in expected if name not in optional]
+    if not set(needed) <= set(tensors) <= set(expected):
+        yield f"must have {', '.join(map(repr, needed))}, and has {sorted(tensors)}"
+    for name in set(tensors) & set(expected):
+        dtype, spec = tf.dtypes.as_dtype(tensors[name].dtype), expected[name]
+        if dtype != spec.dtype:
+            yield f"{name!r} must be {spec.dtype.name}, and is {dtype.name}"
+        shape = tensors[name].tensor_shape
+        if not shape.unknown_rank and len(shape.dim) != spec.shape.rank:
+            yield f"{name!r} must have {spec.shape.rank} axes, and has {len(shape.dim)}"
 
 
 def _batch_fault(tensor: meta_graph_pb2.TensorInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import datetime
 import json
@@ -29,11 +30,14 @@ class RecordedTranslation:
         source: str.
         translation: str.
         score: float. The value of the signature's `score`.
+        details: dict or None. What the other signatures say of the line; None in the record of an
+            earlier version.
     """
 
     source: str
     translation: str
     score: float
+    details: dict[str, Any] | None = None
 
 
 def describe_translator(translator: Translator, texts: list[str]) -> dict[str, Any]:
@@ -47,7 +51,6 @@ def describe_translator(translator: Translator, texts: list[str]) -> dict[str, A
         JSON object, the content of `assets.extra/keras_attn.json`.
     """
     model = translator.model
-    translations = translator.translate_detailed(texts)
     return {
         "format_version": FORMAT_VERSION,
         "keras_attn_version": __version__,
@@ -60,11 +63,30 @@ def describe_translator(translator: Translator, texts: list[str]) -> dict[str, A
         "decoding": decoding.serialize(translator.decoding),
         "max_source_tokens": translator.max_source_tokens,
         "max_extra_tokens": translator.max_extra_tokens,
-        "verification": [
-            dataclasses.asdict(RecordedTranslation(one.source, one.text, one.score))
-            for one in translations
-        ],
+        "verification": [dataclasses.asdict(one) for one in _record(translator, texts)],
     }
+
+
+def _record(translator: Translator, texts: list[str]) -> list[RecordedTranslation]:
+    """What the translator says of each line, by its own path for lines, not that of the export."""
+    translations = translator.translate_detailed(texts)
+    for_n_best = copy.copy(translator)
+    for_n_best.decoding = decoding.with_all_hypotheses(translator.decoding)
+    n_best = for_n_best.translate_detailed(texts)
+    forced = translator.score(texts, [one.text for one in translations])
+    end = translator.target_tokenizer.pieces([translator.target_tokenizer.end_token_id])
+    records = []
+    for one, several, score in zip(translations, n_best, forced, strict=True):
+        is_empty = len(one.source_tokens) < 2
+        details = {
+            "log_probability": one.log_probability,
+            "forced_log_probability": score,
+            "n_best": [[each.text, each.score] for each in (several, *several.alternatives)],
+            "source_pieces": [] if is_empty else list(one.source_tokens),
+            "target_pieces": [] if is_empty else [*one.tokens, *end],
+        }
+        records.append(RecordedTranslation(one.source, one.text, one.score, details))
+    return records
 
 
 def write_record(version_directory: Path, record: dict[str, Any]) -> None:
@@ -96,7 +118,10 @@ def read_recorded_translations(version_directory: Path) -> list[RecordedTranslat
         entries = json.loads(path.read_text(encoding="utf-8"))["verification"]
         recorded = [
             RecordedTranslation(
-                str(entry["source"]), str(entry["translation"]), float(entry["score"])
+                str(entry["source"]),
+                str(entry["translation"]),
+                float(entry["score"]),
+                entry.get("details"),
             )
             for entry in entries
         ]

@@ -11,7 +11,7 @@ from keras_attn.serving.static_checks import (
     check_files,
     check_name,
     check_operations,
-    check_signature,
+    check_signatures,
     check_tags,
     is_version_name,
     read_saved_model,
@@ -79,18 +79,18 @@ def check_saved_model(directory: Path, published: bool) -> VerificationReport:
     checks.append(check_tags(saved_model))
     if checks[-1].passed:
         meta_graph = saved_model.meta_graphs[0]
-        checks += [check_signature(meta_graph), check_operations(meta_graph)]
+        checks += [check_signatures(meta_graph), check_operations(meta_graph)]
     if complete and all(check.passed for check in checks[2:]):
-        checks += _check_translations(directory)
+        checks += _check_translations(directory, list(saved_model.meta_graphs[0].signature_def))
     else:
         detail = "not run, because other checks failed"
         checks.append(VerificationCheck(RUNTIME_NAME, False, detail))
     return VerificationReport(directory, tuple(checks))
 
 
-def _check_translations(directory: Path) -> list[VerificationCheck]:
+def _check_translations(directory: Path, signatures: list[str]) -> list[VerificationCheck]:
     try:
         recorded = read_recorded_translations(directory)
     except ValueError as error:
         return [VerificationCheck("recorded translations", False, str(error))]
-    return check_runtime(directory, recorded)
+    return check_runtime(directory, recorded, signatures)

@@ -62,6 +62,23 @@ class TargetScorer:
             "encoder_token_ids": encoder_token_ids,
             "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
         }
-        logits = tf.cast(self._model(inputs, training=False), tf.float32)  # (B, T, V)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target_token_ids, logits)
-        return -tf.reduce_sum(tf.where(target_token_ids != 0, losses, 0.0), axis=1)
+        log_probabilities = target_log_probabilities(self._model, inputs, target_token_ids)
+        return tf.reduce_sum(log_probabilities, axis=1)
+
+
+def target_log_probabilities(
+    model: Seq2SeqModel, inputs: dict[str, tf.Tensor], target_token_ids: tf.Tensor
+) -> tf.Tensor:
+    """The log-probability of each token of given targets, in a graph too.
+
+    Args:
+        model: `Seq2SeqModel`.
+        inputs: dict. What the model reads: source ids (B, S), and the targets shifted right (B, T).
+        target_token_ids: int32, (B, T). End tokens included, 0 for padding.
+
+    Returns:
+        float32, (B, T): natural logarithms; 0 at padding.
+    """
+    logits = tf.cast(model(inputs, training=False), tf.float32)  # (B, T, V)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(target_token_ids, logits)
+    return tf.where(target_token_ids != 0, -losses, 0.0)

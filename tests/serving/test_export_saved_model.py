@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import keras_attn
 from keras_attn.data import ByteTokenizer, SentencePieceTokenizer
 from keras_attn.serving import ExportError, export_saved_model
+from keras_attn.serving.signatures import SIGNATURES
 
 from .conftest import make_translator
 
@@ -69,7 +70,7 @@ def test_the_loaded_export_translates_and_scores_as_the_translator(translator, v
     assert outputs["score"].numpy() == pytest.approx([one.score for one in expected], rel=1e-4)
 
 
-def test_the_graph_holds_no_xla_and_no_function_but_the_signature(version_1) -> None:
+def test_the_graph_holds_no_xla_and_no_function_but_the_signatures(version_1) -> None:
     library = meta_graph_of(version_1).graph_def.library.function
     nodes = [node for function in library for node in function.node_def]
     assert nodes
@@ -77,7 +78,8 @@ def test_the_graph_holds_no_xla_and_no_function_but_the_signature(version_1) -> 
     assert not [one for one in [*library, *nodes] if "_XlaMustCompile" in one.attr]
     entries = [one.signature.name for one in library if "inference" in one.signature.name]
     assert len([name for name in entries if "traced_save" in name or "restore" in name]) == 2
-    assert len(entries) == 4  # save, restore, the signature and the wrapper around it
+    # Save and restore, each signature and the wrapper around it, and the search that three share.
+    assert len(entries) == 2 + 2 * len(SIGNATURES) + 1
 
 
 def test_the_record_beside_the_model_tells_where_it_comes_from(translator, version_1) -> None:
@@ -122,6 +124,7 @@ def test_an_export_whose_batch_mates_change_translations_is_refused(tmp_path) ->
     assert {check.name for check in caught.value.report.failures} == {
         "all lines in one batch",
         "lines one by one",
+        "translate_with_stats",
     }
     assert list(tmp_path.iterdir()) == []  # the directories that it made are gone, too
 

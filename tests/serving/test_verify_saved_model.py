@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_attn.serving import saved_model_session, verify_saved_model
 from keras_attn.serving.runtime_checks import check_runtime
 from keras_attn.serving.verification_record import RecordedTranslation
+from keras_attn.serving.warmup import write_warmup
 
 
 def failures(directory: Path) -> dict[str, str]:
@@ -45,7 +46,7 @@ def test_a_moved_export_still_passes_and_the_report_says_so(version_1, copy) -> 
     assert report.lines()[-1].endswith(f"passed, {len(report.checks)} checks")
     assert json.loads(json.dumps(report.to_dict()))["passed"] is True
     names = [name for name, _, _ in report.checks]
-    assert {"files", "signature", "operations", "lines one by one", "text of rank 2"} <= set(names)
+    assert {"files", "signatures", "operations", "lines one by one", "text of rank 2"} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,13 @@ def test_a_graph_that_a_stock_server_cannot_run_is_refused(tmp_path, operation, 
 def test_a_signature_without_a_batch_axis_is_refused(tmp_path) -> None:
     fixed = tf.TensorSpec([4], tf.string, name="text")
     found = failures(write_saved_model(tmp_path / "1", lambda x: x, fixed))
-    assert "'text' must take any number of lines, and takes 4" in found["signature"]
+    assert "'text' must take any number of lines, and takes 4" in found["signatures"]
 
 
 def test_another_signature_is_refused(tmp_path) -> None:
     inputs = tf.TensorSpec([None], tf.string, name="sentence")
     found = failures(write_saved_model(tmp_path / "1", lambda x: x, inputs))
-    assert "'text'" in found["signature"] and "'sentence'" in found["signature"]
+    assert "'text'" in found["signatures"] and "'sentence'" in found["signatures"]
 
 
 @pytest.mark.parametrize("name", ["variables.index", "variables.data-00000-of-00001"])
@@ -101,8 +102,39 @@ def test_a_translation_that_was_tampered_with_is_noticed(copy) -> None:
     record["verification"][1]["translation"] += "!"
     path.write_text(json.dumps(record), encoding="utf-8")
     found = failures(copy)
-    assert set(found) == {"all lines in one batch", "lines one by one"}
+    assert set(found) == {"all lines in one batch", "lines one by one", "translate_with_stats"}
     assert repr(record["verification"][1]["source"]) in found["lines one by one"]
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "check"),
+    [
+        ("log_probability", lambda value: value + 0.1, "translate_with_stats"),
+        ("source_pieces", lambda pieces: pieces[1:], "translate_with_stats"),
+        ("target_pieces", lambda pieces: ["?", *pieces[1:]], "attention"),
+        ("n_best", lambda pairs: [[pairs[0][0] + "!", pairs[0][1]]], "n_best"),
+        ("forced_log_probability", lambda value: value - 0.1, "score"),
+    ],
+)
+def test_each_signature_is_compared_with_the_record(copy, field, change, check) -> None:
+    path = copy / "assets.extra" / "keras_attn.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    details = record["verification"][1]["details"]
+    details[field] = change(details[field])
+    path.write_text(json.dumps(record), encoding="utf-8")
+    found = failures(copy)
+    assert check in found and repr(record["verification"][1]["source"])[:20] in found[check]
+
+
+@pytest.mark.parametrize("content", [b"no TFRecord", b""], ids=["damaged", "a request that fails"])
+def test_warmup_requests_that_a_server_refuses_are_noticed(copy, content) -> None:
+    path = copy / "assets.extra" / "tf_serving_warmup_requests"
+    if content:
+        path.write_bytes(content)
+        assert "cannot be read" in failures(copy)["warm-up requests"]
+    else:
+        write_warmup(copy, ["serving_default"], ["a" * 70_000], ["b"])
+        assert "at most 65536 bytes" in failures(copy)["warm-up requests"]
 
 
 @pytest.mark.parametrize(

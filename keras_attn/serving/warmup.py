@@ -1,0 +1,100 @@
+"""Warm-up requests: a server answers them before it serves a new version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from keras_attn.serving.signatures import SIGNATURES
+
+WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"  # the only name that TF Serving reads
+MOST_REQUESTS = 1000  # a version with more of them does not load
+BATCH_SIZES = (1, 8, 32)
+
+
+def write_warmup(
+    version_directory: Path, signatures: list[str], texts: list[str], targets: list[str]
+) -> int:
+    """Writes a request of each signature and batch size.
+
+    The first request of a signature builds its plan, which takes a second or more. A server that
+    finds this file does that before the version gets real requests.
+
+    Args:
+        version_directory: Path.
+        signatures: list of str. The signatures of the model.
+        texts: list of str. Lines like those of real requests; the longest and the shortest ones are
+            in every batch of several.
+        targets: list of str. Translations of them, for `score`.
+
+    Returns:
+        int. The number of requests.
+    """
+    path = version_directory / WARMUP_PATH
+    path.parent.mkdir(exist_ok=True)
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    # The median first, then from the longest down.
+    order = [order[len(order) // 2], *reversed(order)]
+    count = 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature in signatures:
+            for size in BATCH_SIZES:
+                chosen = [order[i % len(order)] for i in range(size)]
+                lines = {"text": texts, "target": targets}
+                inputs = {
+                    name: [lines[name][i] for i in chosen] for name in SIGNATURES[signature].inputs
+                }
+                request = _request(signature, inputs)
+                log = prediction_log_pb2.PredictLog(request=request)
+                record = prediction_log_pb2.PredictionLog(predict_log=log)
+                writer.write(record.SerializeToString())
+                count += 1
+    return count
+
+
+def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes]]]]:
+    """Reads the requests as a server does.
+
+    Args:
+        version_directory: Path.
+
+    Returns:
+        list of (signature, inputs); empty if there is no file.
+
+    Raises:
+        ValueError: if a server would refuse to load the version.
+    """
+    path = version_directory / WARMUP_PATH
+    if not path.exists():
+        return []
+    requests = []
+    try:
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+            if log.WhichOneof("log_type") != "predict_log":
+                raise ValueError("it holds other requests than Predict")
+            request = log.predict_log.request
+            inputs = {
+                name: tf.make_ndarray(value).tolist() for name, value in request.inputs.items()
+            }
+            requests.append((request.model_spec.signature_name, inputs))
+    except (tf.errors.OpError, DecodeError, ValueError) as error:
+        raise ValueError(
+            f"{WARMUP_PATH} cannot be read: {error}. Export the model again."
+        ) from error
+    if len(requests) > MOST_REQUESTS:
+        raise ValueError(
+            f"{WARMUP_PATH} must hold at most {MOST_REQUESTS} requests. Received: {len(requests)}."
+        )
+    return requests
+
+
+def _request(signature: str, inputs: dict[str, list[str]]) -> predict_pb2.PredictRequest:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = signature
+    for name, lines in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(lines, tf.string))
+    return request
