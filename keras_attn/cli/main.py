@@ -22,6 +22,7 @@ from keras_attn.cli import (
     process,
     recipes,
     score,
+    serve_config,
     streams,
     train,
     translate,
@@ -42,6 +43,7 @@ COMMANDS = (
     average,
     export,
     verify,
+    serve_config,
     plot,
 )
 # Exit statuses as in shells and in argparse.
