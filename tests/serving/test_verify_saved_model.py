@@ -102,31 +102,42 @@ def test_a_translation_that_was_tampered_with_is_noticed(copy) -> None:
     record["verification"][1]["translation"] += "!"
     path.write_text(json.dumps(record), encoding="utf-8")
     found = failures(copy)
-    assert set(found) == {"all lines in one batch", "lines one by one", "translate_with_stats"}
+    # The request of `score` has the recorded translations as its targets.
+    assert set(found) == {
+        "all lines in one batch",
+        "lines one by one",
+        "translate_with_stats",
+        "score",
+    }
     assert repr(record["verification"][1]["source"]) in found["lines one by one"]
 
 
-@pytest.mark.parametrize(
-    ("field", "change", "check"),
-    [
-        ("log_probability", lambda value: value + 0.1, "translate_with_stats"),
-        ("source_pieces", lambda pieces: pieces[1:], "translate_with_stats"),
-        ("target_pieces", lambda pieces: ["?", *pieces[1:]], "attention"),
-        ("n_best", lambda pairs: [[pairs[0][0] + "!", pairs[0][1]]], "n_best"),
-        ("forced_log_probability", lambda value: value - 0.1, "score"),
-    ],
-)
-def test_each_signature_is_compared_with_the_record(copy, field, change, check) -> None:
+CHANGES = {  # of the record of one line each; one export is verified against all of them
+    "log_probability": lambda value: value + 0.1,
+    "target_pieces": lambda pieces: ["?", *pieces[1:]],
+    "n_best": lambda pairs: [[pairs[0][0] + "!", pairs[0][1]]],
+    "forced_log_probability": lambda value: 1.1 * value - 1.0,
+}
+NOTICED_BY = ("translate_with_stats", "attention", "n_best", "score")
+
+
+def test_each_signature_is_compared_with_the_record(copy) -> None:
     path = copy / "assets.extra" / "keras_attn.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    details = record["verification"][1]["details"]
-    details[field] = change(details[field])
+    sources = []
+    for one, (field, change) in zip(record["verification"], CHANGES.items(), strict=False):
+        one["details"][field] = change(one["details"][field])
+        sources.append(one["source"])
     path.write_text(json.dumps(record), encoding="utf-8")
     found = failures(copy)
-    assert check in found and repr(record["verification"][1]["source"])[:20] in found[check]
+    assert set(found) == set(NOTICED_BY)
+    for name, source in zip(NOTICED_BY[1:], sources[1:], strict=True):
+        assert repr(source)[:20] in found[name]
 
 
-@pytest.mark.parametrize("content", [b"no TFRecord", b""], ids=["damaged", "a request that fails"])
+@pytest.mark.parametrize(
+    "content", [b"no TFRecord" * 9, b""], ids=["damaged", "a request that fails"]
+)
 def test_warmup_requests_that_a_server_refuses_are_noticed(copy, content) -> None:
     path = copy / "assets.extra" / "tf_serving_warmup_requests"
     if content:
@@ -188,7 +199,8 @@ def test_a_loader_that_does_not_answer_is_a_failed_check(
 def answers(score: float, translation: str = "Hallo!") -> list[dict]:
     """What a loader answers that translates one line and refuses the rest."""
     output = {"outputs": {"translation": [translation], "score": [score]}}
-    return [output, output, *[{"code": 3, "message": "rank"}] * 3, output]
+    refused = {"code": 3, "message": "rank"}
+    return [output, output, *[refused] * 3, output, refused]
 
 
 @pytest.mark.parametrize(
