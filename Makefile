@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-backends lint format clean distclean
+.PHONY: help demo test test-slow test-backends verify-serving lint format clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ test-backends: .venv-jax/.installed .venv-torch/.installed ## Run layers and mod
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest --noconftest tests/backends
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --noconftest tests/backends
 
+verify-serving: $(VENV)/.installed-dev .venv-serving/.installed ## Verify the models that ship under the TensorFlow of TF Serving
+	for version in saved_models/*/[0-9]*; do $(BIN)/keras-attn verify $$version --python .venv-serving/bin/python || exit 1; done
+
 lint: $(VENV)/.installed-dev ## Check style, types and the floors of the house
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -44,7 +47,7 @@ clean: ## Remove caches and build products
 	find keras_attn tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the virtual environments as well
-	rm -rf .venv .venv-jax .venv-torch
+	rm -rf .venv .venv-jax .venv-torch .venv-serving
 
 # A stamp a step: nothing is installed again until the list of requirements changes.
 
@@ -68,6 +71,12 @@ BACKEND_TOOLS := "keras>=3.15,<3.16" h5py numpy pytest wrapt
 .venv-torch/.installed:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check $(BACKEND_TOOLS) "torch==2.13.0"
+	@touch $@
+
+# The newest TF Serving is 2.20: TensorFlow and TensorFlow Text as it links them.
+.venv-serving/.installed:
+	$(PYTHON) -m venv .venv-serving
+	.venv-serving/bin/python -m pip install --quiet --disable-pip-version-check "tensorflow==2.20.*" "tensorflow-text==2.20.*"
 	@touch $@
 
 $(VENV)/.installed-plots: $(VENV)/.made setup.py keras_attn/version.py

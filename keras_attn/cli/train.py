@@ -152,6 +152,8 @@ def _dry_run(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, option)
         if value is not None and not value > 0:
             raise ValueError(f"`--{option}` must be above zero. Received: {value:g}.")
+    if arguments.tflops is None and (arguments.devices != 1 or arguments.price is not None):
+        raise ValueError("`--devices` and `--price` must be given with --tflops.")
     load_tensorflow()
     from keras_attn.training import Recipe, dry_run, hardware_line
 

@@ -18,7 +18,10 @@ COMMAND = Command(
     "verify",
     "check a SavedModel version",
     _DESCRIPTION,
-    ["keras-attn verify saved_models/phrasebook/1"],
+    [
+        "keras-attn verify saved_models/phrasebook/1",
+        "keras-attn verify saved_models/phrasebook/1 --python .venv-serving/bin/python",
+    ],
 )
 
 
@@ -26,6 +29,11 @@ def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument(
         "directory", metavar="VERSION", help="version directory, such as saved_models/NAME/1"
+    )
+    parser.add_argument(
+        "--python",
+        metavar="PROGRAM",
+        help="run it by this interpreter, with the TensorFlow and TensorFlow Text of a server",
     )
     add_json_option(parser)
 
@@ -36,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from keras_attn.serving import verify_saved_model
 
     with make_console(stderr=True).status("verifying"):
-        report = verify_saved_model(arguments.directory)
+        report = verify_saved_model(arguments.directory, arguments.python)
     if arguments.json:
         print_json(report.to_dict())
     else:

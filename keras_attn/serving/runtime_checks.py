@@ -21,10 +21,11 @@ from keras_attn.serving.signature_checks import (
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE, MOST_LINES
 from keras_attn.serving.verification_record import RecordedTranslation
 from keras_attn.serving.verification_report import VerificationCheck
-from keras_attn.serving.warmup import read_warmup
+from keras_attn.serving.warmup import BATCH_SIZES, read_warmup
 
 TIME_LIMIT_SECONDS = 900.0
 NAME = "as a server runs it"
+AT_ONCE = 8  # requests
 WARMUP_NAME = "warm-up requests"
 
 Request = tuple[str, dict[str, Any]]  # a signature and its inputs
@@ -37,6 +38,7 @@ def check_runtime(
     directory: Path,
     recorded: list[RecordedTranslation],
     signatures: Sequence[str] = (DEFAULT_SIGNATURE,),
+    python: str | os.PathLike[str] = sys.executable,
 ) -> list[VerificationCheck]:
     """Runs a SavedModel as a stock server does, and compares its answers with the record.
 
@@ -44,6 +46,7 @@ def check_runtime(
         directory: Path. The version directory.
         recorded: list of `RecordedTranslation`.
         signatures: sequence of str. The model's.
+        python: path. The interpreter that runs it.
 
     Returns:
         list of `VerificationCheck`.
@@ -55,18 +58,23 @@ def check_runtime(
     sources = [one.source for one in recorded]
     alone = [[source] for source in sources]
     abuses: list[Any] = [sources[0], [sources], [1, 2, 3]]
-    texts = [sources, *alone, *abuses, [NO_UTF8], ["a"] * (MOST_LINES + 1)]
+    # A server that batches fills a batch up with copies of its last line.
+    padded = [*sources, *[sources[-1]] * (-len(sources) % BATCH_SIZES[-1])]
+    texts = [sources, padded, *alone, *abuses, [NO_UTF8], ["a"] * (MOST_LINES + 1)]
     others = signature_requests(recorded, signatures)
     requests: list[Request] = [(DEFAULT_SIGNATURE, {"text": value}) for value in texts]
     requests += others.items()
     requests += [(name, _as_text(inputs)) for name, inputs in warmup]
+    at_once = [recorded[i % len(recorded)] for i in range(AT_ONCE)]
+    requests += [(DEFAULT_SIGNATURE, {"text": [one.source]}) for one in at_once]
     try:
-        answers = iter(_run(directory, requests))
+        answers = iter(_run(directory, requests, python))
     except RuntimeError as error:
         return [VerificationCheck(NAME, False, str(error))]
     checks = [
         VerificationCheck(NAME, True, "loads and runs in a Session, with XLA switched off"),
         _compare("all lines in one batch", recorded, [next(answers)]),
+        _compare("a batch filled up", recorded, [_first_lines(next(answers), len(recorded))]),
         _compare("lines one by one", recorded, [next(answers) for _ in alone]),
         _check_refusal("text of rank 0", next(answers)),
         _check_refusal("text of rank 2", next(answers)),
@@ -77,7 +85,15 @@ def check_runtime(
     if others:  # exports of earlier versions have no limit
         checks.append(_check_refusal("too many lines", too_many))
     checks += [check_signature_answer(name, recorded, next(answers)) for name in others]
-    return [*checks, _check_warmup(list(answers))]
+    checks.append(_check_warmup([next(answers) for _ in warmup]))
+    return [*checks, _compare(f"{AT_ONCE} requests at once", at_once, list(answers))]
+
+
+def _first_lines(answer: dict[str, Any], count: int) -> dict[str, Any]:
+    """An answer without what a server cuts off again."""
+    if "outputs" not in answer:
+        return answer
+    return {"outputs": {name: values[:count] for name, values in answer["outputs"].items()}}
 
 
 def _as_text(inputs: dict[str, list[bytes]]) -> dict[str, list[str]]:
@@ -96,21 +112,24 @@ def _check_warmup(answers: list[dict[str, Any]]) -> VerificationCheck:
     return VerificationCheck(WARMUP_NAME, True, detail)
 
 
-def _run(directory: Path, requests: Sequence[Request]) -> list[dict[str, Any]]:
+def _run(
+    directory: Path, requests: Sequence[Request], python: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
     """The answers to requests.
 
     Raises:
         RuntimeError: if the model does not load, or crashes its process.
     """
     runs = [{"signature": signature, "inputs": inputs} for signature, inputs in requests]
+    request = {"directory": str(directory.resolve()), "runs": runs, "at_once": AT_ONCE}
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
     # It runs as a file, without its directory on the path (-P), to share nothing with this package.
-    command = [sys.executable, "-P", saved_model_session.__file__]
+    command = [os.fspath(python), "-P", saved_model_session.__file__]
     try:
         finished = subprocess.run(
             command,
-            input=json.dumps({"directory": str(directory.resolve()), "runs": runs}).encode(),
+            input=json.dumps(request).encode(),
             capture_output=True,
             env=environment,
             timeout=TIME_LIMIT_SECONDS,

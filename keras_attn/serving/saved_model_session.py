@@ -9,9 +9,10 @@ TensorFlow and TensorFlow Text, nothing of this package:
     python -P keras_attn/serving/saved_model_session.py < request.json > response.json
 
 The request is `{"directory": ..., "runs": [{"signature": ..., "inputs": {name: nested lists}},
-...]}`, with str for strings (an empty list is a list of strings). The response is `{"runs": [...]}`
-with `{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}` for each run. If the
-model did not load, the response is only `{"code": ..., "message": ...}`.
+...], "at_once": 8}`, with str for strings (an empty list is a list of strings). The last so many
+runs are made at the same time, each by a thread. The response is `{"runs": [...]}` with
+`{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}` for each run. If the model
+did not load, the response is only `{"code": ..., "message": ...}`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -146,14 +148,14 @@ class SavedModelSession:
                 meta_graph,
                 self._status,
             )
-            self._check_status()
+            self._check(self._status)
             return ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
         finally:
             self._c.TF_DeleteBuffer(meta_graph)
             self._c.TF_DeleteSessionOptions(options)
 
     def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Runs a signature, as a Predict request does.
+        """Runs a signature, as a Predict request does. Several threads may do so at once.
 
         Args:
             signature: str. Its name, such as `"serving_default"`.
@@ -181,21 +183,23 @@ class SavedModelSession:
         fetched = [self._output(definition.outputs[name].name) for name in names]
         tensors: list[int] = []
         results = (_P * len(names))()
+        status = self._c.TF_NewStatus()  # its own: another thread may run at the same time
         try:
             tensors += [self._tensor(np.asarray(value)) for value in inputs.values()]
             self._c.TF_SessionRun(
                 *(self._session, None),
                 *((Output * len(fed))(*fed), (_P * len(fed))(*tensors), len(fed)),
                 *((Output * len(fetched))(*fetched), results, len(fetched)),
-                *(None, 0, None, self._status),
+                *(None, 0, None, status),
             )
-            self._check_status()
+            self._check(status)
             return {name: self._array(tensor) for name, tensor in zip(names, results, strict=True)}
         finally:
             for tensor in tensors:
                 self._free_input(tensor)
             for result in filter(None, results):
                 self._c.TF_DeleteTensor(result)
+            self._c.TF_DeleteStatus(status)
 
     def close(self) -> None:
         """Frees the session; calling it again does nothing."""
@@ -219,10 +223,10 @@ class SavedModelSession:
     ) -> None:
         self.close()
 
-    def _check_status(self) -> None:
-        code = self._c.TF_GetCode(self._status)
+    def _check(self, status: Any) -> None:
+        code = self._c.TF_GetCode(status)
         if code:
-            raise SessionError(code, self._c.TF_Message(self._status).decode("utf-8", "replace"))
+            raise SessionError(code, self._c.TF_Message(status).decode("utf-8", "replace"))
 
     def _output(self, tensor_name: str) -> Output:
         """Finds a tensor such as `serving_default_text:0` in the graph."""
@@ -341,7 +345,11 @@ def main() -> int:
     request = json.load(sys.stdin)
     try:
         with SavedModelSession(request["directory"]) as session:
-            answers = [_answer(session, run) for run in request["runs"]]
+            first = len(request["runs"]) - request.get("at_once", 0)
+            answers = [_answer(session, run) for run in request["runs"][:first]]
+            with ThreadPoolExecutor(max(1, request.get("at_once", 0))) as pool:
+                last = request["runs"][first:]
+                answers += pool.map(lambda run: _answer(session, run), last)
             response: dict[str, Any] = {"runs": answers}
     except SessionError as error:
         response = {"code": error.code, "message": str(error)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 from keras_attn.serving.runtime_checks import NAME as RUNTIME_NAME
@@ -20,7 +22,9 @@ from keras_attn.serving.verification_record import read_recorded_translations
 from keras_attn.serving.verification_report import VerificationCheck, VerificationReport
 
 
-def verify_saved_model(version_directory: str | os.PathLike[str]) -> VerificationReport:
+def verify_saved_model(
+    version_directory: str | os.PathLike[str], python: str | os.PathLike[str] | None = None
+) -> VerificationReport:
     """Verifies one version directory that `export_saved_model` wrote.
 
     Three things are checked. Its files must be complete. An unmodified TF Serving must accept its
@@ -31,12 +35,15 @@ def verify_saved_model(version_directory: str | os.PathLike[str]) -> Verificatio
 
     Args:
         version_directory: path. The numbered directory with `saved_model.pb`.
+        python: path, or None. An interpreter with another TensorFlow and TensorFlow Text, such as
+            those of an older server: the SavedModel is run by it. Nothing else is needed there.
 
     Returns:
         `VerificationReport`. A fault of the SavedModel is a failed check, not an exception.
 
     Raises:
-        ValueError: if there is no such directory, or it holds versions instead of being one.
+        ValueError: if there is no such directory, it holds versions instead of being one, or there
+            is no such interpreter.
 
     Example:
     >>> verify_saved_model("models/en_de/1")
@@ -56,15 +63,20 @@ def verify_saved_model(version_directory: str | os.PathLike[str]) -> Verificatio
                 f"Received: {directory}, which holds the versions "
                 f"{', '.join(sorted(versions, key=int))}. Name one of them."
             )
-    return check_saved_model(directory, published=True)
+    if python is not None and shutil.which(python) is None:
+        raise ValueError(f"`python` must be an interpreter. Received: {python}.")
+    return check_saved_model(directory, published=True, python=python or sys.executable)
 
 
-def check_saved_model(directory: Path, published: bool) -> VerificationReport:
+def check_saved_model(
+    directory: Path, published: bool, python: str | os.PathLike[str] = sys.executable
+) -> VerificationReport:
     """Runs all checks of a directory, except those that are pointless after a failure.
 
     Args:
         directory: Path. The version directory.
         published: bool. False while it still has a temporary name.
+        python: path. The interpreter that runs the SavedModel.
 
     Returns:
         `VerificationReport`.
@@ -81,16 +93,19 @@ def check_saved_model(directory: Path, published: bool) -> VerificationReport:
         meta_graph = saved_model.meta_graphs[0]
         checks += [check_signatures(meta_graph), check_operations(meta_graph)]
     if complete and all(check.passed for check in checks[2:]):
-        checks += _check_translations(directory, list(saved_model.meta_graphs[0].signature_def))
+        signatures = list(saved_model.meta_graphs[0].signature_def)
+        checks += _check_translations(directory, signatures, python)
     else:
         detail = "not run, because other checks failed"
         checks.append(VerificationCheck(RUNTIME_NAME, False, detail))
     return VerificationReport(directory, tuple(checks))
 
 
-def _check_translations(directory: Path, signatures: list[str]) -> list[VerificationCheck]:
+def _check_translations(
+    directory: Path, signatures: list[str], python: str | os.PathLike[str]
+) -> list[VerificationCheck]:
     try:
         recorded = read_recorded_translations(directory)
     except ValueError as error:
         return [VerificationCheck("recorded translations", False, str(error))]
-    return check_runtime(directory, recorded, signatures)
+    return check_runtime(directory, recorded, signatures, python)

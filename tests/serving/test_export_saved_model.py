@@ -123,7 +123,9 @@ def test_an_export_whose_batch_mates_change_translations_is_refused(tmp_path) ->
         export_saved_model(translator, tmp_path / "new" / "model", ["Good morning!", "Hi!"])
     assert {check.name for check in caught.value.report.failures} == {
         "all lines in one batch",
+        "a batch filled up",
         "lines one by one",
+        "8 requests at once",
         "translate_with_stats",
     }
     assert list(tmp_path.iterdir()) == []  # the directories that it made are gone, too

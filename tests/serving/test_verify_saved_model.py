@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import keras
@@ -105,7 +106,9 @@ def test_a_translation_that_was_tampered_with_is_noticed(copy) -> None:
     # The request of `score` has the recorded translations as its targets.
     assert set(found) == {
         "all lines in one batch",
+        "a batch filled up",
         "lines one by one",
+        "8 requests at once",
         "translate_with_stats",
         "score",
     }
@@ -131,7 +134,7 @@ def test_each_signature_is_compared_with_the_record(copy) -> None:
     path.write_text(json.dumps(record), encoding="utf-8")
     found = failures(copy)
     assert set(found) == set(NOTICED_BY)
-    for name, source in zip(NOTICED_BY[1:], sources[1:], strict=True):
+    for name, source in zip(NOTICED_BY[2:], sources[2:], strict=True):
         assert repr(source)[:20] in found[name]
 
 
@@ -196,11 +199,21 @@ def test_a_loader_that_does_not_answer_is_a_failed_check(
     assert detail in check.detail
 
 
+def test_another_interpreter_runs_the_model(copy, tmp_path) -> None:
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\necho ran > {tmp_path / "proof"}\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    assert verify_saved_model(copy, python=program).passed
+    assert (tmp_path / "proof").read_text() == "ran\n"
+    with pytest.raises(ValueError, match="`python` must be an interpreter.*nowhere"):
+        verify_saved_model(copy, python=tmp_path / "nowhere")
+
+
 def answers(score: float, translation: str = "Hallo!") -> list[dict]:
     """What a loader answers that translates one line and refuses the rest."""
     output = {"outputs": {"translation": [translation], "score": [score]}}
     refused = {"code": 3, "message": "rank"}
-    return [output, output, *[refused] * 3, output, refused]
+    return [output] * 3 + [refused] * 3 + [output, refused] + [output] * 8
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_the_command_prints_the_same(capsys: pytest.CaptureFixture[str], tmp_pat
         (["--output", "runs/x"], "without --output"),
         (["--tflops", "0"], "`--tflops` must be above zero"),
         (["--devices", "-1"], "`--devices` must be above zero"),
+        (["--price", "2"], "`--devices` and `--price` must be given with --tflops"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
