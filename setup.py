@@ -62,6 +62,7 @@ setup(
     package_data={
         "": ["py.typed", "*.toml", "*.txt"],
         "keras_attn": ["recipes/*.toml"],
+        "keras_attn.serving": ["operations/*.txt"],
         "keras_attn.pretrained": ["*/*", "*/*/*"],
     },
     include_package_data=False,

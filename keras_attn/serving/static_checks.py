@@ -29,6 +29,8 @@ DENIED_PREFIX = "Xla"
 COMPILED_ATTRIBUTE = "_XlaMustCompile"  # left by tf.function(jit_compile=True)
 # Operations with a namespace come from libraries; a stock server links only this one.
 LINKED_NAMESPACE = "TFText"
+# The operations that releases of TensorFlow Serving know, by scripts/list_operations.py.
+_OPERATIONS = Path(__file__).parent / "operations"
 
 _SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 _LARGEST_VERSION = 2**63 - 1
@@ -211,6 +213,31 @@ def check_operations(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationChe
         return VerificationCheck("operations", False, detail)
     kinds = len({node.op for node in nodes})
     return VerificationCheck("operations", True, f"{len(nodes):,} of {kinds} kinds, none denied")
+
+
+def check_server_versions(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
+    """Checks that released servers know all operations. The newest one must.
+
+    Args:
+        meta_graph: MetaGraphDef protocol buffer.
+
+    Returns:
+        `VerificationCheck`.
+    """
+    used = {node.op for node in _nodes(meta_graph)}
+    used -= {function.signature.name for function in meta_graph.graph_def.library.function}
+    unknown = {}
+    for path in sorted(_OPERATIONS.glob("*.txt"), key=lambda one: one.stem, reverse=True):
+        known = set(path.read_text(encoding="utf-8").splitlines())
+        unknown[path.stem] = sorted(used - known)
+    details = [
+        f"{version} does not know {', '.join(names)}"
+        if names
+        else f"{version} knows all operations"
+        for version, names in unknown.items()
+    ]
+    newest = next(iter(unknown))
+    return VerificationCheck("server versions", not unknown[newest], "; ".join(details))
 
 
 def _nodes(meta_graph: meta_graph_pb2.MetaGraphDef) -> Iterator[node_def_pb2.NodeDef]:

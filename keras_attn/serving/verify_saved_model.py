@@ -13,6 +13,7 @@ from keras_attn.serving.static_checks import (
     check_files,
     check_name,
     check_operations,
+    check_server_versions,
     check_signatures,
     check_tags,
     is_version_name,
@@ -91,7 +92,11 @@ def check_saved_model(
     checks.append(check_tags(saved_model))
     if checks[-1].passed:
         meta_graph = saved_model.meta_graphs[0]
-        checks += [check_signatures(meta_graph), check_operations(meta_graph)]
+        checks += [
+            check_signatures(meta_graph),
+            check_operations(meta_graph),
+            check_server_versions(meta_graph),
+        ]
     if complete and all(check.passed for check in checks[2:]):
         signatures = list(saved_model.meta_graphs[0].signature_def)
         checks += _check_translations(directory, signatures, python)

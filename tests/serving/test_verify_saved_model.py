@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_attn.serving import saved_model_session, verify_saved_model
 from keras_attn.serving.runtime_checks import check_runtime
+from keras_attn.serving.static_checks import check_server_versions
 from keras_attn.serving.verification_record import RecordedTranslation
 from keras_attn.serving.warmup import write_warmup
 
@@ -70,6 +72,24 @@ def test_a_graph_that_a_stock_server_cannot_run_is_refused(tmp_path, operation, 
     found = failures(write_saved_model(tmp_path / "1", function))
     assert operation in found["operations"]
     assert "not run" in found["as a server runs it"]
+
+
+def test_an_operation_that_no_released_server_knows_is_named(copy) -> None:
+    path = copy / "saved_model.pb"
+    graph = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    graph.meta_graphs[0].graph_def.node.add(name="new", op="ScaledDotProductAttention")
+    path.write_bytes(graph.SerializeToString())
+    found = failures(copy)["server versions"]
+    assert "2.20 does not know ScaledDotProductAttention; 2.19 does not know" in found
+
+
+def test_released_servers_know_the_operations_of_an_export(version_1) -> None:
+    (meta_graph,) = saved_model_pb2.SavedModel.FromString(
+        (version_1 / "saved_model.pb").read_bytes()
+    ).meta_graphs
+    check = check_server_versions(meta_graph)
+    assert check.passed
+    assert check.detail == "2.20 knows all operations; 2.19 knows all operations"
 
 
 def test_a_signature_without_a_batch_axis_is_refused(tmp_path) -> None:
