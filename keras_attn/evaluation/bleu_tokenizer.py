@@ -49,8 +49,25 @@ def default_bleu_tokenizer(target_language: str) -> str:
     >>> [default_bleu_tokenizer(code) for code in ("de", "zh-TW", "jpn_Jpan", "th", "")]
     ['13a', 'zh', 'ja-mecab', 'char', '13a']
     """
-    code = re.split("[-_]", target_language.strip().lower())[0]
+    code = language_of(target_language)
     return next((name for name, codes in _DEFAULTS.items() if code in codes), "13a")
+
+
+def language_of(code: str) -> str:
+    """The language of a code that may also name a script or a region.
+
+    Args:
+        code: str. Such as "zh-TW" or "zho_Hans".
+
+    Returns:
+        str.
+
+    Example:
+
+    >>> language_of("zh-TW"), language_of("DE")
+    ('zh', 'de')
+    """
+    return re.split("[-_]", code.strip().lower())[0]
 
 
 def find_bleu_tokenizer(

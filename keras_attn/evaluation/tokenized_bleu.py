@@ -8,6 +8,7 @@ from typing import Any
 
 from sacrebleu.metrics import BLEU
 
+from keras_attn.evaluation.bleu_tokenizer import language_of
 from keras_attn.evaluation.reference_streams import ReferenceStream
 
 # A hyphen between two characters, none of which is a blank.
@@ -43,7 +44,7 @@ class MosesTokenizer:
                 "The tokenizer of Moses needs the package sacremoses, which is not installed. Run "
                 "`pip install keras-attn[moses]`."
             ) from None
-        language = re.split("[-_]", language.strip().lower())[0] or "en"
+        language = language_of(language) or "en"
         self._normalizer = sacremoses.MosesPunctNormalizer(language)
         self._tokenizer = sacremoses.MosesTokenizer(language)
         self._lowercase = lowercase

@@ -81,52 +81,50 @@ def check_signature_answer(
         return VerificationCheck(name, False, f"{lengths} for {len(recorded)} lines")
     for i, one in enumerate(recorded):
         row = {key: values[i] for key, values in outputs.items()}
-        for fault in _COMPARISONS[name](one, row):
+        expected = {"translation": one.translation, **(one.details or {})}
+        for fault in _COMPARISONS[name](expected, row):
             return VerificationCheck(name, False, f"{one.source[:60]!r}: {fault}")
     return VerificationCheck(name, True, f"{len(recorded)} lines as the translator says")
 
 
-def _compare_stats(one: RecordedTranslation, row: Answer) -> Iterator[str]:
-    details = one.details or {}
-    if row["translation"] != one.translation:
-        yield f"gives {row['translation'][:60]!r}; the translator gave {one.translation[:60]!r}"
-    if not are_close(row["log_probability"], details["log_probability"]):
-        expected = details["log_probability"]
-        yield f"has log-probability {row['log_probability']}; the translator gave {expected}"
+def _compare_stats(expected: Answer, row: Answer) -> Iterator[str]:
+    given, value = expected["translation"], expected["log_probability"]
+    if row["translation"] != given:
+        yield f"gives {row['translation'][:60]!r}; the translator gave {given[:60]!r}"
+    if not are_close(row["log_probability"], value):
+        yield f"has log-probability {row['log_probability']}; the translator gave {value}"
     for key, tokens in (("source_tokens", "source_pieces"), ("target_tokens", "target_pieces")):
-        expected = max(0, len(details[tokens]) - 1)  # without the end token
-        if row[key] != expected:
-            yield f"{key} is {row[key]}; the translator counted {expected}"
+        count = max(0, len(expected[tokens]) - 1)  # without the end token
+        if row[key] != count:
+            yield f"{key} is {row[key]}; the translator counted {count}"
 
 
-def _compare_n_best(one: RecordedTranslation, row: Answer) -> Iterator[str]:
-    expected = (one.details or {})["n_best"]
-    found = list(zip(row["translations"], row["scores"], strict=True))[: len(expected)]
-    for (text, score), (other, other_score) in zip(found, expected, strict=True):
+def _compare_n_best(expected: Answer, row: Answer) -> Iterator[str]:
+    n_best = expected["n_best"]
+    found = list(zip(row["translations"], row["scores"], strict=True))[: len(n_best)]
+    for (text, score), (other, other_score) in zip(found, n_best, strict=True):
         if text != other or not are_close(score, other_score):
             yield f"has {text[:60]!r} ({score}); the translator had {other[:60]!r} ({other_score})"
 
 
-def _compare_score(one: RecordedTranslation, row: Answer) -> Iterator[str]:
-    expected = (one.details or {})["forced_log_probability"]
-    if not are_close(row["log_probability"], expected):
-        yield f"has log-probability {row['log_probability']}; the translator gave {expected}"
+def _compare_score(expected: Answer, row: Answer) -> Iterator[str]:
+    value = expected["forced_log_probability"]
+    if not are_close(row["log_probability"], value):
+        yield f"has log-probability {row['log_probability']}; the translator gave {value}"
 
 
-def _compare_attention(one: RecordedTranslation, row: Answer) -> Iterator[str]:
-    details = one.details or {}
+def _compare_attention(expected: Answer, row: Answer) -> Iterator[str]:
     for side in ("source", "target"):
         length = row[f"{side}_length"]
         pieces = row[f"{side}_pieces"][:length]
-        if pieces != details[f"{side}_pieces"]:
-            yield f"{side}_pieces are {pieces}; the translator had {details[f'{side}_pieces']}"
+        if pieces != expected[f"{side}_pieces"]:
+            yield f"{side}_pieces are {pieces}; the translator had {expected[f'{side}_pieces']}"
             return
         if any(row[f"{side}_pieces"][length:]):
             yield f"{side}_pieces has pieces beyond {side}_length"
-    total = sum(row["token_log_probability"])
-    if not are_close(total, details["log_probability"]):
-        expected = details["log_probability"]
-        yield f"tokens have log-probability {total} together; the translator gave {expected}"
+    total, value = sum(row["token_log_probability"]), expected["log_probability"]
+    if not are_close(total, value):
+        yield f"tokens have log-probability {total} together; the translator gave {value}"
     for layer in row["attention"]:
         for head in layer:
             for weights in head[: row["target_length"]]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 from keras_attn.translator import Translator
-
-ConcreteFunction = Any  # tf.types.experimental.ConcreteFunction, which mypy takes for a value
 
 DEFAULT_SIGNATURE = "serving_default"
 # A request beyond these is refused before anything is computed.
@@ -100,7 +97,7 @@ def signature_functions(
         DEFAULT_SIGNATURE: translator.translate_tensor,
         "translate_with_stats": translator.translate_tensor,
         "n_best": graph.n_best,
-        "score": lambda text, target: graph.score(text, target),
+        "score": graph.score,
         "attention": graph.attention,
     }
     functions = {}
@@ -113,7 +110,9 @@ def signature_functions(
     return functions
 
 
-def _trace(signature: Signature, compute: Callable[..., dict[str, tf.Tensor]]) -> ConcreteFunction:
+def _trace(
+    signature: Signature, compute: Callable[..., dict[str, tf.Tensor]]
+) -> tf.types.experimental.ConcreteFunction:
     specs = [tf.TensorSpec(one.shape, one.dtype, name) for name, one in signature.inputs.items()]
 
     def serve(*lines: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -17,7 +17,7 @@ BATCH_SIZES = (1, 8, 32)
 
 def write_warmup(
     version_directory: Path, signatures: list[str], texts: list[str], targets: list[str]
-) -> int:
+) -> None:
     """Writes a request of each signature and batch size.
 
     The first request of a signature builds its plan, which takes a second or more. A server that
@@ -29,21 +29,17 @@ def write_warmup(
         texts: list of str. Lines like those of real requests; the longest and the shortest ones are
             in every batch of several.
         targets: list of str. Translations of them, for `score`.
-
-    Returns:
-        int. The number of requests.
     """
     path = version_directory / WARMUP_PATH
     path.parent.mkdir(exist_ok=True)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     # The median first, then from the longest down.
     order = [order[len(order) // 2], *reversed(order)]
-    count = 0
+    lines = {"text": texts, "target": targets}
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature in signatures:
             for size in BATCH_SIZES:
                 chosen = [order[i % len(order)] for i in range(size)]
-                lines = {"text": texts, "target": targets}
                 inputs = {
                     name: [lines[name][i] for i in chosen] for name in SIGNATURES[signature].inputs
                 }
@@ -51,8 +47,6 @@ def write_warmup(
                 log = prediction_log_pb2.PredictLog(request=request)
                 record = prediction_log_pb2.PredictionLog(predict_log=log)
                 writer.write(record.SerializeToString())
-                count += 1
-    return count
 
 
 def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes]]]]:

@@ -168,7 +168,12 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     flops_per_step = (
         passes * parts * float(np.average([share.flops for share in shares], weights=counts))
     )
-    speed = _measure(model, data, passes, parts)
+    # What is timed is the most frequent shape, or some of its rows if it would take long.
+    most = int(np.argmax(counts))
+    rows, length = data.train.shapes[most]
+    flops_per_row = passes * shares[most].flops / (rows // parts)
+    rows = min(rows, parts * max(1, int(_LARGEST_TIMED_FLOPS / flops_per_row / parts)))
+    speed = rows * flops_per_row / _seconds_of_update(model, data, rows, length)
     steps, limit = _steps(recipe, data, flops_per_step / speed)
     weights = sum(_bytes(weight) for weight in model.trainable_variables)
     state = model.weights + model.optimizer.variables
@@ -204,15 +209,8 @@ def _steps(recipe: Recipe, data: TrainingData, seconds_per_step: float) -> tuple
     return plan.last_step or 0, plan.limit
 
 
-def _measure(model: Seq2SeqModel, data: TrainingData, passes: int, parts: int) -> float:
-    """Floating-point operations a second of updates of the most frequent shape of batch.
-
-    A batch that would take long gives some of its rows. Compilation is left out.
-    """
-    most = int(np.argmax(data.train.batches_of_shape))
-    rows, length = data.train.shapes[most]
-    flops_per_row = passes * update_cost(model, rows, length).flops / rows
-    rows = min(rows, parts * max(1, int(_LARGEST_TIMED_FLOPS / flops_per_row / parts)))
+def _seconds_of_update(model: Seq2SeqModel, data: TrainingData, rows: int, length: int) -> float:
+    """The time of an update with a batch of this shape; compilation is left out."""
     token_ids = np.random.default_rng(0).integers(
         4, data.tokenizers.source.vocabulary_size, (rows, length), dtype="int32"
     )
@@ -223,7 +221,7 @@ def _measure(model: Seq2SeqModel, data: TrainingData, passes: int, parts: int) -
     start = time.perf_counter()
     for _ in range(_TIMED_UPDATES):
         model.train_on_batch(*batch)
-    return _TIMED_UPDATES * rows * flops_per_row / (time.perf_counter() - start)
+    return (time.perf_counter() - start) / _TIMED_UPDATES
 
 
 def _bytes(variable: Any) -> int:

@@ -11,7 +11,7 @@ from keras_attn.decoding import SearchResult, SearchStrategy, search, with_all_h
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.clean_text import clean_text
 from keras_attn.translator.in_place_caches import in_place_caches
-from keras_attn.translator.target_scorer import target_log_probabilities
+from keras_attn.translator.target_scorer import forced_inputs, target_log_probabilities
 
 Outputs = dict[str, tf.Tensor]
 
@@ -116,7 +116,8 @@ class GraphTranslator:
         token_ids, _ = self.encode(texts)
         pieces = self._target_tokenizer.tokenize(targets)
         target_ids = _with_end(pieces, self._target_tokenizer).to_tensor()
-        log_probabilities = self._log_probabilities(token_ids, target_ids)
+        inputs = self._forced_inputs(token_ids, target_ids)
+        log_probabilities = target_log_probabilities(self._model, inputs, target_ids)
         certain = tf.where(_count_tokens(target_ids) == 0, 0.0, -float("inf"))
         empty = _count_tokens(token_ids) == 0
         return {"log_probability": tf.where(empty, certain, tf.reduce_sum(log_probabilities, 1))}
@@ -142,7 +143,7 @@ class GraphTranslator:
         target_lengths = tf.math.count_nonzero(best, axis=1, dtype=tf.int32)
         best = best[:, : tf.maximum(1, tf.reduce_max(target_lengths))]  # (B, T)
         source_lengths = tf.where(empty, 0, _count_tokens(token_ids) + 1)
-        inputs = self._inputs(token_ids, best)
+        inputs = self._forced_inputs(token_ids, best)
         weights = tf.cast(self._model.attention_scores(inputs)["cross"], tf.float32)
         real = (best != 0)[:, tf.newaxis, tf.newaxis, :, tf.newaxis]
         return {
@@ -153,7 +154,7 @@ class GraphTranslator:
             "target_pieces": _pieces(self._target_tokenizer, best),
             "source_length": source_lengths,
             "target_length": target_lengths,
-            "token_log_probability": self._log_probabilities(token_ids, best),
+            "token_log_probability": target_log_probabilities(self._model, inputs, best),
             "attention": tf.where(real, weights, 0.0),
         }
 
@@ -197,19 +198,8 @@ class GraphTranslator:
             return length
         return tf.minimum(length, limit) if tf.is_tensor(length) else min(length, limit)
 
-    def _log_probabilities(self, token_ids: tf.Tensor, target_ids: tf.Tensor) -> tf.Tensor:
-        return target_log_probabilities(
-            self._model, self._inputs(token_ids, target_ids), target_ids
-        )
-
-    def _inputs(self, token_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What the model reads to predict (B, T) target ids."""
-        start = tf.fill([tf.shape(target_ids)[0], 1], self._target_tokenizer.start_token_id)
-        shifted = tf.concat([start, target_ids[:, :-1]], axis=1)
-        return {
-            "encoder_token_ids": token_ids,
-            "decoder_token_ids": tf.where(target_ids != 0, shifted, 0),
-        }
+    def _forced_inputs(self, token_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        return forced_inputs(token_ids, target_ids, self._target_tokenizer.start_token_id)
 
 
 def _with_end(pieces: tf.RaggedTensor, tokenizer: Tokenizer) -> tf.RaggedTensor:

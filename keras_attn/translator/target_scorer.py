@@ -57,13 +57,30 @@ class TargetScorer:
         self, encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor
     ) -> tf.Tensor:
         """(B, S), (B, T) with end tokens -> (B,)."""
-        start = tf.fill([tf.shape(target_token_ids)[0], 1], self._start_token_id)
-        inputs = {
-            "encoder_token_ids": encoder_token_ids,
-            "decoder_token_ids": tf.concat([start, target_token_ids[:, :-1]], axis=1),
-        }
+        inputs = forced_inputs(encoder_token_ids, target_token_ids, self._start_token_id)
         log_probabilities = target_log_probabilities(self._model, inputs, target_token_ids)
         return tf.reduce_sum(log_probabilities, axis=1)
+
+
+def forced_inputs(
+    encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor, start_token_id: int
+) -> dict[str, tf.Tensor]:
+    """What a model reads to predict given targets, in a graph too.
+
+    Args:
+        encoder_token_ids: int32, (B, S).
+        target_token_ids: int32, (B, T). End tokens included, 0 for padding.
+        start_token_id: int. The token before the first of a target.
+
+    Returns:
+        dict: the sources, and the targets shifted right.
+    """
+    start = tf.fill([tf.shape(target_token_ids)[0], 1], start_token_id)
+    shifted = tf.concat([start, target_token_ids[:, :-1]], axis=1)
+    return {
+        "encoder_token_ids": encoder_token_ids,
+        "decoder_token_ids": tf.where(target_token_ids != 0, shifted, 0),
+    }
 
 
 def target_log_probabilities(
@@ -73,7 +90,7 @@ def target_log_probabilities(
 
     Args:
         model: `Seq2SeqModel`.
-        inputs: dict. What the model reads: source ids (B, S), and the targets shifted right (B, T).
+        inputs: dict. What `forced_inputs` returned.
         target_token_ids: int32, (B, T). End tokens included, 0 for padding.
 
     Returns:

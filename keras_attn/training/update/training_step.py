@@ -98,7 +98,7 @@ class TrainingStep:
         model = self._model
         data = tuple(one for one in data if one is not None)  # `train_on_batch` gives no weights
         _, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
+        weights = self._weights(labels, sample_weight)
         token_count = sum_over_replicas(tf.reduce_sum(weights))
         state = model.non_trainable_variables + model.metrics_variables
         values = [tf.convert_to_tensor(variable) for variable in state]
@@ -187,10 +187,14 @@ class TrainingStep:
         if not self._r_drop_weight:
             return logits, loss
         other_logits, other_loss = run()
-        weights = token_weights(labels, sample_weight, getattr(model.loss, "pad_token_id", 0))
+        weights = self._weights(labels, sample_weight)
         shares = tf.math.divide_no_nan(weights, token_count)
         divergence = symmetric_divergence(logits, other_logits, shares)
         return logits, (loss + other_loss) / 2 + self._r_drop_weight / 4 * divergence
+
+    def _weights(self, labels: tf.Tensor, sample_weight: Any) -> tf.Tensor:
+        """What each target token counts."""
+        return token_weights(labels, sample_weight, getattr(self._model.loss, "pad_token_id", 0))
 
     def _track(self, loss: tf.Tensor, labels: tf.Tensor) -> None:
         """Updates the loss that Keras shows: the mean of parts and replicas, weighted by rows."""
