@@ -15,6 +15,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from keras_attn.serving.server_templates import (
     BATCHING,
     DOCKER_COMPOSE,
+    FLAGS,
     KUBERNETES,
     MONITORING,
 )
@@ -137,6 +138,9 @@ def write_server_config(
         "largest_batch": str(max(BATCH_SIZES)),
         "batch_sizes": "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES),
     }
+    flags = server_flags("/config", port, grpc_port)
+    for name, indent in (("flags", 6), ("indented_flags", 12)):
+        values[name] = "\n".join(f"{' ' * indent}- {flag}" for flag in flags)
     contents = [models_config(models, base_path), BATCHING.substitute(values), MONITORING]
     # The manifest for Kubernetes contains the three others.
     for name, content in zip(_CONFIGS, contents, strict=True):
@@ -197,15 +201,26 @@ def start_commands(output: Path, base_path: str, port: int, grpc_port: int) -> l
     'docker compose -f /etc/serving/docker-compose.yml up'
     """
     directory = output.resolve()
+    flags = " ".join(server_flags(str(directory), port, grpc_port))
     return [
         f"docker compose -f {directory / 'docker-compose.yml'} up",
-        f"tensorflow_model_server --port={grpc_port} --rest_api_port={port} "
-        f"--model_config_file={directory / 'models.config'} "
-        "--allow_version_labels_for_unavailable_models=true "
-        f"--enable_batching --batching_parameters_file={directory / 'batching.config'} "
-        f"--monitoring_config_file={directory / 'monitoring.config'}    "
-        f"# needs the models in {base_path}",
+        f"tensorflow_model_server {flags}    # needs the models in {base_path}",
     ]
+
+
+def server_flags(config: str, port: int, grpc_port: int) -> list[str]:
+    """The flags of the server that name these files and ports.
+
+    Args:
+        config: str. Where the server sees the files.
+        port: int. For REST.
+        grpc_port: int. For gRPC.
+
+    Returns:
+        list of str.
+    """
+    values = {"config": config, "rest_port": str(port), "grpc_port": str(grpc_port)}
+    return FLAGS.substitute(values).splitlines()
 
 
 def _versions(directory: Path) -> list[int]:

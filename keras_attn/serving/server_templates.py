@@ -19,15 +19,19 @@ prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 """
 
 # Labels are assigned before the models are loaded: without the flag the server would not start.
-_FLAGS = """\
-      - --port=$grpc_port
-      - --rest_api_port=$rest_port
-      - --model_config_file=/config/models.config
+FLAGS = Template("""\
+--port=$grpc_port
+--rest_api_port=$rest_port
+--model_config_file=$config/models.config
+--allow_version_labels_for_unavailable_models=true
+--enable_batching
+--batching_parameters_file=$config/batching.config
+--monitoring_config_file=$config/monitoring.config
+""")
+
+# Beside $flags: what only a server that stays needs.
+_MORE_FLAGS = """\
       - --model_config_file_poll_wait_seconds=30   # reads models.config again: a label can be moved
-      - --allow_version_labels_for_unavailable_models=true
-      - --enable_batching
-      - --batching_parameters_file=/config/batching.config
-      - --monitoring_config_file=/config/monitoring.config
       - --rest_api_timeout_in_ms=30000"""
 
 DOCKER_COMPOSE = Template(f"""\
@@ -46,7 +50,8 @@ services:
     # Its own start script would name one model; this starts the program with the files here.
     entrypoint: ["/usr/bin/tensorflow_model_server"]
     command:
-{_FLAGS}
+$flags
+{_MORE_FLAGS}
 """)
 
 KUBERNETES = Template(f"""\
@@ -86,7 +91,8 @@ spec:
           image: $image
           command: ["/usr/bin/tensorflow_model_server"]
           args:
-{_FLAGS.replace("      -", "            -")}
+$indented_flags
+{_MORE_FLAGS.replace("      -", "            -")}
           ports:
             - {{name: rest, containerPort: $rest_port}}
             - {{name: grpc, containerPort: $grpc_port}}
