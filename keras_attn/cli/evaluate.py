@@ -166,9 +166,9 @@ def _score_options(arguments: argparse.Namespace) -> dict[str, Any]:
     language, tokenizer = "", arguments.bleu_tokenizer
     if recipe is not None:
         language = recipe.data.target_language
-        tokenizer = tokenizer or recipe.training.bleu_tokenizer
+        tokenizer = tokenizer or recipe.bleu_tokenizer
     return {
-        "bleu_tokenizer": find_bleu_tokenizer(tokenizer, language, "--bleu-tokenizer"),
+        "bleu_tokenizer": find_bleu_tokenizer(tokenizer, argument="--bleu-tokenizer"),
         "target_language": language,
         "tokenized": arguments.tokenized_bleu,
     }

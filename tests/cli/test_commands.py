@@ -233,7 +233,7 @@ def test_verify_has_status_1_if_a_check_failed(
 ) -> None:
     check = VerificationCheck("files", passed, "looked at")
     report = VerificationReport(Path("models/x/1"), (check,))
-    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda directory: report)
+    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda directory, python: report)
     assert main(["verify", "models/x/1", "--json"]) == (0 if passed else 1)
     assert json.loads(only_line(capsys.readouterr().out))["passed"] is passed
     assert main(["verify", "models/x/1"]) == (0 if passed else 1)

@@ -12,7 +12,7 @@ import pytest
 
 from keras_attn.training import prepare_session
 
-_MAKE_MODEL = prepare_session._make_model
+_MAKE_MODEL = prepare_session.make_model
 # Fields of `[training]` that no graph depends on.
 _NOT_IN_GRAPHS = {
     "max_steps", "max_epochs", "max_minutes", "validate_every_steps", "log_every_steps",
@@ -45,7 +45,7 @@ def reused_models() -> Iterator[None]:
         return model, token_counter
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare_session, "_make_model", find_or_make)
+        patch.setattr(prepare_session, "make_model", find_or_make)
         yield
 
 

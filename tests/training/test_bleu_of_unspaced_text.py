@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from keras_attn.cli.evaluate import _bleu_tokenizer_of_run as tokenizer_of
+from keras_attn.cli.evaluate import _recipe_of_run
 from keras_attn.training.callbacks import validation_scores
 from keras_attn.training.load_corpora import load_corpora
 from keras_attn.training.prepare_data import _check_bleu
@@ -44,6 +44,11 @@ def recipe(tmp_path_factory) -> Recipe:
         },
         name="chinese",
     )  # fmt: skip
+
+
+def tokenizer_of(location: str) -> str | None:
+    found = _recipe_of_run(location)
+    return None if found is None else found.bleu_tokenizer
 
 
 def test_every_bleu_of_a_run_is_by_the_tokenizer_of_its_target_language(
