@@ -18,7 +18,9 @@ REQUIREMENTS = [
     "tensorflow-text>=2.21,<2.22",
     "tensorflow-datasets>=4.9.9,<5",
     "tensorflow-serving-api>=2.21,<2.22",  # the protocol buffers of a server's requests
+    "grpcio>=1.76,<2",
     "h5py>=3.11",
+    "httpx>=0.28,<0.29",  # the client of a server
     "importlib_resources>=6",  # tensorflow-datasets imports it without saying so
     "numpy>=1.26",
     "rapidfuzz>=3.9,<4",
@@ -36,7 +38,12 @@ JAPANESE = ["sacrebleu[ja]>=2.6,<3"]  # MeCab, which BLEU's tokenizer ja-mecab c
 KOREAN = ["sacrebleu[ko]>=2.6,<3"]
 MOSES = ["sacremoses>=0.1,<0.3"]  # the tokenizer of the BLEU that papers report
 PLOTS = ["matplotlib>=3.10,<4"]
-SERVING = ["grpcio>=1.70,<2"]
+SERVING = [
+    "grpcio-health-checking>=1.76,<2",
+    "prometheus-client>=0.22,<1",
+    "starlette>=1.0,<2",
+    "uvicorn>=0.35,<1",
+]
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
 # The formatter's style changes with minor versions, so ruff is held to one.
 DEVELOPMENT = [
@@ -78,7 +85,7 @@ setup(
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + MOSES + PLOTS,
+        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + MOSES + PLOTS + SERVING,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[

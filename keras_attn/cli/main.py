@@ -22,6 +22,7 @@ from keras_attn.cli import (
     process,
     recipes,
     score,
+    serve,
     serve_config,
     streams,
     train,
@@ -43,6 +44,7 @@ COMMANDS = (
     average,
     export,
     verify,
+    serve,
     serve_config,
     plot,
 )

@@ -1,5 +1,6 @@
-"""Serving: SavedModels for an unmodified TF Serving, and the check that they translate alike."""
+"""Serving: SavedModels for an unmodified TF Serving, their checks, and clients of a server."""
 
+from keras_attn.serving.client import AsyncServingClient, RetryPolicy, ServingClient, ServingError
 from keras_attn.serving.export_saved_model import ExportError, export_saved_model
 from keras_attn.serving.server_config import (
     ServedModel,
@@ -11,8 +12,12 @@ from keras_attn.serving.verification_report import VerificationCheck, Verificati
 from keras_attn.serving.verify_saved_model import verify_saved_model
 
 __all__ = [
+    "AsyncServingClient",
     "ExportError",
+    "RetryPolicy",
     "ServedModel",
+    "ServingClient",
+    "ServingError",
     "VerificationCheck",
     "VerificationReport",
     "export_saved_model",

@@ -21,7 +21,7 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -30,13 +30,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers its operations, which a stock server has linked)
-from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
 LIBRARY_NAME = "libtensorflow_cc.so.2"
 DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"  # tensorflow::DisableXlaCompilation()
 
 # Status codes (absl::StatusCode), as servers report them.
 INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNIMPLEMENTED = 3, 5, 9, 12
+
+_LONGEST_TIMEOUT = 24 * 3600 * 1000  # milliseconds
 
 # TF_STRING of the C API, and the bytes that one TF_TString takes in a tensor.
 STRING_TYPE, STRING_BYTES = 7, 24
@@ -70,6 +72,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "TF_NewGraph": (_P, []),
     "TF_DeleteGraph": (None, [_P]),
     "TF_NewBuffer": (ctypes.POINTER(Buffer), []),
+    "TF_NewBufferFromString": (ctypes.POINTER(Buffer), [_TEXT, _SIZE]),
     "TF_DeleteBuffer": (None, [ctypes.POINTER(Buffer)]),
     "TF_NewSessionOptions": (_P, []),
     "TF_DeleteSessionOptions": (None, [_P]),
@@ -154,12 +157,20 @@ class SavedModelSession:
             self._c.TF_DeleteBuffer(meta_graph)
             self._c.TF_DeleteSessionOptions(options)
 
-    def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        signature: str,
+        inputs: Mapping[str, Any],
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, np.ndarray]:
         """Runs a signature, as a Predict request does. Several threads may do so at once.
 
         Args:
             signature: str. Its name, such as `"serving_default"`.
             inputs: mapping of input names to arrays; arrays of bytes objects for strings.
+            outputs: sequence of str. Names of the outputs to compute. All if None.
+            timeout: float. Seconds after which the session gives up. Never if None.
 
         Returns:
             dict of output names to arrays; strings are arrays of bytes objects.
@@ -178,16 +189,17 @@ class SavedModelSession:
                 INVALID_ARGUMENT,
                 f"`inputs` must be {sorted(definition.inputs)}. Received: {sorted(inputs)}.",
             )
-        names = sorted(definition.outputs)
+        names = sorted(definition.outputs if outputs is None else outputs)
         fed = [self._output(definition.inputs[name].name) for name in inputs]
         fetched = [self._output(definition.outputs[name].name) for name in names]
         tensors: list[int] = []
         results = (_P * len(names))()
         status = self._c.TF_NewStatus()  # its own: another thread may run at the same time
+        options = self._run_options(timeout)
         try:
             tensors += [self._tensor(np.asarray(value)) for value in inputs.values()]
             self._c.TF_SessionRun(
-                *(self._session, None),
+                *(self._session, options),
                 *((Output * len(fed))(*fed), (_P * len(fed))(*tensors), len(fed)),
                 *((Output * len(fetched))(*fetched), results, len(fetched)),
                 *(None, 0, None, status),
@@ -200,6 +212,8 @@ class SavedModelSession:
             for result in filter(None, results):
                 self._c.TF_DeleteTensor(result)
             self._c.TF_DeleteStatus(status)
+            if options is not None:
+                self._c.TF_DeleteBuffer(options)
 
     def close(self) -> None:
         """Frees the session; calling it again does nothing."""
@@ -227,6 +241,14 @@ class SavedModelSession:
         code = self._c.TF_GetCode(status)
         if code:
             raise SessionError(code, self._c.TF_Message(status).decode("utf-8", "replace"))
+
+    def _run_options(self, timeout: float | None) -> Any:
+        """A buffer with the options of a run, or None."""
+        if timeout is None:
+            return None
+        milliseconds = max(1, min(int(timeout * 1000), _LONGEST_TIMEOUT))
+        options = config_pb2.RunOptions(timeout_in_ms=milliseconds).SerializeToString()
+        return self._c.TF_NewBufferFromString(options, len(options))
 
     def _output(self, tensor_name: str) -> Output:
         """Finds a tensor such as `serving_default_text:0` in the graph."""

@@ -1,0 +1,152 @@
+"""`keras-attn serve`: a server to develop against, with TF Serving's protocols."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_attn.cli.command_parser import Command, CommandParser, positive_integer
+from keras_attn.cli.model_location import find_translator, open_translator
+from keras_attn.cli.output import make_console, say
+from keras_attn.cli.process import load_tensorflow
+from keras_attn.pretrained import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    from keras_attn.serving.server import BatchingOptions
+
+_DESCRIPTION = """\
+Serves models with the REST and gRPC interfaces of TensorFlow Serving, through the same C++ loader
+and with XLA switched off, as a stock server does. New versions are loaded as they appear. It is for
+development: production is TensorFlow Serving (see `keras-attn serve-config`)."""
+
+
+COMMAND = Command(
+    "serve",
+    "serve models to develop against, as TF Serving would",
+    _DESCRIPTION,
+    [
+        "keras-attn serve",
+        "keras-attn serve saved_models --port 8501 --grpc-port 8500",
+        "keras-attn serve --config serving/models.config",
+    ],
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument(
+        "directory",
+        metavar="DIR",
+        nargs="?",
+        help="model directory such as saved_models/NAME, a directory of them, or a run or "
+        f"translator, which is exported first (default: the shipped {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="models.config of TF Serving, in place of DIR"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen at (default: 127.0.0.1, which only this machine reaches)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8501, help="for REST; 0: any free one (default: 8501)"
+    )
+    parser.add_argument(
+        "--grpc-port", type=int, default=8500, help="for gRPC; 0: any free one (default: 8500)"
+    )
+    parser.add_argument(
+        "--max-batch-size",
+        type=positive_integer,
+        default=32,
+        metavar="N",
+        help="lines of waiting requests that are computed together; 1: none (default: 32)",
+    )
+    parser.add_argument(
+        "--batch-timeout-ms",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="how long a request waits for others while a thread is free (default: 0)",
+    )
+    parser.add_argument(
+        "--batch-threads",
+        type=positive_integer,
+        metavar="N",
+        help="batches computed at the same time (default: the number of cores)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until it is stopped."""
+    if arguments.config and arguments.directory:
+        raise ValueError(
+            f"`--config` must be given without DIR. Received: DIR {arguments.directory}."
+        )
+    load_tensorflow()
+    from keras_attn.serving.server import DevelopmentServer, ServerOptions
+
+    console = make_console()
+    options = ServerOptions(
+        arguments.host, arguments.port, arguments.grpc_port, batching=_batching(arguments)
+    )
+    with _config(arguments) as config:
+        say(console, "this server is for development: in production use TensorFlow Serving")
+        server = DevelopmentServer(config, options, lambda line: say(console, line))
+        asyncio.run(server.serve())
+    return 0
+
+
+def _batching(arguments: argparse.Namespace) -> BatchingOptions:
+    from keras_attn.serving.server import BatchingOptions
+
+    threads = arguments.batch_threads
+    return BatchingOptions(
+        arguments.max_batch_size,
+        arguments.batch_timeout_ms / 1000,
+        **({} if threads is None else {"num_batch_threads": threads}),
+    )
+
+
+@contextlib.contextmanager
+def _config(arguments: argparse.Namespace) -> Iterator[ModelServerConfig]:
+    """Which models to serve; a translator is exported into a temporary directory first."""
+    from keras_attn.serving.server import config_of_directory, read_models_config
+
+    if arguments.config:
+        yield read_models_config(arguments.config)
+        return
+    location = arguments.directory or DEFAULT_MODEL
+    translator = _translator(location)
+    if translator is None:
+        yield config_of_directory(location)
+        return
+    name = Path(location).resolve().name
+    with tempfile.TemporaryDirectory(prefix="keras-attn-serve-") as temporary:
+        say(make_console(), f"exporting {name} to serve it (about 20 seconds)")
+        _export(location, Path(temporary) / name)
+        yield config_of_directory(temporary)
+
+
+def _translator(location: str) -> Path | None:
+    """The translator at a location, or None for a directory of models."""
+    try:
+        return find_translator(location)
+    except ValueError:
+        if Path(location).is_dir():
+            return None
+        raise
+
+
+def _export(location: str, directory: Path) -> None:
+    from keras_attn.serving import export_saved_model
+
+    export_saved_model(open_translator(location), directory)

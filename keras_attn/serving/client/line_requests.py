@@ -1,0 +1,185 @@
+"""Lines become requests of a bounded size, and the answers become rows in the lines' order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_attn.data.tokenizer import SPECIAL_PIECES
+from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.translation import Translation
+from keras_attn.serving.client.prediction import Answer, Prediction
+
+# Half of what a development server takes, and an eighth of what a line may have there.
+_MOST_BYTES = 2**20
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class LineRequest:
+    """Some of the lines of a call.
+
+    Args:
+        members: list of int. Which lines of the call.
+        prediction: `Prediction`.
+    """
+
+    members: list[int]
+    prediction: Prediction
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestPlan:
+    """Cuts the lines of a call into requests.
+
+    Args:
+        model: str.
+        version: int or None.
+        label: str or None.
+        batch_size: int. Lines of a request at most.
+    """
+
+    model: str
+    version: int | None
+    label: str | None
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {self.batch_size}.")
+        if self.version is not None and self.label is not None:
+            raise ValueError(
+                "`version` must be None if a `label` is given. "
+                f"Received: {self.version} and {self.label!r}."
+            )
+
+    def requests(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> list[LineRequest]:
+        """The requests for all lines. Lines of similar length share one.
+
+        Args:
+            signature: str.
+            inputs: mapping of str to sequence of str; one line for each row.
+
+        Returns:
+            list of `LineRequest`.
+
+        Raises:
+            ValueError: if the inputs are no sequences of str of one length.
+        """
+        if not inputs:
+            raise ValueError("`inputs` must be given by name, such as text=[...]. Received: none.")
+        lines = {name: check_texts(name, texts) for name, texts in inputs.items()}
+        sizes = {name: len(texts) for name, texts in lines.items()}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"`inputs` must have as many lines each. Received: {sizes}.")
+        count = next(iter(sizes.values()))
+        # UTF-8 has at most 4 bytes for a character.
+        bytes_of = [sum(4 * len(texts[i]) for texts in lines.values()) for i in range(count)]
+        order = sorted(range(count), key=lambda i: bytes_of[i])
+        return [
+            LineRequest(
+                members,
+                Prediction(
+                    self.model,
+                    signature,
+                    {name: [texts[i] for i in members] for name, texts in lines.items()},
+                    self.version,
+                    self.label,
+                ),
+            )
+            for members in _chunks(order, bytes_of, self.batch_size)
+        ]
+
+
+def _chunks(order: list[int], bytes_of: list[int], most_lines: int) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    size = 0
+    for i in order:
+        if chunk and (len(chunk) == most_lines or size + bytes_of[i] > _MOST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(i)
+        size += bytes_of[i]
+    if chunk:
+        yield chunk
+
+
+def rows_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[Row]:
+    """The outputs of each line.
+
+    Args:
+        requests: sequence of `LineRequest`.
+        answers: sequence of `Answer`, one for each request.
+
+    Returns:
+        list of dict of str to value or array, in the order of the lines.
+    """
+    rows: dict[int, Row] = {}
+    for request, answer in zip(requests, answers, strict=True):
+        for position, i in enumerate(request.members):
+            rows[i] = {name: array[position] for name, array in answer.outputs.items()}
+    return [rows[i] for i in range(len(rows))]
+
+
+def to_translation(source: str, row: Row) -> Translation:
+    """The translation that a row of `translate_with_stats` or `serving_default` tells.
+
+    Args:
+        source: str.
+        row: dict.
+
+    Returns:
+        `Translation`.
+    """
+    return Translation(
+        source,
+        row["translation"],
+        log_probability=float(row.get("log_probability", 0.0)),
+        score=float(row.get("score", 0.0)),
+        truncated=bool(row["truncated"]) if "truncated" in row else None,
+    )
+
+
+def to_n_best(source: str, row: Row) -> Translation:
+    """The best translation that a row of `n_best` tells, with the others.
+
+    Args:
+        source: str.
+        row: dict.
+
+    Returns:
+        `Translation`.
+    """
+    first, *others = (
+        Translation(source, text, score=float(score), truncated=None)
+        for text, score in zip(row["translations"], row["scores"], strict=True)
+    )
+    return dataclasses.replace(first, alternatives=tuple(others))
+
+
+def to_attention(source: str, row: Row) -> Translation:
+    """The translation that a row of `attention` tells, with pieces and attention.
+
+    Args:
+        source: str.
+        row: dict.
+
+    Returns:
+        `Translation`.
+    """
+    sources, targets = int(row["source_length"]), int(row["target_length"])
+    pieces = tuple(row["target_pieces"][:targets])
+    has_ended = pieces[-1:] == (SPECIAL_PIECES[-1],)  # false if its length limit ended it
+    attention = np.asarray(row["attention"], np.float32)[..., :targets, :sources]
+    return Translation(
+        source,
+        row["translation"],
+        tokens=pieces[:-1] if has_ended else pieces,
+        log_probability=float(np.sum(row["token_log_probability"][:targets])),
+        truncated=None,
+        source_tokens=tuple(row["source_pieces"][:sources]),
+        attention=attention,
+    )

@@ -1,0 +1,77 @@
+"""Which protocol, host and port a client talks to."""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"http": 8501, "https": 443, "grpc": 8500, "grpcs": 443}
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerAddress:
+    """The address of a server.
+
+    Args:
+        scheme: str. `"http"`, `"https"`, `"grpc"` or `"grpcs"` (gRPC with TLS).
+        host: str.
+        port: int.
+        path: str. What stands before `/v1` behind a proxy; empty for gRPC.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether the protocol is gRPC."""
+        return self.scheme.startswith("grpc")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is by TLS."""
+        return self.scheme.endswith("s")
+
+    @property
+    def target(self) -> str:
+        """str. Host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """str. The base of the URLs of REST."""
+        return f"{self.scheme}://{self.target}{self.path}"
+
+
+def parse_address(address: str) -> ServerAddress:
+    """Reads an address.
+
+    Args:
+        address: str. `http://HOST:8501`, `grpc://HOST:8500`, with `https` or `grpcs` for TLS.
+            Without a scheme it is gRPC, as in TensorFlow's examples: `HOST:8500`.
+
+    Returns:
+        `ServerAddress`.
+
+    Raises:
+        ValueError: if it is none.
+
+    Example:
+
+    >>> parse_address("localhost:8500").is_grpc
+    True
+    """
+    rule = "`address` must be like http://localhost:8501 or grpc://localhost:8500"
+    try:
+        parts = urlsplit(address if "://" in address else f"grpc://{address}")
+        port = parts.port
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{rule}. Received: {address!r} ({error}).") from error
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.username:
+        raise ValueError(f"{rule}. Received: {address!r}.")
+    path = parts.path.rstrip("/")
+    if path and parts.scheme.startswith("grpc"):
+        raise ValueError(f"{rule}, without a path. Received: {address!r}.")
+    return ServerAddress(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], path)

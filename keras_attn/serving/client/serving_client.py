@@ -1,0 +1,252 @@
+"""The client of a server, for programs and notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.translation import Translation
+from keras_attn.serving.client.channels import open_channel
+from keras_attn.serving.client.line_requests import (
+    RequestPlan,
+    Row,
+    rows_of,
+    to_attention,
+    to_n_best,
+    to_translation,
+)
+from keras_attn.serving.client.model_version import ModelVersion
+from keras_attn.serving.client.prediction import Answer, Prediction
+from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
+from keras_attn.serving.client.server_address import parse_address
+from keras_attn.serving.client.serving_error import ServingError
+from keras_attn.serving.status_code import StatusCode
+
+
+class ServingClient:
+    """Translates with a model that TF Serving or `keras-attn serve` serves.
+
+    Lines are sent in requests of at most `batch_size`, several at the same time. A request is sent
+    again only after UNAVAILABLE (HTTP 503) and RESOURCE_EXHAUSTED (429), with random waits, and
+    never beyond `timeout`. A client may be used by several threads.
+
+    Args:
+        address: str. `http://HOST:8501` for REST, `grpc://HOST:8500` (or `HOST:8500`) for gRPC;
+            `https` or `grpcs` for TLS.
+        model: str. The model's name.
+        version: int or None: the newest that is available.
+        label: str or None. A version by its label, such as `"stable"`.
+        timeout: float. Seconds for each request, with all its attempts.
+        batch_size: int. Lines of a request at most. A server with batching has a limit of its own:
+            do not exceed it.
+        concurrency: int. Requests that are sent at the same time.
+        retry: `RetryPolicy`.
+
+    Raises:
+        ValueError: if an argument is invalid. Nothing is sent before the first call.
+
+    Example:
+
+    >>> from keras_attn.serving import ServingClient
+    >>> with ServingClient("http://localhost:8501", "tatoeba_en_de") as client:
+    ...     client.translate(["Where is the station?"])  # doctest: +SKIP
+    ['Wo ist der Bahnhof?']
+    """
+
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 30.0,
+        batch_size: int = 32,
+        concurrency: int = 4,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        check_client_options(model, timeout, concurrency)
+        self._plan = RequestPlan(model, version, label, batch_size)
+        self._timeout, self._retry = timeout, retry or RetryPolicy()
+        self._channel = open_channel(parse_address(address))
+        self._threads = ThreadPoolExecutor(concurrency, "serving-client")
+
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """Translates lines, keeping their order.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of str, one for each text.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        return [row["translation"] for row in self.predict("serving_default", text=texts)]
+
+    def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
+        """Translates lines, and tells `score`, `log_probability` and `truncated` of each.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of `Translation`.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        return self._convert("translate_with_stats", texts, to_translation)
+
+    def n_best(self, texts: Sequence[str]) -> list[Translation]:
+        """Translates lines; the other hypotheses of the search are in `alternatives`.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of `Translation`, with the score of each.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        return self._convert("n_best", texts, to_n_best)
+
+    def score(self, texts: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """The log-probability of given translations.
+
+        Args:
+            texts: sequence of str.
+            targets: sequence of str, as many.
+
+        Returns:
+            list of float.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        rows = self.predict("score", text=texts, target=targets)
+        return [float(row["log_probability"]) for row in rows]
+
+    def attention(self, texts: Sequence[str]) -> list[Translation]:
+        """Translates lines, with the pieces and the cross-attention between them.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            list of `Translation`, with `tokens`, `source_tokens`, `attention`.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        return self._convert("attention", texts, to_attention)
+
+    def predict(self, signature: str, **inputs: Sequence[str]) -> list[Row]:
+        """Calls any signature whose inputs are lines.
+
+        Args:
+            signature: str.
+            **inputs: sequences of str, all of one length, by the names of the inputs.
+
+        Returns:
+            list of dict of str to value or array: the outputs for each line.
+
+        Raises:
+            ServingError: if a request fails.
+        """
+        requests = self._plan.requests(signature, inputs)
+        predictions = [request.prediction for request in requests]
+        if len(predictions) == 1:
+            answers = [self._send(predictions[0])]
+        else:
+            answers = list(self._threads.map(self._send, predictions))
+        return rows_of(requests, answers)
+
+    def versions(self) -> list[ModelVersion]:
+        """The states of the model's versions, as the server tells them.
+
+        Returns:
+            list of `ModelVersion`.
+
+        Raises:
+            ServingError: if the request fails.
+        """
+        return self._channel.versions(self._plan.model, self._timeout)
+
+    def wait_until_available(self, seconds: float = 60.0) -> None:
+        """Waits until a version of the model answers.
+
+        Args:
+            seconds: float.
+
+        Raises:
+            ServingError: if none does in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if any(one.state == "AVAILABLE" for one in self.versions()):
+                    return
+                problem = f"No version of {self._plan.model} is available yet"
+            except ServingError as error:
+                if error.code not in (StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND):
+                    raise
+                problem = str(error)
+            if time.monotonic() > deadline:
+                raise ServingError(StatusCode.DEADLINE_EXCEEDED, problem)
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._threads.shutdown()
+        self._channel.close()
+
+    def __enter__(self) -> ServingClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _convert(
+        self, signature: str, texts: Sequence[str], convert: Callable[[str, Row], Translation]
+    ) -> list[Translation]:
+        lines = check_texts("texts", texts)
+        return list(map(convert, lines, self.predict(signature, text=lines)))
+
+    def _send(self, prediction: Prediction) -> Answer:
+        deadline, waits = time.monotonic() + self._timeout, self._retry.waits()
+        while True:
+            seconds_left = deadline - time.monotonic()
+            try:
+                return self._channel.predict(prediction, seconds_left)
+            except ServingError as error:
+                time.sleep(next_wait(error, waits, deadline - time.monotonic()))
+
+
+def check_client_options(model: str, timeout: float, concurrency: int) -> None:
+    """Checks the arguments of a client.
+
+    Args:
+        model: str.
+        timeout: float.
+        concurrency: int.
+
+    Raises:
+        ValueError: if one is invalid.
+    """
+    if not isinstance(model, str) or not model or "/" in model or ":" in model:
+        raise ValueError(f"`model` must be a name without / and :. Received: {model!r}.")
+    if not timeout > 0:
+        raise ValueError(f"`timeout` must be above 0 seconds. Received: {timeout}.")
+    if concurrency < 1:
+        raise ValueError(f"`concurrency` must be at least 1. Received: {concurrency}.")

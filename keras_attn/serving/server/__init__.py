@@ -1,0 +1,21 @@
+"""A development server with TF Serving's protocols."""
+
+try:
+    from keras_attn.serving.server.batcher import BatchingOptions
+    from keras_attn.serving.server.development_server import DevelopmentServer, ServerOptions
+    from keras_attn.serving.server.models_config import config_of_directory, read_models_config
+    from keras_attn.serving.server.predict import RequestLimits
+except ImportError as error:
+    raise ImportError(
+        f"The development server needs {error.name}; install it with: "
+        'pip install "keras_attn[serving]"'
+    ) from error
+
+__all__ = [
+    "BatchingOptions",
+    "DevelopmentServer",
+    "RequestLimits",
+    "ServerOptions",
+    "config_of_directory",
+    "read_models_config",
+]

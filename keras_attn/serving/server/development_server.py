@@ -1,0 +1,226 @@
+"""A server to develop against: TF Serving's REST and gRPC, with its C++ loader, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import grpc
+import uvicorn
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from keras_attn.serving.server.batcher import BatchingOptions
+from keras_attn.serving.server.grpc_services import ModelService, PredictionService
+from keras_attn.serving.server.model_store import ModelStore
+from keras_attn.serving.server.predict import Predictor, RequestLimits
+from keras_attn.serving.server.rest import make_rest_app
+from keras_attn.serving.server.security import bounded_protocol
+from keras_attn.serving.server.servable import ServingContext
+from keras_attn.serving.server.server_metrics import ServerMetrics
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SERVICES = ("", "PredictionService", "ModelService")
+_LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerOptions:
+    """Where and how a development server listens.
+
+    Args:
+        host: str. The address. Others than this machine's own are reached from the network.
+        port: int. For REST; 0: any free one.
+        grpc_port: int. For gRPC; 0: any free one.
+        batching: `BatchingOptions`.
+        limits: `RequestLimits`.
+        poll_seconds: float. How often the model directories are looked at.
+        drain_seconds: float. How long requests that run may take when the server stops.
+        disable_xla: bool. Whether to switch XLA off in this process, as a stock server does.
+
+    Example:
+
+    >>> ServerOptions(port=70000)
+    Traceback (most recent call last):
+    ValueError: `port` must be from 0 to 65535. Received: 70000.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    grpc_port: int = 8500
+    batching: BatchingOptions = dataclasses.field(default_factory=BatchingOptions)
+    limits: RequestLimits = dataclasses.field(default_factory=RequestLimits)
+    poll_seconds: float = 1.0
+    drain_seconds: float = 30.0
+    disable_xla: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("port", "grpc_port"):
+            value = getattr(self, name)
+            if not 0 <= value < 65536:
+                raise ValueError(f"`{name}` must be from 0 to 65535. Received: {value}.")
+        if self.port == self.grpc_port != 0:
+            raise ValueError(
+                f"`port` and `grpc_port` must be different. Received: {self.port} for both."
+            )
+
+
+class DevelopmentServer:
+    """Serves models until it is stopped. It is for development: production is TF Serving.
+
+    Args:
+        config: ModelServerConfig. Which models: `config_of_directory` or `read_models_config`.
+        options: `ServerOptions`.
+        say: function of one line, for the operator.
+
+    Attributes:
+        port: int. The port of REST, once `serve` has said so.
+        grpc_port: int. The port of gRPC.
+    """
+
+    def __init__(
+        self,
+        config: ModelServerConfig,
+        options: ServerOptions | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._config, self._say = config, say
+        self._options = options or ServerOptions()
+        self.port, self.grpc_port = self._options.port, self._options.grpc_port
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Lets the requests that run finish, and ends `serve`."""
+        self._stop.set()
+
+    async def serve(self) -> None:
+        """Serves until `stop` is called or a signal (SIGINT, SIGTERM) comes.
+
+        Raises:
+            OSError: if a port is taken.
+        """
+        options, metrics = self._options, ServerMetrics()
+        context = ServingContext(options.batching, metrics, self._say, options.disable_xla)
+        with contextlib.closing(_listen(options.host, options.port)) as listening:
+            self.port = listening.getsockname()[1]
+            store = ModelStore(self._config, context, options.poll_seconds)
+            predictor = Predictor(store, metrics, options.limits)
+            grpc_server, grpc_health = self._make_grpc_server(predictor)
+            with _signals(self.stop):
+                await store.start()
+                http_server = self._make_http_server(predictor)
+                http = asyncio.create_task(http_server.serve([listening]))
+                for service in _SERVICES:
+                    await grpc_health.set(service, health_pb2.HealthCheckResponse.SERVING)
+                await grpc_server.start()
+                self._announce(store)
+                stopped = asyncio.create_task(self._stop.wait())
+                await asyncio.wait({http, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                self._say("stopping: no new requests; those that run are finished")
+                await grpc_health.enter_graceful_shutdown()
+                http_server.should_exit = True
+                await asyncio.gather(grpc_server.stop(options.drain_seconds), http)
+                await store.close()
+                self._say("stopped")
+
+    def _announce(self, store: ModelStore) -> None:
+        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+        for name in store.names:
+            if not store.is_available(name):
+                self._say(f"no version of {name} is available yet")
+        self._say(
+            f"serving {', '.join(store.names)}: http://{host}:{self.port} (REST), "
+            f"{host}:{self.grpc_port} (gRPC)"
+        )
+
+    def _make_http_server(self, predictor: Predictor) -> uvicorn.Server:
+        limits, host = self._options.limits, self._options.host
+        app = make_rest_app(predictor, _LOOPBACK_NAMES if _is_loopback(host) else None)
+        config = uvicorn.Config(
+            app,
+            http=bounded_protocol(limits.receive_seconds),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=limits.most_connections,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=int(self._options.drain_seconds),
+        )
+        return _QuietServer(config)
+
+    def _make_grpc_server(
+        self, predictor: Predictor
+    ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+        limits = self._options.limits
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", limits.most_bytes),
+                ("grpc.so_reuseport", 0),  # a second server on the port is an error
+                ("grpc.keepalive_time_ms", 60_000),
+            ],
+            maximum_concurrent_rpcs=limits.most_connections,
+        )
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            PredictionService(predictor), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(predictor), server)
+        servicer = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        host, port = self._options.host, self._options.grpc_port
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            self.grpc_port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"gRPC cannot listen at {address}: {error}") from error
+        return server, servicer
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the development server has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, f"{error.strerror}: {host}:{port} for REST") from error
+    return listening
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Stops at a signal. Outside the main thread there are none."""
+    loop, handled = asyncio.get_running_loop(), []
+    for number in _SIGNALS:
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(number, stop)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

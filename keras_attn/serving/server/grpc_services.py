@@ -1,0 +1,199 @@
+"""TF Serving's gRPC interface: PredictionService, ModelService, and health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, NoReturn
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    model_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.predict import UNKNOWN_MODEL, ModelSpec, Predictor
+from keras_attn.serving.server.rest import metadata_of, status_of
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE
+from keras_attn.serving.status_code import StatusCode
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_LONGEST_MESSAGE = 1024
+_MOST_AXES = 8
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata; the other methods are for models of another kind.
+
+    Args:
+        predictor: `Predictor`.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    async def Predict(
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        """Computes the outputs of a signature."""
+        started, code, name = time.monotonic(), StatusCode.INTERNAL, UNKNOWN_MODEL
+        try:
+            spec = _spec(request)
+            name = spec.name
+            response = await self._predict(spec, request, context.time_remaining())
+            code = StatusCode.OK
+            return response
+        except SessionError as error:
+            code = StatusCode(error.code)
+            await _abort(context, error)
+        except asyncio.CancelledError:
+            code = StatusCode.CANCELLED
+            raise
+        finally:
+            self._predictor.count(name, code, "GRPC", started)
+
+    async def _predict(
+        self, spec: ModelSpec, request: predict_pb2.PredictRequest, seconds: float | None
+    ) -> predict_pb2.PredictResponse:
+        servable = self._predictor.find(spec)
+        most = self._predictor.limits.most_lines
+        inputs = {name: _to_array(name, value, most) for name, value in request.inputs.items()}
+        outputs = await self._predictor.predict(
+            servable,
+            request.model_spec.signature_name,
+            inputs,
+            tuple(request.output_filter) or None,
+            seconds,
+        )
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
+        response.model_spec.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+        return response
+
+    async def GetModelMetadata(
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """The signatures of a version."""
+        try:
+            fields = list(request.metadata_field)
+            if not fields:
+                _refuse("GetModelMetadataRequest must specify at least one metadata_field")
+            for field in fields:
+                if field != "signature_def":
+                    _refuse(f"Metadata field {field} is not supported")
+            return metadata_of(self._predictor.find(_spec(request)))
+        except SessionError as error:
+            await _abort(context, error)
+
+    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
+        """Refused: no signature classifies."""
+        await _abort(context, _other_kind("classification", "classify"))
+
+    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
+        """Refused: no signature is a regression."""
+        await _abort(context, _other_kind("regression", "regress"))
+
+    async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
+        """Refused: no signature classifies or is a regression."""
+        await _abort(context, _other_kind("classification", "classify"))
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """The states of versions, and a new configuration.
+
+    Args:
+        predictor: `Predictor`.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._store = predictor.store
+
+    async def GetModelStatus(
+        self,
+        request: get_model_status_pb2.GetModelStatusRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """The states of a model's versions."""
+        try:
+            spec = _spec(request)
+            return status_of(self._store.status(spec.name, spec.version))
+        except SessionError as error:
+            await _abort(context, error)
+
+    async def HandleReloadConfigRequest(
+        self,
+        request: model_management_pb2.ReloadConfigRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Moves labels, and changes which versions are loaded."""
+        try:
+            await self._store.reload(request.config)
+            return model_management_pb2.ReloadConfigResponse()
+        except SessionError as error:
+            await _abort(context, error)
+
+
+def _spec(request: Any) -> ModelSpec:
+    """Which version a request is for."""
+    if not request.HasField("model_spec"):
+        _refuse("Missing ModelSpec")
+    spec: model_pb2.ModelSpec = request.model_spec
+    if not spec.name:
+        _refuse("ModelSpec has no name specified.")
+    choice = spec.WhichOneof("version_choice")
+    return ModelSpec(
+        spec.name,
+        spec.version.value if choice == "version" else None,
+        spec.version_label if choice == "version_label" else None,
+    )
+
+
+def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> np.ndarray:
+    """Reads a tensor. One value may stand for all, so the size is checked before it is made."""
+    sizes = [axis.size for axis in value.tensor_shape.dim]
+    # In Python: NumPy's product would overflow.
+    elements = 1
+    for size in sizes:
+        elements *= size
+    if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES or elements > most_elements:
+        _refuse(
+            f"`{name}` must have at most {most_elements} elements. Received the shape {sizes[:8]}."
+        )
+    try:
+        return tf.make_ndarray(value)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        _refuse(f"`{name}` is not a valid tensor: {error}")
+
+
+async def _abort(context: grpc.aio.ServicerContext, error: SessionError) -> NoReturn:
+    message = str(error)
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"
+    await context.abort(_CODES[int(error.code)], message)
+    raise AssertionError("abort raises")
+
+
+def _other_kind(kind: str, method: str) -> SessionError:
+    return SessionError(
+        StatusCode.INVALID_ARGUMENT,
+        f"Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: "
+        "tensorflow/serving/predict",
+    )
+
+
+def _refuse(message: str) -> NoReturn:
+    raise SessionError(StatusCode.INVALID_ARGUMENT, message)

@@ -1,0 +1,286 @@
+"""TF Serving's JSON: requests by row or by column, `b64` for bytes, and its answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.status_code import StatusCode
+
+_KEYS = {"signature_name", "instances", "inputs"}
+_MOST_AXES = 8
+
+
+def parse_json(body: bytes) -> Any:
+    """Reads the JSON of a request.
+
+    Args:
+        body: bytes.
+
+    Returns:
+        The value.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
+    if not body.strip():
+        _refuse("JSON Parse error: The document is empty")
+    try:
+        return json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        _refuse(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}")
+    except json.JSONDecodeError as error:
+        _refuse(f"JSON Parse error: {error.msg} at offset: {error.pos}")
+    except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        _refuse(f"JSON Parse error: {error}")
+
+
+def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
+    """Reads the outer object of a Predict request.
+
+    Args:
+        body: bytes.
+
+    Returns:
+        tuple of the signature's name ("" for the default), whether the request is by row, and its
+        instances or inputs.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
+    request = parse_json(body)
+    if not isinstance(request, dict):
+        _refuse(f"JSON Value: {_shown(request)} is not a JSON object")
+    unknown = sorted(set(request) - _KEYS)
+    if unknown:
+        _refuse(f"Unknown key {unknown[0]!r}; expecting {', '.join(sorted(_KEYS))}")
+    signature = request.get("signature_name", "")
+    if not isinstance(signature, str):
+        _refuse("'signature_name' key must be a string value.")
+    if "instances" in request and "inputs" in request:
+        _refuse("Request body is expecting only one of 'inputs' or 'instances' keys to exist")
+    if "instances" in request:
+        instances = request["instances"]
+        if not isinstance(instances, list):
+            _refuse("Expecting 'instances' to be an list/array")
+        if not instances:
+            _refuse("No values in 'instances' array")
+        return signature, True, instances
+    if "inputs" not in request:
+        _refuse("Missing 'inputs' or 'instances' key")
+    return signature, False, request["inputs"]
+
+
+def read_inputs(
+    definition: meta_graph_pb2.SignatureDef, by_row: bool, value: Any
+) -> dict[str, np.ndarray]:
+    """Makes arrays of instances or inputs.
+
+    Args:
+        definition: SignatureDef.
+        by_row: bool. Whether `value` is a list of instances.
+        value: JSON.
+
+    Returns:
+        dict of str to array.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
+    columns = _columns_of_rows(definition, value) if by_row else _columns(definition, value)
+    return {name: _to_array(column, definition.inputs[name]) for name, column in columns.items()}
+
+
+def write_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
+    """Writes an answer, by row or by column like the request.
+
+    Args:
+        outputs: mapping of str to array.
+        by_row: bool.
+
+    Returns:
+        bytes. JSON.
+
+    Raises:
+        SessionError: if outputs have no common first axis, for an answer by row.
+    """
+    columns = {name: _to_json(name, array) for name, array in outputs.items()}
+    if not by_row:
+        (only,) = columns.values() if len(columns) == 1 else (columns,)
+        return _dump({"outputs": only})
+    sizes = {name: array.shape[:1] for name, array in outputs.items()}
+    expected = next(iter(sizes.values()))
+    for name, size in sizes.items():
+        if not size or size != expected:
+            _refuse(
+                f"Tensor name: {name} has inconsistent batch size: {list(size)} "
+                f"expecting: {list(expected)}"
+            )
+    if len(columns) == 1:
+        return _dump({"predictions": next(iter(columns.values()))})
+    rows = zip(*columns.values(), strict=True)
+    return _dump({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+
+
+def _columns_of_rows(
+    definition: meta_graph_pb2.SignatureDef, instances: list[Any]
+) -> dict[str, list[Any]]:
+    names = sorted(definition.inputs)
+    are_objects = {_is_named(instance) for instance in instances}
+    if are_objects == {False}:
+        if len(names) != 1:
+            _refuse(
+                "instances is a plain list, but expecting list of objects as multiple input "
+                f"tensors required as per tensorinfo_map: {names}"
+            )
+        return {names[0]: instances}
+    if are_objects != {True}:
+        _refuse("Expecting all 'instances' to be objects, or none of them")
+    for instance in instances:
+        if set(instance) != set(names):
+            _refuse(
+                f"Failed to process element: {_shown(instance)} of 'instances' list. Expecting the "
+                f"keys {names}"
+            )
+    return {name: [instance[name] for instance in instances] for name in names}
+
+
+def _columns(definition: meta_graph_pb2.SignatureDef, value: Any) -> dict[str, Any]:
+    names = sorted(definition.inputs)
+    if not _is_named(value):
+        if len(names) != 1:
+            _refuse(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors "
+                f"required as per tensorinfo_map: {names}"
+            )
+        return {names[0]: value}
+    for name in names:
+        if name not in value:
+            _refuse(f"Missing named input: {name} in 'inputs' object.")
+    extra = sorted(set(value) - set(names))
+    if extra:
+        _refuse(f"Unknown named input: {extra[0]} in 'inputs' object; expecting {names}.")
+    return {name: value[name] for name in names}
+
+
+def _is_named(value: Any) -> bool:
+    """Whether it is an object of named values, and not bytes in `b64`."""
+    return isinstance(value, dict) and set(value) != {"b64"}
+
+
+def _to_array(value: Any, info: meta_graph_pb2.TensorInfo) -> np.ndarray:
+    """Makes an array of nested lists, all of one shape."""
+    shape: list[int] = []
+    level = value
+    while isinstance(level, list):
+        shape.append(len(level))
+        if len(shape) > _MOST_AXES:
+            _refuse(f"JSON Value has more than {_MOST_AXES} axes")
+        level = level[0] if level else None
+    leaves: list[Any] = []
+    _flatten(value, shape, leaves)
+    dtype = tf.dtypes.as_dtype(info.dtype)
+    convert = _to_bytes if dtype == tf.string else _to_number
+    array = np.empty(len(leaves), object)
+    for i, leaf in enumerate(leaves):
+        array[i] = convert(leaf, dtype)
+    if dtype != tf.string:
+        try:
+            array = array.astype(dtype.as_numpy_dtype)
+        except (OverflowError, TypeError, ValueError):
+            _refuse(f"JSON Value is not of expected type: {dtype.name}")
+    return array.reshape(shape)
+
+
+def _flatten(value: Any, shape: list[int], leaves: list[Any]) -> None:
+    if not shape:
+        if isinstance(value, list):
+            _refuse(f"Encountered list at unexpected level: {_shown(value)}")
+        leaves.append(value)
+        return
+    if not isinstance(value, list):
+        _refuse(f"JSON Value: {_shown(value)} expecting a list")
+    if len(value) != shape[0]:
+        _refuse(f"Expecting tensor size: {shape[0]} but got: {len(value)}")
+    for one in value:
+        _flatten(one, shape[1:], leaves)
+
+
+def _to_bytes(value: Any, dtype: tf.DType) -> bytes:
+    if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError):
+            _refuse("Unable to base64 decode")
+    if not isinstance(value, str):
+        _refuse(f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: string")
+    try:
+        encoded: bytes = value.encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse("JSON Parse error: The surrogate pair in string is invalid.")
+    return encoded
+
+
+def _to_number(value: Any, dtype: tf.DType) -> Any:
+    kinds = (bool,) if dtype == tf.bool else (int,) if dtype.is_integer else (int, float)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and dtype != tf.bool):
+        _refuse(
+            f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: "
+            f"{dtype.name}"
+        )
+    return value
+
+
+def _to_json(name: str, array: np.ndarray) -> Any:
+    if array.dtype == object:
+        encode = _b64 if name.endswith("_bytes") else _text
+        return _map(encode, array)
+    if array.dtype == np.float32:  # the shortest digits of a float32, not those of its float64
+        return _map(_short_float, array)
+    return array.tolist()
+
+
+def _map(convert: Any, array: np.ndarray) -> Any:
+    converted = np.empty(array.size, object)
+    for i, value in enumerate(array.ravel()):
+        converted[i] = convert(value)
+    return converted.reshape(array.shape).tolist()
+
+
+def _b64(value: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(value).decode("ascii")}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _short_float(value: np.float32) -> float:
+    return float(str(value)) if math.isfinite(value) else float(value)
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8")
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:80]
+
+
+def _type(value: Any) -> str:
+    """The type of a value in JSON's words."""
+    names = {dict: "Object", list: "Array", str: "String", bool: "Bool", type(None): "Null"}
+    return names.get(type(value), "Number")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise SessionError(StatusCode.INVALID_ARGUMENT, message)

@@ -1,0 +1,214 @@
+"""The models of the development server: their versions come and go while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from tensorflow_serving.config import model_server_config_pb2
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.models_config import check_config, wanted_versions
+from keras_attn.serving.server.servable import Servable, ServingContext, State
+from keras_attn.serving.status_code import StatusCode
+
+_ENDED_TO_REMEMBER = 5
+
+
+class ModelStore:
+    """Finds the version for a request, and follows the directories of the models.
+
+    A new version is loaded before the old one is unloaded, so there is always one that answers. A
+    version that did not load is tried again as soon as its files change.
+
+    Args:
+        config: ModelServerConfig.
+        context: `ServingContext`.
+        poll_seconds: float. How often the directories are looked at.
+
+    Raises:
+        ValueError: if a server would refuse the configuration.
+    """
+
+    def __init__(
+        self, config: ModelServerConfig, context: ServingContext, poll_seconds: float = 1.0
+    ) -> None:
+        check_config(config)
+        self._context, self._poll_seconds = context, poll_seconds
+        self._configs = {model.name: model for model in config.model_config_list.config}
+        self._base_paths = {model.base_path for model in self._configs.values()}
+        self._versions: dict[str, dict[int, Servable]] = {name: {} for name in self._configs}
+        self._failed: dict[tuple[str, int], object] = {}
+        self._unreadable: set[str] = set()
+        self._lock = asyncio.Lock()
+        self._poller: asyncio.Task[None] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """list of str: the models."""
+        return list(self._configs)
+
+    def is_available(self, name: str) -> bool:
+        """Whether a version of the model answers requests."""
+        return any(one.state == State.AVAILABLE for one in self._versions[name].values())
+
+    async def start(self) -> None:
+        """Loads the models, and goes on to follow their directories."""
+        await self.poll()
+        self._poller = asyncio.create_task(self._poll_forever())
+
+    async def poll(self) -> None:
+        """Loads what is new and unloads what is no longer wanted."""
+        async with self._lock:
+            for name in sorted(self._versions):
+                try:
+                    await self._update(name)
+                    self._unreadable.discard(name)
+                except OSError as error:  # once for each time that it goes away
+                    if name not in self._unreadable:
+                        self._context.say(f"the versions of {name} cannot be read: {error}")
+                    self._unreadable.add(name)
+
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
+        """Finds the version that answers a request.
+
+        Args:
+            name: str. The model.
+            version: int or None: the newest that is available.
+            label: str or None.
+
+        Returns:
+            `Servable`.
+
+        Raises:
+            SessionError: NOT_FOUND or INVALID_ARGUMENT, in TF Serving's words.
+        """
+        if label is not None and name in self._configs:
+            labels = self._configs[name].version_labels
+            if label not in labels:
+                raise SessionError(
+                    StatusCode.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+                )
+            version = labels[label]
+        available = {
+            number: servable
+            for number, servable in self._versions.get(name, {}).items()
+            if servable.state == State.AVAILABLE
+        }
+        chosen = max(available, default=None) if version is None else version
+        if chosen is None or chosen not in available or name not in self._configs:
+            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+            raise SessionError(StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}")
+        return available[chosen]
+
+    def status(self, name: str, version: int | None = None) -> list[Servable]:
+        """The versions of a model, newest first, those that ended included.
+
+        Raises:
+            SessionError: NOT_FOUND.
+        """
+        versions = self._versions.get(name, {})
+        if not versions:
+            raise SessionError(StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
+        if version is not None and version not in versions:
+            raise SessionError(
+                StatusCode.NOT_FOUND, f"Could not find version {version} of model {name}"
+            )
+        chosen = sorted(versions, reverse=True) if version is None else [version]
+        return [versions[number] for number in chosen]
+
+    async def reload(self, config: ModelServerConfig) -> None:
+        """Replaces the configuration: labels, policies, and which of the models are served.
+
+        TF Serving lets this request name any path. Here only the paths that the server was started
+        with are allowed: no request reaches other files.
+
+        Args:
+            config: ModelServerConfig.
+
+        Raises:
+            SessionError: if a server would refuse it, or it names another path.
+        """
+        try:
+            check_config(config)
+        except ValueError as error:
+            raise SessionError(StatusCode.INVALID_ARGUMENT, str(error)) from error
+        models = config.model_config_list.config
+        for model in models:
+            if model.base_path not in self._base_paths:
+                raise SessionError(
+                    StatusCode.PERMISSION_DENIED,
+                    f"`base_path` must be one that the server was started with: "
+                    f"{sorted(self._base_paths)}. Received: {model.base_path!r}.",
+                )
+            self._check_labels(model)
+        self._configs = {model.name: model for model in models}
+        for name in self._configs:
+            self._versions.setdefault(name, {})
+        await self.poll()
+
+    async def close(self) -> None:
+        """Stops following the directories, and unloads everything."""
+        if self._poller is not None:
+            self._poller.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._poller
+        async with self._lock:
+            for versions in self._versions.values():
+                for servable in versions.values():
+                    await servable.unload()
+
+    def _check_labels(self, model: model_server_config_pb2.ModelConfig) -> None:
+        """A label moves only to a version that is available."""
+        for label, version in model.version_labels.items():
+            servable = self._versions.get(model.name, {}).get(version)
+            if servable is None or servable.state != State.AVAILABLE:
+                raise SessionError(
+                    StatusCode.FAILED_PRECONDITION,
+                    f"Request to assign label {label} to version {version} of model "
+                    f"{model.name}, which is not currently available for inference",
+                )
+
+    async def _poll_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            await self.poll()
+
+    async def _update(self, name: str) -> None:
+        versions, config = self._versions[name], self._configs.get(name)
+        wanted = {} if config is None else await asyncio.to_thread(wanted_versions, config)
+        for version, directory in sorted(wanted.items()):
+            if self._is_new(name, version, directory):
+                servable = versions[version] = Servable(name, version, directory, self._context)
+                await servable.load()
+                if servable.state == State.END:
+                    self._failed[name, version] = _fingerprint(directory)
+        states = {version: servable.state for version, servable in versions.items()}
+        if wanted and not any(states.get(version) == State.AVAILABLE for version in wanted):
+            return  # nothing new answers yet: keep what does
+        for version, servable in versions.items():
+            if version not in wanted and states[version] == State.AVAILABLE:
+                await servable.unload()
+        ended = [version for version in sorted(versions) if versions[version].state == State.END]
+        for version in ended[:-_ENDED_TO_REMEMBER]:
+            del versions[version]
+
+    def _is_new(self, name: str, version: int, directory: Path) -> bool:
+        servable = self._versions[name].get(version)
+        if servable is None or servable.state != State.END:
+            return servable is None
+        if servable.error is None:
+            return True  # was unloaded, is wanted again
+        return self._failed.get((name, version)) != _fingerprint(directory)
+
+
+def _fingerprint(directory: Path) -> object:
+    """Changes if a file of the version does."""
+    found = []
+    for path in sorted(directory.rglob("*")):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            status = path.stat()
+            found.append((str(path), status.st_size, status.st_mtime_ns))
+    return found

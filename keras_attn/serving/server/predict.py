@@ -1,0 +1,132 @@
+"""A Predict request, however it came: checked, computed, counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.model_store import ModelStore
+from keras_attn.serving.server.servable import Servable, check_inputs
+from keras_attn.serving.server.server_metrics import ServerMetrics
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE
+from keras_attn.serving.status_code import StatusCode
+
+UNKNOWN_MODEL = "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestLimits:
+    """What one request may ask for. A request beyond it is refused before anything is computed.
+
+    Args:
+        most_lines: int. Lines of a request.
+        most_bytes_a_line: int.
+        most_bytes: int. The whole request, as JSON or as a protocol buffer, uncompressed.
+        seconds: float. The longest computation. A gRPC request with a shorter deadline keeps that.
+        receive_seconds: float. How long a client may take to send a request.
+        most_connections: int. HTTP connections, and gRPC requests at the same time.
+
+    Example:
+
+    >>> RequestLimits().most_lines
+    1024
+    """
+
+    most_lines: int = 1024
+    most_bytes_a_line: int = 65_536
+    most_bytes: int = 8 * 2**20
+    seconds: float = 30.0
+    receive_seconds: float = 10.0
+    most_connections: int = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """Which version of which model is asked.
+
+    Args:
+        name: str.
+        version: int or None.
+        label: str or None.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+class Predictor:
+    """Answers Predict requests.
+
+    Args:
+        store: `ModelStore`.
+        metrics: `ServerMetrics`.
+        limits: `RequestLimits`.
+    """
+
+    def __init__(self, store: ModelStore, metrics: ServerMetrics, limits: RequestLimits) -> None:
+        self.store, self.metrics, self.limits = store, metrics, limits
+
+    def find(self, spec: ModelSpec) -> Servable:
+        """Finds the version; see `ModelStore.find`."""
+        return self.store.find(spec.name, spec.version, spec.label)
+
+    async def predict(
+        self,
+        servable: Servable,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        seconds: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Computes the outputs of a request.
+
+        Args:
+            servable: `Servable`.
+            signature: str; empty for the default one.
+            inputs: dict of str to array.
+            outputs: tuple of str, or None for all.
+            seconds: float or None. How long the client waits.
+
+        Returns:
+            dict of str to array.
+
+        Raises:
+            SessionError: as TF Serving would answer.
+        """
+        name = signature or DEFAULT_SIGNATURE
+        definition = servable.signatures.get(name)
+        if definition is None:
+            raise SessionError(
+                StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+            )
+        limits = self.limits
+        check_inputs(definition, inputs, limits.most_lines, limits.most_bytes_a_line)
+        if outputs is not None:
+            for output in outputs:
+                if output not in definition.outputs or outputs.count(output) > 1:
+                    raise SessionError(
+                        StatusCode.INVALID_ARGUMENT,
+                        f"output tensor alias not found or given twice in signature: {output} "
+                        f"Outputs expected to be in the set {{{','.join(definition.outputs)}}}.",
+                    )
+        deadline = time.monotonic() + min(seconds or limits.seconds, limits.seconds)
+        return await servable.run(name, inputs, outputs, deadline)
+
+    def count(self, model: str, code: int, entrypoint: str, started: float) -> None:
+        """Counts an answer.
+
+        Args:
+            model: str. The model that was asked for; unknown names count as one.
+            code: int.
+            entrypoint: str. `"REST"` or `"GRPC"`.
+            started: float. `time.monotonic()` at the start of the request.
+        """
+        known = model if model in self.store.names else UNKNOWN_MODEL
+        self.metrics.count_request(known, StatusCode(code).name)
+        if code == StatusCode.OK:
+            seconds = time.monotonic() - started
+            self.metrics.observe_latency(known, "Predict", entrypoint, seconds)
