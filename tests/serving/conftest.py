@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 import keras_attn
 from keras_attn.data import ByteTokenizer
 from keras_attn.serving import export_saved_model
+from tests.support.running_server import RunningServer, running_server, serve_copy
 
 
 def make_translator(tokenizer, translator_class=keras_attn.Translator, **options):
@@ -46,3 +48,11 @@ def version_1(translator, tmp_path_factory) -> Path:
 def copy(version_1, tmp_path) -> Path:
     """A copy of the export, to be damaged."""
     return Path(shutil.copytree(version_1, tmp_path / "copied" / "7"))
+
+
+@pytest.fixture(scope="session")
+def server(version_1, tmp_path_factory) -> Iterator[RunningServer]:
+    """A server of the model `nonsense`. Do not change its models."""
+    models = serve_copy(version_1, tmp_path_factory.mktemp("served"))
+    with running_server(models) as one:
+        yield one

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from .conftest import running_server, serve_copy
+from tests.support.running_server import running_server, serve_copy
 
 PREDICT = "/v1/models/nonsense:predict"
 LINES = ["Good morning, everybody.", "", "Wo ist der Bahnhof?", "x", "far too long a line " * 9]
@@ -331,6 +331,7 @@ def test_many_at_once_get_their_own_answers(server, translator) -> None:
     assert [answers[i] for i in range(40)] == expected
 
 
+@pytest.mark.slow
 def test_versions_are_swapped_under_load_and_the_end_waits_for_answers(version_1, tmp_path) -> None:
     models = serve_copy(version_1, tmp_path / "served")
     stop, statuses = threading.Event(), []
@@ -372,6 +373,7 @@ def test_versions_are_swapped_under_load_and_the_end_waits_for_answers(version_1
     assert server.lines[-1] == "stopped"
 
 
+@pytest.mark.slow
 def test_slow_clients_are_cut_off(version_1, tmp_path) -> None:
     code = (
         "import asyncio, sys\n"

@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 
 @dataclasses.dataclass
 class RunningServer:
@@ -101,11 +99,3 @@ def serve_copy(version: Path, models: Path) -> Path:
     without_warmup = shutil.ignore_patterns("assets.extra")
     shutil.copytree(version, models / "nonsense" / "1", ignore=without_warmup)
     return models
-
-
-@pytest.fixture(scope="session")
-def server(version_1, tmp_path_factory) -> Iterator[RunningServer]:
-    """A server of the model `nonsense`. Do not change its models."""
-    models = serve_copy(version_1, tmp_path_factory.mktemp("served"))
-    with running_server(models) as one:
-        yield one
