@@ -50,6 +50,7 @@ DEVELOPMENT = [
     "hypothesis>=6.100,<7",
     "import-linter>=2.16,<3",
     "mypy>=2.4,<3",
+    "playwright>=1.50,<2",  # the tests of the page, with the system's Chromium
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "pyyaml>=6,<7",  # the manifests in examples/distributed
@@ -70,6 +71,7 @@ setup(
         "": ["py.typed", "*.toml", "*.txt"],
         "keras_attn": ["recipes/*.toml"],
         "keras_attn.serving": ["operations/*.txt"],
+        "keras_attn.serving.server": ["page/*"],
         "keras_attn.pretrained": ["*/*", "*/*/*"],
     },
     include_package_data=False,

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 import grpc
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from keras_attn.serving.server.batcher import BatchingOptions
-from keras_attn.serving.server.grpc_services import ModelService, PredictionService
+from keras_attn.serving.server.grpc_services import add_services
 from keras_attn.serving.server.model_store import ModelStore
 from keras_attn.serving.server.predict import Predictor, RequestLimits
 from keras_attn.serving.server.rest import make_rest_app
@@ -169,10 +168,7 @@ class DevelopmentServer:
             ],
             maximum_concurrent_rpcs=limits.most_connections,
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(predictor), server
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(predictor), server)
+        add_services(server, predictor)
         servicer = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
         host, port = self._options.host, self._options.grpc_port

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message_factory
+from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
     model_pb2,
-    model_service_pb2_grpc,
+    model_service_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
+    prediction_service_pb2,
 )
 
 from keras_attn.serving.saved_model_session import SessionError
@@ -31,7 +34,31 @@ _LONGEST_MESSAGE = 1024
 _MOST_AXES = 8
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+def add_services(server: grpc.aio.Server, predictor: Predictor) -> None:
+    """Adds both services to a server.
+
+    Args:
+        server: grpc.aio.Server.
+        predictor: `Predictor`.
+    """
+    for file, servicer in (
+        (prediction_service_pb2, PredictionService(predictor)),
+        (model_service_pb2, ModelService(predictor)),
+    ):
+        service = file.DESCRIPTOR.services_by_name[type(servicer).__name__]
+        handlers = {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                _with_status(getattr(servicer, method.name)),
+                request_deserializer=_reader(message_factory.GetMessageClass(method.input_type)),
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for method in service.methods
+        }
+        handler = grpc.method_handlers_generic_handler(service.full_name, handlers)
+        server.add_generic_rpc_handlers([handler])
+
+
+class PredictionService:
     """Predict and GetModelMetadata; the other methods are for models of another kind.
 
     Args:
@@ -54,7 +81,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             return response
         except SessionError as error:
             code = StatusCode(error.code)
-            await _abort(context, error)
+            raise
         except asyncio.CancelledError:
             code = StatusCode.CANCELLED
             raise
@@ -88,31 +115,28 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a version."""
-        try:
-            fields = list(request.metadata_field)
-            if not fields:
-                _refuse("GetModelMetadataRequest must specify at least one metadata_field")
-            for field in fields:
-                if field != "signature_def":
-                    _refuse(f"Metadata field {field} is not supported")
-            return metadata_of(self._predictor.find(_spec(request)))
-        except SessionError as error:
-            await _abort(context, error)
+        fields = list(request.metadata_field)
+        if not fields:
+            _refuse("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in fields:
+            if field != "signature_def":
+                _refuse(f"Metadata field {field} is not supported")
+        return metadata_of(self._predictor.find(_spec(request)))
 
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
         """Refused: no signature classifies."""
-        await _abort(context, _other_kind("classification", "classify"))
+        _refuse_kind("classification", "classify")
 
     async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
         """Refused: no signature is a regression."""
-        await _abort(context, _other_kind("regression", "regress"))
+        _refuse_kind("regression", "regress")
 
     async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
         """Refused: no signature classifies or is a regression."""
-        await _abort(context, _other_kind("classification", "classify"))
+        _refuse_kind("classification", "classify")
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+class ModelService:
     """The states of versions, and a new configuration.
 
     Args:
@@ -128,11 +152,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of a model's versions."""
-        try:
-            spec = _spec(request)
-            return status_of(self._store.status(spec.name, spec.version))
-        except SessionError as error:
-            await _abort(context, error)
+        spec = _spec(request)
+        return status_of(self._store.status(spec.name, spec.version))
 
     async def HandleReloadConfigRequest(
         self,
@@ -140,11 +161,37 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         context: grpc.aio.ServicerContext,
     ) -> model_management_pb2.ReloadConfigResponse:
         """Moves labels, and changes which versions are loaded."""
+        await self._store.reload(request.config)
+        return model_management_pb2.ReloadConfigResponse()
+
+
+def _reader(kind: Any) -> Callable[[bytes], Any]:
+    """Reads requests; None for what is none, so that the answer is not an internal error."""
+
+    def read(content: bytes) -> Any:
         try:
-            await self._store.reload(request.config)
-            return model_management_pb2.ReloadConfigResponse()
+            return kind.FromString(content)
+        except DecodeError:
+            return None
+
+    return read
+
+
+def _with_status(answer: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Any]:
+    """Turns a `SessionError` of a method into the status of its call."""
+
+    async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        try:
+            if request is None:
+                _refuse("The request is not a message of the method's type")
+            return await answer(request, context)
         except SessionError as error:
-            await _abort(context, error)
+            message = str(error)
+            if len(message) > _LONGEST_MESSAGE:
+                message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"
+            await context.abort(_CODES[int(error.code)], message)
+
+    return call
 
 
 def _spec(request: Any) -> ModelSpec:
@@ -179,19 +226,10 @@ def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> n
         _refuse(f"`{name}` is not a valid tensor: {error}")
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: SessionError) -> NoReturn:
-    message = str(error)
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"
-    await context.abort(_CODES[int(error.code)], message)
-    raise AssertionError("abort raises")
-
-
-def _other_kind(kind: str, method: str) -> SessionError:
-    return SessionError(
-        StatusCode.INVALID_ARGUMENT,
+def _refuse_kind(kind: str, method: str) -> NoReturn:
+    _refuse(
         f"Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: "
-        "tensorflow/serving/predict",
+        "tensorflow/serving/predict"
     )
 
 

@@ -22,6 +22,7 @@ from keras_attn.serving.server.json_tensors import (
     read_predict_request,
     write_outputs,
 )
+from keras_attn.serving.server.page_files import page_routes
 from keras_attn.serving.server.predict import UNKNOWN_MODEL, ModelSpec, Predictor
 from keras_attn.serving.server.security import SecurityHeaders
 from keras_attn.serving.server.servable import Servable
@@ -49,6 +50,7 @@ def make_rest_app(predictor: Predictor, hosts: list[str] | None = None) -> Secur
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     app = Starlette(
         routes=[
+            *page_routes(predictor.store.names),
             Route(METRICS_PATH, rest.metrics, methods=["GET"]),
             Route("/{path:path}", rest.answer, methods=methods),
         ]
@@ -235,4 +237,6 @@ def _json(message: Any) -> Response:
 
 
 def _error(code: int, message: str) -> Response:
+    # The message may quote half of a surrogate pair, which JSON can write and UTF-8 cannot.
+    message = message.encode("utf-8", "replace").decode("utf-8")
     return JSONResponse({"error": message}, StatusCode(code).http_status)

@@ -1,12 +1,13 @@
-"""20,000 malformed requests: each is refused, none stops the server, the next good one is answered.
+"""Malformed requests: each is refused, none stops the server, the next good one is answered.
 
-The requests follow from a seed, so that a failure can be repeated.
+They follow from a seed, so that a failure can be repeated. MALFORMED_REQUESTS=20000 makes so many.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import socket
 
@@ -16,6 +17,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 SEED = 20261129
+COUNT = int(os.environ.get("MALFORMED_REQUESTS", "4000"))
 PREDICT = "/v1/models/nonsense:predict"
 GOOD = json.dumps({"instances": ["a line"]}).encode()
 # What a request may be answered with that is malformed, or happens to be well-formed after all.
@@ -85,7 +87,7 @@ def test_malformed_rest_requests(server) -> None:
     generator = random.Random(SEED)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     counts: dict[int, int] = {}
-    for number in range(10_000):
+    for number in range(COUNT // 2):
         method, path, body, headers = rest_request(generator)
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -99,7 +101,7 @@ def test_malformed_rest_requests(server) -> None:
             check_good_request(server)
     connection.close()
     check_good_request(server)
-    assert counts[400] > 7000, counts  # most are malformed indeed
+    assert counts[400] > 0.35 * COUNT, counts  # most are malformed indeed
 
 
 @pytest.mark.slow
@@ -108,7 +110,7 @@ def test_what_is_no_http(server) -> None:
     head = (
         f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(GOOD)}\r\n\r\n"
     ).encode()
-    for _ in range(1000):
+    for _ in range(COUNT // 20):
         sent = mutate(generator, mutate(generator, head + GOOD))
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
             client.sendall(sent)
@@ -135,7 +137,7 @@ def test_malformed_grpc_requests(server) -> None:
     ]
     with grpc.insecure_channel(server.target) as channel:
         calls = [channel.unary_unary(f"/tensorflow.serving.{name}") for name in services]
-        for number in range(9_000):
+        for number in range(COUNT * 9 // 20):
             call = calls[0] if generator.random() < 0.7 else generator.choice(calls)
             sent = mutate(generator, good)
             try:
@@ -148,5 +150,5 @@ def test_malformed_grpc_requests(server) -> None:
             if number % 500 == 0:
                 check_good_request(server)
     check_good_request(server)
-    assert counts["INVALID_ARGUMENT"] > 2000, counts
+    assert counts["INVALID_ARGUMENT"] > 0.1 * COUNT, counts
     assert not [line for line in server.lines if "Traceback" in line or "Error" in line]
