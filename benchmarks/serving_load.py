@@ -3,9 +3,9 @@
     python benchmarks/serving_load.py --lines data/multi30k/val.en
 
 32 clients send one line each over gRPC, again and again, each line compared with what the model
-says in another process. Measured in turns: a server that computes one request at a time, and one that computes
-waiting requests together. Then versions are swapped under the same load, and at the end the server
-is told to stop while requests run.
+says in another process. Measured in turns: a server that computes one request at a time, and one
+that computes waiting requests together. Then versions are swapped under the same load, and at the
+end the server is told to stop while requests run.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Server:
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            found = re.search(r"([^ ]+) \(gRPC\)", line)
+            found = re.search(r"grpc://[^ ]+", line)
             if found:
-                self.address = f"grpc://{found[1]}"
+                self.address = found[0]
                 return
         raise RuntimeError(f"the server ended with {self.process.wait()}")
 

@@ -72,7 +72,7 @@ def running_server(
         assert process.stdout is not None
         for line in process.stdout:
             server.lines.append(line.rstrip())
-            found = re.search(r"http://[^ ]*:(\d+) \(REST\), [^ ]*:(\d+) \(gRPC\)", line)
+            found = re.search(r"http://[^ ]*:(\d+) .*grpc://[^ ]*:(\d+) ", line)
             if found:
                 server.port, server.grpc_port = int(found[1]), int(found[2])
                 ready.set()

@@ -8,6 +8,7 @@ import dataclasses
 import ipaddress
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -79,8 +80,15 @@ class DevelopmentServer:
         say: function of one line, for the operator.
 
     Attributes:
-        port: int. The port of REST, once `serve` has said so.
-        grpc_port: int. The port of gRPC.
+        url: str. The address of REST, while it serves.
+        grpc_address: str. The address of gRPC.
+
+    Example:
+
+    >>> server = DevelopmentServer(config_of_directory("saved_models/tatoeba_en_de"))
+    >>> with server.running():  # doctest: +SKIP
+    ...     ServingClient(server.url, "tatoeba_en_de").translate(["Where is the station?"])
+    ['Wo ist der Bahnhof?']
     """
 
     def __init__(
@@ -91,12 +99,54 @@ class DevelopmentServer:
     ) -> None:
         self._config, self._say = config, say
         self._options = options or ServerOptions()
-        self.port, self.grpc_port = self._options.port, self._options.grpc_port
-        self._stop = asyncio.Event()
+        self._port, self._grpc_port = self._options.port, self._options.grpc_port
+        self._stop, self._ready = asyncio.Event(), threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of REST, as clients write it."""
+        return f"http://{_address(self._options.host, self._port)}"
+
+    @property
+    def grpc_address(self) -> str:
+        """The address of gRPC, as clients write it."""
+        return f"grpc://{_address(self._options.host, self._grpc_port)}"
 
     def stop(self) -> None:
-        """Lets the requests that run finish, and ends `serve`."""
+        """Lets the requests that run finish, and ends `serve`. Call it in the server's thread."""
         self._stop.set()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[DevelopmentServer]:
+        """Serves in another thread as long as a `with` statement lasts, for tests and notebooks.
+
+        Yields:
+            The server itself, once it answers.
+
+        Raises:
+            OSError: if a port is taken.
+        """
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self.serve())
+            except BaseException as error:
+                failures.append(error)
+            self._ready.set()
+
+        thread = threading.Thread(target=run, name="development-server")
+        thread.start()
+        try:
+            self._ready.wait()
+            if failures:
+                raise failures[0]
+            yield self
+        finally:
+            if thread.is_alive() and self._loop is not None:
+                self._loop.call_soon_threadsafe(self.stop)
+            thread.join()
 
     async def serve(self) -> None:
         """Serves until `stop` is called or a signal (SIGINT, SIGTERM) comes.
@@ -105,9 +155,10 @@ class DevelopmentServer:
             OSError: if a port is taken.
         """
         options, metrics = self._options, ServerMetrics()
+        self._loop = asyncio.get_running_loop()
         context = ServingContext(options.batching, metrics, self._say, options.disable_xla)
         with contextlib.closing(_listen(options.host, options.port)) as listening:
-            self.port = listening.getsockname()[1]
+            self._port = listening.getsockname()[1]
             store = ModelStore(self._config, context, options.poll_seconds)
             predictor = Predictor(store, metrics, options.limits)
             grpc_server, grpc_health = self._make_grpc_server(predictor)
@@ -129,14 +180,12 @@ class DevelopmentServer:
                 self._say("stopped")
 
     def _announce(self, store: ModelStore) -> None:
-        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         for name in store.names:
             if not store.is_available(name):
                 self._say(f"no version of {name} is available yet")
-        self._say(
-            f"serving {', '.join(store.names)}: http://{host}:{self.port} (REST), "
-            f"{host}:{self.grpc_port} (gRPC)"
-        )
+        names = ", ".join(store.names)
+        self._say(f"serving {names}: {self.url} (page and REST), {self.grpc_address} (gRPC)")
+        self._ready.set()
 
     def _make_http_server(self, predictor: Predictor) -> uvicorn.Server:
         limits, host = self._options.limits, self._options.host
@@ -171,10 +220,9 @@ class DevelopmentServer:
         add_services(server, predictor)
         servicer = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-        host, port = self._options.host, self._options.grpc_port
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = _address(self._options.host, self._grpc_port)
         try:
-            self.grpc_port = server.add_insecure_port(address)
+            self._grpc_port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"gRPC cannot listen at {address}: {error}") from error
         return server, servicer
@@ -186,6 +234,10 @@ class _QuietServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -25,6 +25,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from keras_attn.serving import RetryPolicy, ServingClient, ServingError
+from keras_attn.serving.server import DevelopmentServer, ServerOptions, config_of_directory
 from tests.support.running_server import running_server, serve_copy
 
 PREDICT = "/v1/models/nonsense:predict"
@@ -375,6 +377,7 @@ def test_versions_are_swapped_under_load_and_the_end_waits_for_answers(version_1
 
 @pytest.mark.slow
 def test_slow_clients_are_cut_off(version_1, tmp_path) -> None:
+    # As a program of one's own starts it.
     code = (
         "import asyncio, sys\n"
         "from keras_attn.serving.server import *\n"
@@ -404,3 +407,32 @@ def test_slow_clients_are_cut_off(version_1, tmp_path) -> None:
 def test_json_is_what_json_readers_read(server) -> None:
     _, answer = server.request(PREDICT, json.dumps({"instances": ['\u4e16\u754c \\ "']}).encode())
     assert isinstance(answer, dict)
+
+
+def test_a_server_in_a_thread(version_1, translator) -> None:
+    # XLA stays on: the tests that follow in this process may need it.
+    options = ServerOptions(port=0, grpc_port=0, disable_xla=False)
+    server = DevelopmentServer(config_of_directory(version_1.parent), options)
+    with server.running():
+        for address in (server.url, server.grpc_address):
+            with ServingClient(address, "nonsense") as client:
+                assert client.translate(LINES) == translator.translate(LINES)
+        taken = ServerOptions(port=int(server.url.rpartition(":")[2]), grpc_port=0)
+        with pytest.raises(OSError, match="for REST"):
+            with DevelopmentServer(config_of_directory(version_1.parent), taken).running():
+                pass
+    with ServingClient(server.url, "nonsense", retry=RetryPolicy(1)) as client:
+        with pytest.raises(ServingError, match="No connection"):
+            client.translate(["x"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"port": 70000}, "`port` must be from 0 to 65535. Received: 70000"),
+        ({"port": 1, "grpc_port": 1}, "`port` and `grpc_port` must be different. Received: 1"),
+    ],
+)
+def test_wrong_options(options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        ServerOptions(**options)
