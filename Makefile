@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.installed-plots ## Train, evaluate and use a small model on the built-in corpus
+demo: $(VENV)/.installed-demo ## Train, evaluate and use a small model on the built-in corpus
 	$(BIN)/keras-attn demo
 
 test: lint ## Check the sources, then run the default tests
@@ -79,9 +79,9 @@ BACKEND_TOOLS := "keras>=3.15,<3.16" h5py numpy pytest wrapt
 	.venv-serving/bin/python -m pip install --quiet --disable-pip-version-check "tensorflow==2.20.*" "tensorflow-text==2.20.*"
 	@touch $@
 
-$(VENV)/.installed-plots: $(VENV)/.made setup.py keras_attn/version.py
-	@echo "Installing keras_attn[plots] into $(VENV) (TensorFlow is large: minutes the first time)"
-	@$(INSTALL) ".[plots]"
+$(VENV)/.installed-demo: $(VENV)/.made setup.py keras_attn/version.py
+	@echo "Installing keras_attn[plots,serving] into $(VENV) (TensorFlow is large: minutes the first time)"
+	@$(INSTALL) ".[plots,serving]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.made setup.py keras_attn/version.py

@@ -85,10 +85,11 @@ class DevelopmentServer:
 
     Example:
 
-    >>> server = DevelopmentServer(config_of_directory("saved_models/tatoeba_en_de"))
-    >>> with server.running():  # doctest: +SKIP
-    ...     ServingClient(server.url, "tatoeba_en_de").translate(["Where is the station?"])
-    ['Wo ist der Bahnhof?']
+    >>> from keras_attn.serving.server import config_of_directory
+    >>> def translate(texts, directory="saved_models/tatoeba_en_de"):
+    ...     server = DevelopmentServer(config_of_directory(directory))
+    ...     with server.running():
+    ...         return ServingClient(server.url, "tatoeba_en_de").translate(texts)
     """
 
     def __init__(

@@ -26,8 +26,9 @@ def config_of_directory(directory: str | os.PathLike[str]) -> ModelServerConfig:
 
     Example:
 
-    >>> config_of_directory("saved_models").model_config_list.config[0].name
-    'tatoeba_en_de'
+    >>> config_of_directory("saved_modles")
+    Traceback (most recent call last):
+    ValueError: `DIR` must be a model's directory, ... Received: ..., which is no directory.
     """
     directory = Path(directory).resolve()
     rule = "`DIR` must be a model's directory, with numbered versions, or a directory of models"
@@ -64,9 +65,10 @@ def read_models_config(path: str | os.PathLike[str]) -> ModelServerConfig:
 
     Example:
 
-    >>> read_models_config("README.md")
+    >>> _ = Path("batching.config").write_text("max_batch_size { value: 32 }")
+    >>> read_models_config("batching.config")
     Traceback (most recent call last):
-    ValueError: `config` must be a ModelServerConfig as text. Received: README.md: ...
+    ValueError: `config` must be a ModelServerConfig as text. Received: batching.config: ...
     """
     try:
         config = text_format.Parse(Path(path).read_text(encoding="utf-8"), ModelServerConfig())
