@@ -54,7 +54,9 @@ DEVELOPMENT = [
     "pytest>=9,<10",
     "pytest-xdist>=3.8,<4",
     "pyyaml>=6,<7",  # the manifests in examples/distributed
+    "river>=0.23,<1",  # what the tests of drift compare with, beside SciPy
     "ruff>=0.17.6,<0.18",
+    "scipy>=1.13,<2",
 ]
 
 setup(

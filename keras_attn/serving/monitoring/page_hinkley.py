@@ -1,0 +1,66 @@
+"""A test for a mean that moves, line by line, and since when."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class PageHinkley:
+    """The test of Page (1954) and Hinkley (1971), for a mean that falls or rises.
+
+    The sum of how far the values are from their mean so far, less a tolerance, is compared with its
+    smallest value so far (for a rise; a fall is the same with the signs changed). It stays near
+    that unless the mean has moved.
+
+    Args:
+        delta: float. Tolerance: smaller moves are not looked for.
+        threshold: float. How far the sum may be from its extreme. If it is higher, there are fewer
+            false alarms, and all alarms come later.
+        least: int. Values before the first alarm.
+
+    Attributes:
+        since: int or None. After an alarm, the number of values before the move began.
+
+    Example:
+
+    >>> test = PageHinkley(delta=0.01, threshold=2.0)
+    >>> [test.update(value) for value in [0.0] * 50 + [1.0] * 3].index(True), test.since
+    (52, 50)
+    """
+
+    delta: float = 0.05
+    threshold: float = 20.0
+    least: int = 30
+    since: int | None = None
+    _count: int = 0
+    _mean: float = 0.0
+    _rise: float = 0.0
+    _fall: float = 0.0
+    _lowest: tuple[float, int] = (0.0, 0)
+    _highest: tuple[float, int] = (0.0, 0)
+
+    def update(self, value: float) -> bool:
+        """Looks at one more value.
+
+        Args:
+            value: float.
+
+        Returns:
+            bool. Whether the mean has moved.
+        """
+        self._count += 1
+        self._mean += (value - self._mean) / self._count
+        self._rise += value - self._mean - self.delta
+        self._fall += value - self._mean + self.delta
+        if self._rise < self._lowest[0]:
+            self._lowest = (self._rise, self._count)
+        if self._fall > self._highest[0]:
+            self._highest = (self._fall, self._count)
+        risen = self._rise - self._lowest[0] > self.threshold
+        fallen = self._highest[0] - self._fall > self.threshold
+        if (risen or fallen) and self._count >= self.least:
+            if self.since is None:
+                self.since = self._lowest[1] if risen else self._highest[1]
+            return True
+        return False

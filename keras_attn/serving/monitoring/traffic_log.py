@@ -1,0 +1,93 @@
+"""A file of facts about lines: bounded, rotated, without text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from keras_attn.serving.monitoring.line_facts import LineFacts
+
+
+class TrafficLog:
+    """Appends facts to a file, one JSON object a line. Several threads may do so.
+
+    A file that has reached its size is renamed to NAME.1, NAME.1 to NAME.2, and so on; the oldest
+    is removed. So the log never takes more than (files + 1) times the size.
+
+    Args:
+        path: path. The file; it is appended to if it is there.
+        most_bytes: int. Size of a file.
+        files: int. Older files that are kept.
+
+    Raises:
+        ValueError: if a number is too small.
+        OSError: if the file cannot be written.
+
+    Example:
+
+    >>> TrafficLog("traffic.jsonl", files=0)
+    Traceback (most recent call last):
+    ValueError: `files` must be at least 1. Received: 0.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], most_bytes: int = 16 * 2**20, files: int = 4
+    ) -> None:
+        for name, value in (("most_bytes", most_bytes), ("files", files)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {value}.")
+        self._handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=most_bytes, backupCount=files, encoding="utf-8"
+        )
+
+    def write(self, lines: Iterable[LineFacts]) -> None:
+        """Appends the facts of lines.
+
+        Args:
+            lines: iterable of `LineFacts`.
+        """
+        for line in lines:
+            text = json.dumps(line.to_dict())
+            self._handler.handle(logging.LogRecord("", 0, "", 0, text, None, None))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._handler.close()
+
+
+def read_traffic(path: str | os.PathLike[str]) -> tuple[list[LineFacts], int]:
+    """Reads a log with its older files, oldest first.
+
+    Args:
+        path: path. The newest file.
+
+    Returns:
+        tuple of list of `LineFacts` and the number of lines that were damaged and skipped.
+
+    Raises:
+        OSError: if there is no such file.
+
+    Example:
+
+    >>> Path("traffic.jsonl").touch()
+    >>> read_traffic("traffic.jsonl")
+    ([], 0)
+    """
+    newest = Path(path)
+    older = sorted(
+        (one for one in newest.parent.glob(f"{newest.name}.*") if one.suffix[1:].isdigit()),
+        key=lambda one: -int(one.suffix[1:]),
+    )
+    lines, damaged = [], 0
+    for file in (*older, newest):
+        with open(file, encoding="utf-8", errors="replace") as content:
+            for line in content:
+                try:
+                    lines.append(LineFacts.from_dict(json.loads(line)))
+                except ValueError:
+                    damaged += 1
+    return lines, damaged
