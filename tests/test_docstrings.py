@@ -28,6 +28,7 @@ ROOMS = [
     "keras_attn.models",
     "keras_attn.ops",
     "keras_attn.serving",
+    "keras_attn.serving.monitoring",
     "keras_attn.serving.server",
     "keras_attn.training",
     "keras_attn.translator",

@@ -9,6 +9,7 @@ from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser
 from keras_attn.cli.model_location import add_run_argument, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program
+from keras_attn.lines import read_lines
 
 _DESCRIPTION = """\
 Writes the translator of a run as a SavedModel for an unmodified TF Serving: strings in, strings
@@ -30,17 +31,24 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "directory", metavar="DIRECTORY", help="model directory, such as saved_models/NAME"
     )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="lines like those that the model is made for, not from its training text: their "
+        "statistics are what `keras-attn monitor` compares with",
+    )
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exports a translator."""
+    lines = read_lines(arguments.reference) if arguments.reference else None
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
 
     try:
         with make_console(stderr=True).status("exporting and verifying"):
-            version = export_saved_model(translator, arguments.directory)
+            version = export_saved_model(translator, arguments.directory, reference_texts=lines)
     except ExportError as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:

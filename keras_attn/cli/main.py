@@ -17,6 +17,7 @@ from keras_attn.cli import (
     demo,
     evaluate,
     export,
+    monitor,
     new,
     plot,
     process,
@@ -46,6 +47,7 @@ COMMANDS = (
     verify,
     serve,
     serve_config,
+    monitor,
     plot,
 )
 # Exit statuses as in shells and in argparse.

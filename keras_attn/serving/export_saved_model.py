@@ -9,6 +9,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_attn.decoding import RandomSampling
+from keras_attn.lines.check_texts import check_texts
+from keras_attn.serving.monitoring.reference_statistics import write_reference
 from keras_attn.serving.signatures import signature_functions
 from keras_attn.serving.verification_record import describe_translator, write_record
 from keras_attn.serving.verification_report import VerificationReport
@@ -58,6 +60,7 @@ def export_saved_model(
     translator: Translator,
     directory: str | os.PathLike[str],
     verification_texts: Sequence[str] | None = None,
+    reference_texts: Sequence[str] | None = None,
 ) -> Path:
     """Writes a translator as the next version of a model. A failed export leaves nothing.
 
@@ -88,6 +91,9 @@ def export_saved_model(
         verification_texts: sequence of str, or None. Source lines that the export is verified with,
             now and later: it records their translations. Use lines like those of your users.
             Defaults to 13 built-in lines.
+        reference_texts: sequence of str, or None. Lines like those that the model is made for, and
+            not from its training text; 1,000 or more. Their statistics are written beside the
+            export, and `keras-attn monitor` compares with them what goes through the server.
 
     Returns:
         Path of the new version directory.
@@ -112,6 +118,8 @@ def export_saved_model(
         write_record(temporary, record)
         targets = [one["translation"] for one in record["verification"]]
         write_warmup(temporary, signatures, texts, targets)
+        if reference_texts is not None:
+            write_reference(temporary, check_texts("reference_texts", reference_texts))
         report = check_saved_model(temporary, published=False)
         if not report.passed:
             faults = "; ".join(f"{check.name}: {check.detail}" for check in report.failures)

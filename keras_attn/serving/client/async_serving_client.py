@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -11,8 +13,11 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.async_channels import open_async_channel
 from keras_attn.serving.client.line_requests import (
+    DEFAULT,
+    WITH_STATISTICS,
     RequestPlan,
     Row,
+    facts_of,
     rows_of,
     to_attention,
     to_n_best,
@@ -24,6 +29,7 @@ from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
 from keras_attn.serving.client.server_address import parse_address
 from keras_attn.serving.client.serving_client import check_client_options
 from keras_attn.serving.client.serving_error import ServingError
+from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
 
 
 class AsyncServingClient:
@@ -40,6 +46,7 @@ class AsyncServingClient:
         batch_size: int.
         concurrency: int.
         retry: `RetryPolicy`.
+        traffic_log: path, `TrafficLog` or None.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -62,20 +69,23 @@ class AsyncServingClient:
         batch_size: int = 32,
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
+        traffic_log: str | os.PathLike[str] | TrafficLog | None = None,
     ) -> None:
         check_client_options(model, timeout, concurrency)
         self._plan = RequestPlan(model, version, label, batch_size)
         self._timeout, self._retry = timeout, retry or RetryPolicy()
+        self._log = open_log(traffic_log)
         self._channel = open_async_channel(parse_address(address))
         self._slots = asyncio.Semaphore(concurrency)
 
     async def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates lines; see `ServingClient.translate`."""
-        return [row["translation"] for row in await self.predict("serving_default", text=texts)]
+        signature = DEFAULT if self._log is None else WITH_STATISTICS
+        return [row["translation"] for row in await self.predict(signature, text=texts)]
 
     async def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.translate_detailed`."""
-        return await self._convert("translate_with_stats", texts, to_translation)
+        return await self._convert(WITH_STATISTICS, texts, to_translation)
 
     async def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.n_best`."""
@@ -94,6 +104,8 @@ class AsyncServingClient:
         """Calls a signature; see `ServingClient.predict`."""
         requests = self._plan.requests(signature, inputs)
         answers = await asyncio.gather(*(self._send(one.prediction) for one in requests))
+        if self._log is not None and signature == WITH_STATISTICS:
+            self._log.write(facts_of(requests, answers))
         return rows_of(requests, answers)
 
     async def versions(self) -> list[ModelVersion]:
@@ -103,6 +115,8 @@ class AsyncServingClient:
     async def close(self) -> None:
         """Closes the connection."""
         await self._channel.close()
+        if self._log is not None:
+            self._log.close()
 
     async def __aenter__(self) -> AsyncServingClient:
         return self
@@ -123,11 +137,12 @@ class AsyncServingClient:
 
     async def _send(self, prediction: Prediction) -> Answer:
         async with self._slots:
-            deadline, waits = time.monotonic() + self._timeout, self._retry.waits()
+            started, waits = time.monotonic(), self._retry.waits()
+            deadline = started + self._timeout
             while True:
-                seconds_left = deadline - time.monotonic()
                 try:
-                    return await self._channel.predict(prediction, seconds_left)
+                    answer = await self._channel.predict(prediction, deadline - time.monotonic())
+                    return dataclasses.replace(answer, seconds=time.monotonic() - started)
                 except ServingError as error:
                     wait = next_wait(error, waits, deadline - time.monotonic())
                 await asyncio.sleep(wait)

@@ -12,10 +12,12 @@ from keras_attn.data.tokenizer import SPECIAL_PIECES
 from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.prediction import Answer, Prediction
+from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 
 # Half of what a development server takes, and an eighth of what a line may have there.
 _MOST_BYTES = 2**20
 Row = dict[str, Any]
+DEFAULT, WITH_STATISTICS = "serving_default", "translate_with_stats"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +124,28 @@ def rows_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[
         for position, i in enumerate(request.members):
             rows[i] = {name: array[position] for name, array in answer.outputs.items()}
     return [rows[i] for i in range(len(rows))]
+
+
+def facts_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[LineFacts]:
+    """What a monitor keeps of the lines of a call.
+
+    Args:
+        requests: sequence of `LineRequest`, to `translate_with_stats`.
+        answers: sequence of `Answer`, one for each request.
+
+    Returns:
+        list of `LineFacts`.
+    """
+    return [
+        describe_line(
+            line,
+            {name: array[position] for name, array in answer.outputs.items()},
+            answer.version or request.prediction.version,
+            answer.seconds,
+        )
+        for request, answer in zip(requests, answers, strict=True)
+        for position, line in enumerate(request.prediction.inputs["text"])
+    ]
 
 
 def to_translation(source: str, row: Row) -> Translation:

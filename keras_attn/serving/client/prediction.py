@@ -34,10 +34,12 @@ class Answer:
     Args:
         outputs: dict of str to array: of str (as objects), floats, integers or bools.
         version: int or None. The version that answered; REST does not tell it.
+        seconds: float. How long it took, with all attempts.
     """
 
     outputs: dict[str, np.ndarray]
     version: int | None = None
+    seconds: float = 0.0
 
 
 def to_array(value: Any) -> np.ndarray:

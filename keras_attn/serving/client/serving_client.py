@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +13,11 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.channels import open_channel
 from keras_attn.serving.client.line_requests import (
+    DEFAULT,
+    WITH_STATISTICS,
     RequestPlan,
     Row,
+    facts_of,
     rows_of,
     to_attention,
     to_n_best,
@@ -23,6 +28,7 @@ from keras_attn.serving.client.prediction import Answer, Prediction
 from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
 from keras_attn.serving.client.server_address import parse_address
 from keras_attn.serving.client.serving_error import ServingError
+from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
 from keras_attn.serving.status_code import StatusCode
 
 
@@ -44,6 +50,9 @@ class ServingClient:
             do not exceed it.
         concurrency: int. Requests that are sent at the same time.
         retry: `RetryPolicy`.
+        traffic_log: path, `TrafficLog` or None. Where to write numbers about each line that is
+            translated, for `keras-attn monitor`; no text. `translate` and `translate_detailed` then
+            both call `translate_with_stats`.
 
     Raises:
         ValueError: if an argument is invalid. Nothing is sent before the first call.
@@ -67,10 +76,12 @@ class ServingClient:
         batch_size: int = 32,
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
+        traffic_log: str | os.PathLike[str] | TrafficLog | None = None,
     ) -> None:
         check_client_options(model, timeout, concurrency)
         self._plan = RequestPlan(model, version, label, batch_size)
         self._timeout, self._retry = timeout, retry or RetryPolicy()
+        self._log = open_log(traffic_log)
         self._channel = open_channel(parse_address(address))
         self._threads = ThreadPoolExecutor(concurrency, "serving-client")
 
@@ -86,7 +97,8 @@ class ServingClient:
         Raises:
             ServingError: if a request fails.
         """
-        return [row["translation"] for row in self.predict("serving_default", text=texts)]
+        signature = DEFAULT if self._log is None else WITH_STATISTICS
+        return [row["translation"] for row in self.predict(signature, text=texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines, and tells `score`, `log_probability` and `truncated` of each.
@@ -100,7 +112,7 @@ class ServingClient:
         Raises:
             ServingError: if a request fails.
         """
-        return self._convert("translate_with_stats", texts, to_translation)
+        return self._convert(WITH_STATISTICS, texts, to_translation)
 
     def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; the other hypotheses of the search are in `alternatives`.
@@ -165,6 +177,8 @@ class ServingClient:
             answers = [self._send(predictions[0])]
         else:
             answers = list(self._threads.map(self._send, predictions))
+        if self._log is not None and signature == WITH_STATISTICS:
+            self._log.write(facts_of(requests, answers))
         return rows_of(requests, answers)
 
     def versions(self) -> list[ModelVersion]:
@@ -205,6 +219,8 @@ class ServingClient:
         """Closes the connection."""
         self._threads.shutdown()
         self._channel.close()
+        if self._log is not None:
+            self._log.close()
 
     def __enter__(self) -> ServingClient:
         return self
@@ -224,11 +240,12 @@ class ServingClient:
         return list(map(convert, lines, self.predict(signature, text=lines)))
 
     def _send(self, prediction: Prediction) -> Answer:
-        deadline, waits = time.monotonic() + self._timeout, self._retry.waits()
+        started, waits = time.monotonic(), self._retry.waits()
+        deadline = started + self._timeout
         while True:
-            seconds_left = deadline - time.monotonic()
             try:
-                return self._channel.predict(prediction, seconds_left)
+                answer = self._channel.predict(prediction, deadline - time.monotonic())
+                return dataclasses.replace(answer, seconds=time.monotonic() - started)
             except ServingError as error:
                 time.sleep(next_wait(error, waits, deadline - time.monotonic()))
 

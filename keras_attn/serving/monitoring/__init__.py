@@ -3,7 +3,13 @@
 from keras_attn.serving.monitoring.drift import FeatureDrift, compare_traffic
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 from keras_attn.serving.monitoring.page_hinkley import PageHinkley
+from keras_attn.serving.monitoring.reference_statistics import (
+    describe_lines,
+    read_reference,
+    write_reference,
+)
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, read_traffic
+from keras_attn.serving.monitoring.traffic_report import VersionReport, report_traffic
 from keras_attn.serving.monitoring.traffic_statistics import TrafficStatistics
 
 __all__ = [
@@ -12,7 +18,12 @@ __all__ = [
     "PageHinkley",
     "TrafficLog",
     "TrafficStatistics",
+    "VersionReport",
     "compare_traffic",
     "describe_line",
+    "describe_lines",
+    "read_reference",
     "read_traffic",
+    "report_traffic",
+    "write_reference",
 ]

@@ -155,7 +155,18 @@ def _compare(name: str, reference: TrafficStatistics, window: TrafficStatistics)
 
 
 def _join_rare_bins(before: Sequence[int], after: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Joins neighbors until each has a share in the reference; what is left over makes a bin."""
+    """Joins neighbors until each has a share in the reference.
+
+    Values below and above all that the reference has are bins of their own: anything there is news.
+    """
+    below = next((i for i, count in enumerate(before) if count), 0)
+    joined_before, joined_after = _join(before[below:], after[below:])
+    if sum(after[:below]):
+        return [0, *joined_before], [sum(after[:below]), *joined_after]
+    return joined_before, joined_after
+
+
+def _join(before: Sequence[int], after: Sequence[int]) -> tuple[list[int], list[int]]:
     least = _SMALLEST_SHARE * sum(before)
     joined: list[tuple[int, int]] = []
     one, other = 0, 0
@@ -164,7 +175,6 @@ def _join_rare_bins(before: Sequence[int], after: Sequence[int]) -> tuple[list[i
         if one >= max(1, least):
             joined.append((one, other))
             one, other = 0, 0
-    # Values beyond all that the reference has: their own bin, in which anything is news.
     if one or other or not joined:
         joined.append((one, other))
     return [pair[0] for pair in joined], [pair[1] for pair in joined]

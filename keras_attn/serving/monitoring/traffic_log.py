@@ -59,6 +59,18 @@ class TrafficLog:
         self._handler.close()
 
 
+def open_log(log: str | os.PathLike[str] | TrafficLog | None) -> TrafficLog | None:
+    """Opens a log unless it is open, or None.
+
+    Args:
+        log: path, `TrafficLog` or None.
+
+    Returns:
+        `TrafficLog` or None.
+    """
+    return log if log is None or isinstance(log, TrafficLog) else TrafficLog(log)
+
+
 def read_traffic(path: str | os.PathLike[str]) -> tuple[list[LineFacts], int]:
     """Reads a log with its older files, oldest first.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_attn.serving import AsyncServingClient, RetryPolicy, ServingClient, ServingError
+from keras_attn.serving.monitoring import read_traffic
 from keras_attn.serving.status_code import StatusCode
 
 LINES = ["Good morning, everybody.", "", "Wo ist der Bahnhof?", "x", "caf\u00e9 \u4e16 \U0001f600"]
@@ -153,3 +154,26 @@ def test_wrong_inputs(inputs, message) -> None:
     with ServingClient("localhost:1", "m") as client:
         with pytest.raises(ValueError, match=message):
             client.predict("score", **inputs)
+
+
+def test_traffic_is_logged_without_text(address, translator, tmp_path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    with ServingClient(address, "nonsense", batch_size=2, traffic_log=path) as client:
+        assert client.translate(LINES) == translator.translate(LINES)
+
+    async def ask():
+        async with AsyncServingClient(address, "nonsense", traffic_log=path) as client:
+            await client.translate_detailed(["x"])
+            await client.score(["x"], ["y"])  # is no translation
+
+    asyncio.run(ask())
+    facts, damaged = read_traffic(path)
+    assert damaged == 0 and len(facts) == len(LINES) + 1
+    assert sorted(one.characters for one in facts[:-1]) == sorted(map(len, LINES))
+    detailed = translator.translate_detailed(LINES)
+    assert sorted(one.target_tokens for one in facts[:-1]) == sorted(
+        len(one.tokens) for one in detailed
+    )
+    assert all(one.seconds > 0 for one in facts)
+    assert {one.version for one in facts} == ({1} if address.startswith("grpc") else {None})
+    assert "morning" not in path.read_text()
