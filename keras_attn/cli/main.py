@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_attn.cli import (
     average,
+    canary,
     demo,
     evaluate,
     export,
@@ -48,6 +49,7 @@ COMMANDS = (
     serve,
     serve_config,
     monitor,
+    canary,
     plot,
 )
 # Exit statuses as in shells and in argparse.

@@ -11,6 +11,11 @@ from keras_attn.evaluation.bleu_tokenizer import (
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
 from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
+from keras_attn.evaluation.paired_comparison import (
+    PairedComparison,
+    ScoreChange,
+    compare_translations,
+)
 from keras_attn.evaluation.reference_streams import streams_from_groups
 from keras_attn.evaluation.score_files import read_lines, score_files
 from keras_attn.evaluation.tokenized_bleu import BleuKind, MosesTokenizer, tokenized_bleu_kinds
@@ -24,8 +29,11 @@ __all__ = [
     "EvaluationReport",
     "FAULTS",
     "MosesTokenizer",
+    "PairedComparison",
     "SPLITS_AT_SPACES",
+    "ScoreChange",
     "SupportsTranslate",
+    "compare_translations",
     "corpus_scores",
     "default_bleu_tokenizer",
     "error_rates",

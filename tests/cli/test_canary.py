@@ -1,0 +1,86 @@
+"""A regression is told from a change, and a wrong baseline from both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from keras_attn.cli.main import main
+
+SOURCES = [f"the cat number {i} sat on the old mat" for i in range(30)]
+REFERENCES = [f"die Katze Nummer {i} lag auf der alten Matte" for i in range(30)]
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capsys):
+    """Runs the command against a server that answers with the given translations."""
+    (tmp_path / "source").write_text("".join(f"{line}\n" for line in SOURCES))
+    (tmp_path / "reference").write_text("".join(f"{line}\n" for line in REFERENCES))
+    baseline = tmp_path / "baseline.json"
+
+    def run(translations, *options):
+        class Client:
+            def __init__(self, *arguments, **settings):
+                run.settings = settings
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *details):
+                pass
+
+            def translate(self, sources):
+                assert sources == SOURCES
+                return list(translations)
+
+        monkeypatch.setattr("keras_attn.serving.ServingClient", Client)
+        files = ["--source", str(tmp_path / "source"), "--reference", str(tmp_path / "reference")]
+        command = ["canary", "http://localhost:1", "m", *files, "--baseline", str(baseline)]
+        status = main([*command, *options])
+        return status, capsys.readouterr()
+
+    run.baseline = baseline
+    return run
+
+
+def test_the_same_translations_are_no_regression(ask) -> None:
+    assert ask(REFERENCES, "--record")[0] == 0
+    status, output = ask(REFERENCES)
+    assert status == 0
+    assert "changed: 0 of 30" in output.out and "no regression" in output.out
+
+
+def test_a_regression_has_exit_status_1(ask) -> None:
+    ask(REFERENCES, "--record")
+    worse = [line.replace("alten Matte", "neuen Bank") for line in REFERENCES]
+    status, output = ask(worse, "--json", "--label", "canary")
+    result = json.loads(output.out)
+    assert status == 1 and result["is_worse"] and len(result["changed"]) == 30
+    assert result["bleu"]["after"] < 80 < result["bleu"]["before"]
+    assert ask.settings == {"version": None, "label": "canary"}
+    assert "a regression" in ask(worse)[1].out
+
+
+def test_a_change_of_one_line_is_none(ask) -> None:
+    ask([*REFERENCES[:-1], "die Katze schlief"], "--record")
+    slightly = [*REFERENCES[:-1], "die Katze schlaft"]
+    status, output = ask(slightly)
+    assert status == 0 and "changed: 1 of 30" in output.out
+
+
+def test_better_translations_are_no_regression(ask) -> None:
+    ask([line.replace("alten", "neuen") for line in REFERENCES], "--record")
+    assert ask(REFERENCES)[0] == 0
+
+
+def test_wrong_baselines(ask) -> None:
+    assert "Run the command once with --record" in ask(REFERENCES)[1].err
+    for content, message in (
+        ("{", "is damaged"),
+        ('{"format": 1}', "is damaged"),
+        (json.dumps({"format": 1, "sources": ["x"], "translations": ["y"]}), "of 1 other lines"),
+    ):
+        ask.baseline.write_text(content)
+        status, output = ask(REFERENCES)
+        assert status == 2 and message in output.err
