@@ -1,4 +1,4 @@
-"""`keras-attn canary`: a fixed test set through a server, compared with what was accepted before."""
+"""`keras-attn canary`: a test set through a server, compared with what was accepted before."""
 
 from __future__ import annotations
 
