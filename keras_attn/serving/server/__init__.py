@@ -2,9 +2,10 @@
 
 try:
     from keras_attn.serving.server.batcher import BatchingOptions
-    from keras_attn.serving.server.development_server import DevelopmentServer, ServerOptions
+    from keras_attn.serving.server.development_server import DevelopmentServer
     from keras_attn.serving.server.models_config import config_of_directory, read_models_config
-    from keras_attn.serving.server.predict import RequestLimits
+    from keras_attn.serving.server.request_limits import RequestLimits
+    from keras_attn.serving.server.server_options import ServerOptions
 except ImportError as error:
     raise ImportError(
         f"The development server needs {error.name}; install it with: "

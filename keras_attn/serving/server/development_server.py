@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import ipaddress
 import signal
 import socket
@@ -16,59 +15,18 @@ import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from keras_attn.serving.server.batcher import BatchingOptions
 from keras_attn.serving.server.grpc_services import add_services
 from keras_attn.serving.server.model_store import ModelStore
-from keras_attn.serving.server.predict import Predictor, RequestLimits
+from keras_attn.serving.server.predictor import Predictor
 from keras_attn.serving.server.rest import make_rest_app
 from keras_attn.serving.server.security import bounded_protocol
 from keras_attn.serving.server.servable import ServingContext
 from keras_attn.serving.server.server_metrics import ServerMetrics
+from keras_attn.serving.server.server_options import ServerOptions
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SERVICES = ("", "PredictionService", "ModelService")
 _LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerOptions:
-    """Where and how a development server listens.
-
-    Args:
-        host: str. The address. Others than this machine's own are reached from the network.
-        port: int. For REST; 0: any free one.
-        grpc_port: int. For gRPC; 0: any free one.
-        batching: `BatchingOptions`.
-        limits: `RequestLimits`.
-        poll_seconds: float. How often the model directories are looked at.
-        drain_seconds: float. How long requests that run may take when the server stops.
-        disable_xla: bool. Whether to switch XLA off in this process, as a stock server does.
-
-    Example:
-
-    >>> ServerOptions(port=70000)
-    Traceback (most recent call last):
-    ValueError: `port` must be from 0 to 65535. Received: 70000.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8501
-    grpc_port: int = 8500
-    batching: BatchingOptions = dataclasses.field(default_factory=BatchingOptions)
-    limits: RequestLimits = dataclasses.field(default_factory=RequestLimits)
-    poll_seconds: float = 1.0
-    drain_seconds: float = 30.0
-    disable_xla: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("port", "grpc_port"):
-            value = getattr(self, name)
-            if not 0 <= value < 65536:
-                raise ValueError(f"`{name}` must be from 0 to 65535. Received: {value}.")
-        if self.port == self.grpc_port != 0:
-            raise ValueError(
-                f"`port` and `grpc_port` must be different. Received: {self.port} for both."
-            )
 
 
 class DevelopmentServer:

@@ -24,8 +24,8 @@ from tensorflow_serving.apis import (
 )
 
 from keras_attn.serving.saved_model_session import SessionError
-from keras_attn.serving.server.predict import UNKNOWN_MODEL, ModelSpec, Predictor
-from keras_attn.serving.server.rest import metadata_of, status_of
+from keras_attn.serving.server.model_messages import metadata_of, status_of
+from keras_attn.serving.server.predictor import UNKNOWN_MODEL, ModelSpec, Predictor
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 

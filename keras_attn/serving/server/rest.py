@@ -9,21 +9,18 @@ import zlib
 from typing import Any
 from urllib.parse import unquote
 
-from google.protobuf import any_pb2, json_format
+from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from keras_attn.serving.saved_model_session import SessionError
-from keras_attn.serving.server.json_tensors import (
-    read_inputs,
-    read_predict_request,
-    write_outputs,
-)
+from keras_attn.serving.server.json_answers import write_outputs
+from keras_attn.serving.server.json_requests import read_inputs, read_predict_request
+from keras_attn.serving.server.model_messages import metadata_of, status_of
 from keras_attn.serving.server.page_files import page_routes
-from keras_attn.serving.server.predict import UNKNOWN_MODEL, ModelSpec, Predictor
+from keras_attn.serving.server.predictor import UNKNOWN_MODEL, ModelSpec, Predictor
 from keras_attn.serving.server.security import SecurityHeaders
 from keras_attn.serving.server.servable import Servable
 from keras_attn.serving.server.server_metrics import METRICS_PATH
@@ -124,47 +121,6 @@ class _Rest:
         if spec.label is not None:
             version = self._predictor.find(spec).version
         return _json(status_of(self._predictor.store.status(spec.name, version)))
-
-
-def status_of(servables: list[Servable]) -> get_model_status_pb2.GetModelStatusResponse:
-    """Writes the states of versions.
-
-    Args:
-        servables: list of `Servable`.
-
-    Returns:
-        GetModelStatusResponse.
-    """
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for servable in servables:
-        one = response.model_version_status.add(version=servable.version, state=servable.state)
-        if servable.error is not None:
-            one.status.error_code = servable.error.code
-            one.status.error_message = str(servable.error)
-        else:
-            one.status.error_code = StatusCode.OK
-    return response
-
-
-def metadata_of(servable: Servable) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """Writes the signatures of a version.
-
-    Args:
-        servable: `Servable`.
-
-    Returns:
-        GetModelMetadataResponse.
-    """
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.name = servable.name
-    response.model_spec.version.value = servable.version
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    for name, definition in servable.signatures.items():
-        signatures.signature_def[name].CopyFrom(definition)
-    packed = any_pb2.Any()
-    packed.Pack(signatures)
-    response.metadata["signature_def"].CopyFrom(packed)
-    return response
 
 
 async def read_body(request: Request, predictor: Predictor) -> bytes:

@@ -10,11 +10,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from keras_attn.serving.saved_model_session import SessionError
-from keras_attn.serving.server.json_tensors import (
-    read_inputs,
-    read_predict_request,
-    write_outputs,
-)
+from keras_attn.serving.server.json_answers import write_outputs
+from keras_attn.serving.server.json_requests import read_inputs, read_predict_request
 
 
 def definition(**dtypes):

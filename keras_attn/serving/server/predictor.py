@@ -8,39 +8,15 @@ import time
 import numpy as np
 
 from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.input_checks import check_inputs
 from keras_attn.serving.server.model_store import ModelStore
-from keras_attn.serving.server.servable import Servable, check_inputs
+from keras_attn.serving.server.request_limits import RequestLimits
+from keras_attn.serving.server.servable import Servable
 from keras_attn.serving.server.server_metrics import ServerMetrics
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 
 UNKNOWN_MODEL = "unknown"
-
-
-@dataclasses.dataclass(frozen=True)
-class RequestLimits:
-    """What one request may ask for. A request beyond it is refused before anything is computed.
-
-    Args:
-        most_lines: int. Lines of a request.
-        most_bytes_a_line: int.
-        most_bytes: int. The whole request, as JSON or as a protocol buffer, uncompressed.
-        seconds: float. The longest computation. A gRPC request with a shorter deadline keeps that.
-        receive_seconds: float. How long a client may take to send a request.
-        most_connections: int. HTTP connections, and gRPC requests at the same time.
-
-    Example:
-
-    >>> RequestLimits().most_lines
-    1024
-    """
-
-    most_lines: int = 1024
-    most_bytes_a_line: int = 65_536
-    most_bytes: int = 8 * 2**20
-    seconds: float = 30.0
-    receive_seconds: float = 10.0
-    most_connections: int = 256
 
 
 @dataclasses.dataclass(frozen=True)

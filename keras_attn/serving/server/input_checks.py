@@ -1,0 +1,68 @@
+"""What the inputs of requests must be before they are joined with those of others."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.batcher import Arrays
+from keras_attn.serving.status_code import StatusCode
+
+
+def check_inputs(
+    definition: meta_graph_pb2.SignatureDef, inputs: Arrays, most_lines: int, most_bytes: int
+) -> None:
+    """Checks what the inputs of requests must be before they are joined.
+
+    Args:
+        definition: SignatureDef.
+        inputs: mapping of str to array.
+        most_lines: int. The longest first axis.
+        most_bytes: int. The most bytes of one string.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
+    _check_names(definition, inputs)
+    sizes = set()
+    for name, array in inputs.items():
+        info = definition.inputs[name]
+        expected = tf.dtypes.as_dtype(info.dtype)
+        given = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
+        if given != expected:
+            _refuse(f"Expects {name} to be {expected.name} but {given.name} is provided")
+        axes = [axis.size for axis in info.tensor_shape.dim]
+        if not info.tensor_shape.unknown_rank and (
+            array.ndim != len(axes)
+            or any(axis not in (-1, size) for axis, size in zip(axes, array.shape, strict=True))
+        ):
+            _refuse(f"Tensor {name} has the shape {list(array.shape)}; expected: {axes}")
+        if array.ndim:
+            sizes.add(len(array))
+        if array.ndim and len(array) > most_lines:
+            _refuse(f"`{name}` must have at most {most_lines} lines. Received: {len(array)}.")
+        if given == tf.string:
+            longest = max(map(len, array.ravel()), default=0)
+            if longest > most_bytes:
+                _refuse(
+                    f"`{name}` must have lines of at most {most_bytes} bytes. Received: {longest}."
+                )
+    if len(sizes) > 1:
+        _refuse(f"Inputs must have one first axis. Received: {sorted(sizes)}.")
+
+
+def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Arrays) -> None:
+    if set(inputs) == set(definition.inputs):
+        return
+    extra = ",".join(sorted(set(inputs) - set(definition.inputs)))
+    missing = ",".join(sorted(set(definition.inputs) - set(inputs)))
+    _refuse(
+        f"input size does not match signature: {len(inputs)}!={len(definition.inputs)} "
+        f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(definition.inputs))}}}). "
+        f"Sent extra: {{{extra}}}. Missing but required: {{{missing}}}."
+    )
+
+
+def _refuse(message: str) -> None:
+    raise SessionError(StatusCode.INVALID_ARGUMENT, message)
