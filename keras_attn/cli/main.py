@@ -14,6 +14,7 @@ from typing import Any
 
 from keras_attn.cli import (
     average,
+    calibrate,
     canary,
     demo,
     evaluate,
@@ -23,6 +24,7 @@ from keras_attn.cli import (
     plot,
     process,
     recipes,
+    review,
     score,
     serve,
     serve_config,
@@ -43,6 +45,8 @@ COMMANDS = (
     translate,
     score,
     evaluate,
+    calibrate,
+    review,
     average,
     export,
     verify,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from keras_attn.cli.model_location import (
     open_model,
 )
 from keras_attn.cli.output import make_console, open_output, say
+from keras_attn.cli.review_queue import ReviewQueue, add_review_options, open_review
 from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
 from keras_attn.lines import CHUNK_LINES, Line, LineCounts, read_chunks
 
@@ -47,6 +49,7 @@ COMMAND = Command(
         "keras-attn translate runs/phrasebook --input test.en --output test.out --beams 4",
         "keras-attn translate saved_models/phrasebook/1 --scores < test.en",
         "keras-attn translate --split-sentences < paragraphs.en",
+        "keras-attn translate --review-below 0.4 --review-file queue.jsonl < test.en",
         "keras-attn translate runs/phrasebook --engine beam --input 'data/*.en' "
         "--output out/de -- --runner=FlinkRunner --parallelism=4",
     ],
@@ -78,6 +81,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="translate each line sentence by sentence; LANGUAGE is that of the lines (default: "
         "that of the model's recipe, or en)",
     )
+    add_review_options(parser)
     add_engine_options(parser)
 
 
@@ -87,12 +91,19 @@ def run(arguments: argparse.Namespace) -> int:
         return run_beam(arguments)
     check_is_local(arguments)
     path = arguments.input[0] if arguments.input else None
-    with open_lines(path) as source, open_output(arguments.output) as target:
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(open_lines(path))
+        target = stack.enter_context(open_output(arguments.output))
+        queue = open_review(arguments)
+        if queue is not None:
+            stack.enter_context(queue)
         model = open_model(arguments.run_path, arguments.beams)
         if arguments.split_sentences is not None:
             model = _by_sentence(model, arguments.split_sentences, arguments.run_path)
-        counts = _translate_stream(model, source, target, arguments.scores)
+        counts = _translate_stream(model, source, target, arguments.scores, queue)
     console = make_console(stderr=True)
+    if queue is not None:
+        say(console, f"{queue.count:,} doubtful translations: {arguments.review_file}")
     report = counts.report()
     if report:
         say(console, report)
@@ -113,7 +124,11 @@ def _by_sentence(model: LineTranslator, language: str, location: str) -> LineTra
 
 
 def _translate_stream(
-    model: LineTranslator, source: BinaryIO, target: BinaryIO, with_scores: bool
+    model: LineTranslator,
+    source: BinaryIO,
+    target: BinaryIO,
+    with_scores: bool,
+    queue: ReviewQueue | None,
 ) -> LineCounts:
     """Translates chunk by chunk; each is written and flushed before the next is read."""
     counts = LineCounts()
@@ -127,18 +142,24 @@ def _translate_stream(
     with Progress(*columns, console=console, transient=True, disable=not is_shown) as progress:
         task = progress.add_task("translating")
         for chunk in read_chunks(source, 1 if is_keyboard else CHUNK_LINES):
-            target.write(_translate_chunk(model, chunk, with_scores, counts))
+            target.write(_translate_chunk(model, chunk, with_scores, counts, queue))
             target.flush()
             progress.update(task, description=f"{counts.lines:,} lines translated")
     return counts
 
 
 def _translate_chunk(
-    model: LineTranslator, chunk: list[Line], with_scores: bool, counts: LineCounts
+    model: LineTranslator,
+    chunk: list[Line],
+    with_scores: bool,
+    counts: LineCounts,
+    queue: ReviewQueue | None,
 ) -> bytes:
     """The output lines for a chunk of input lines, each with its original line end."""
     output = []
     translations = model.translate_detailed([line.text for line in chunk])
+    if queue is not None:
+        queue.take(translations)
     for line, translation in zip(chunk, translations, strict=True):
         text = counts.take(line.text, translation.text, bool(translation.truncated))
         score = f"{translation.score:.6f}\t" if with_scores else ""

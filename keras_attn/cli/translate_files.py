@@ -88,8 +88,13 @@ def run_beam(arguments: argparse.Namespace) -> int:
             "`--input` must name files or patterns with `--engine beam`. "
             f"Received: {' '.join(arguments.input or ['nothing'])}."
         )
-    if arguments.split_sentences is not None:
-        raise ValueError("`--split-sentences` must be left out with `--engine beam`.")
+    for given, name in (
+        (arguments.split_sentences, "--split-sentences"),
+        (arguments.review_below, "--review-below"),
+        (arguments.review_file, "--review-file"),
+    ):
+        if given is not None:
+            raise ValueError(f"`{name}` must be left out with `--engine beam`.")
     if arguments.output in (None, "-"):
         raise ValueError(
             "`--output` must be a prefix of file names with `--engine beam`. "

@@ -8,6 +8,11 @@ from keras_attn.evaluation.bleu_tokenizer import (
     is_unspaced,
     unspaced_notes,
 )
+from keras_attn.evaluation.calibrate_confidence import (
+    ConfidenceReport,
+    calibrate_confidence,
+    evaluate_confidence,
+)
 from keras_attn.evaluation.corpus_scores import CorpusScores, corpus_scores
 from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.evaluate import EvaluationReport, SupportsTranslate, evaluate
@@ -24,6 +29,7 @@ from keras_attn.evaluation.translation_faults import FAULTS, translation_faults
 __all__ = [
     "BLEU_TOKENIZERS",
     "BleuKind",
+    "ConfidenceReport",
     "CorpusScores",
     "ErrorRates",
     "EvaluationReport",
@@ -33,11 +39,13 @@ __all__ = [
     "SPLITS_AT_SPACES",
     "ScoreChange",
     "SupportsTranslate",
+    "calibrate_confidence",
     "compare_translations",
     "corpus_scores",
     "default_bleu_tokenizer",
     "error_rates",
     "evaluate",
+    "evaluate_confidence",
     "find_bleu_tokenizer",
     "is_unspaced",
     "read_lines",

@@ -1,0 +1,76 @@
+"""`keras-attn calibrate`: learns how sure a translation may be taken to be."""
+
+from __future__ import annotations
+
+import argparse
+
+from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
+from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
+from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.parallel_files import read_parallel_files
+
+_DESCRIPTION = """\
+Translates text with known translations that the model was not trained on, and fits the probability
+that a translation is good: that its sentence chrF is at least 40. It is written beside the
+translator, for `keras-attn translate --review-below`. One half of the lines is used for the fit,
+the other half to say how well it holds; then all of them."""
+
+
+COMMAND = Command(
+    "calibrate",
+    "learn how sure a translation may be taken to be",
+    _DESCRIPTION,
+    ["keras-attn calibrate runs/en_de --source validation.en --reference validation.de"],
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
+    add_run_argument(parser)
+    parser.add_argument("--source", required=True, metavar="FILE", help="lines to translate")
+    parser.add_argument(
+        "--reference",
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="reference translations, aligned by line; may be repeated",
+    )
+    parser.add_argument(
+        "--good-chrf",
+        type=float,
+        default=40.0,
+        metavar="CHRF",
+        help="the sentence chrF from which a translation counts as good (default: 40)",
+    )
+    add_json_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrates."""
+    sources, *references = read_parallel_files(
+        {"--source": [arguments.source], "--reference": arguments.reference}
+    )
+    directory = find_translator(arguments.run_path)
+    translator = open_translator(arguments.run_path)
+    from keras_attn.evaluation import calibrate_confidence, evaluate_confidence
+
+    with make_console(stderr=True).status("translating"):
+        translations = translator.translate_detailed(sources)
+    fitted, held_out = slice(0, None, 2), slice(1, None, 2)
+    half = calibrate_confidence(
+        translations[fitted], [stream[fitted] for stream in references], arguments.good_chrf
+    )
+    report = evaluate_confidence(
+        half, translations[held_out], [stream[held_out] for stream in references]
+    )
+    path = calibrate_confidence(translations, references, arguments.good_chrf).save(directory)
+    if arguments.json:
+        print_json({"confidence": path, **report.to_dict()})
+        return 0
+    console = make_console()
+    say(console, f"good translations: {report.good:.1%} of {report.sentences:,} held out")
+    say(console, f"expected calibration error: {report.expected_calibration_error:.3f}")
+    share = f"{report.bad_in_least_sure:.0%}"
+    say(console, f"the least sure 20% contain {share} of the bad translations")
+    say(console, f"wrote {path}")
+    return 0

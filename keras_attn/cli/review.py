@@ -1,0 +1,40 @@
+"""`keras-attn review`: corrections that a person has made become pairs to train on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from keras_attn.cli.command_parser import Command, CommandParser
+from keras_attn.cli.output import make_console, say
+from keras_attn.cli.review_queue import read_corrections
+from keras_attn.system.whole_file import whole_file
+
+_DESCRIPTION = """\
+Reads the file of `keras-attn translate --review-file`, in which a person has filled in corrections,
+and writes those as pairs: a TSV file, source and translation, that recipes read (data.kind =
+"tsv_files")."""
+
+
+COMMAND = Command(
+    "review",
+    "make training pairs of corrected translations",
+    _DESCRIPTION,
+    ["keras-attn review queue.jsonl --output corrections.tsv"],
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument("queue", metavar="QUEUE", help="the file of --review-file")
+    parser.add_argument("--output", required=True, metavar="FILE", help="the TSV file to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the corrections."""
+    pairs = read_corrections(Path(arguments.queue))
+    with whole_file(Path(arguments.output)) as temporary:
+        text = "".join(f"{source}\t{correction}\n" for source, correction in pairs)
+        temporary.write_text(text, encoding="utf-8")
+    say(make_console(), f"wrote {len(pairs):,} corrected pairs: {arguments.output}")
+    return 0

@@ -1,0 +1,119 @@
+"""How sure a translation may be taken to be: a calibrated probability."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from keras_attn.lines.translation import Translation
+from keras_attn.system.whole_file import whole_file
+
+CONFIDENCE_FILE = "confidence.json"
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Confidence:
+    """The probability that a translation is good, from what the model says of it.
+
+    It is a logistic regression on the log-probability per token, the length, and how many tokens
+    the translation has per token of its source. `keras_attn.evaluation.calibrate_confidence` fits
+    it on translations whose sentence chrF is known: a good one has at least `good_chrf`.
+
+    Args:
+        weights: tuple of 4 float. Of the constant and the three features.
+        good_chrf: float. In 0..100.
+
+    Example:
+
+    >>> confidence = Confidence((3.0, 4.0, 0.0, 0.0))
+    >>> sure = Translation("a b", "A B", ("A", "B"), -0.3, source_tokens=("a", "b", "</s>"))
+    >>> round(confidence.of(sure), 2)
+    0.93
+    """
+
+    weights: tuple[float, ...]
+    good_chrf: float = 40.0
+
+    def of(self, translation: Translation) -> float:
+        """The probability that a translation is good.
+
+        Args:
+            translation: `Translation`, with `tokens`, `source_tokens` and `log_probability`.
+
+        Returns:
+            float. From 0 to 1; 1 for an empty line, whose translation is empty.
+        """
+        if not translation.source.strip():
+            return 1.0
+        values = features_of(translation)
+        score = sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+    def save(self, directory: Path) -> Path:
+        """Writes it beside a translator.
+
+        Args:
+            directory: Path. The translator's directory.
+
+        Returns:
+            Path of the file.
+        """
+        path = directory / CONFIDENCE_FILE
+        content = {"format": _FORMAT, **dataclasses.asdict(self)}
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, directory: Path) -> Confidence:
+        """Reads what stands beside a translator.
+
+        Args:
+            directory: Path. The translator's directory.
+
+        Returns:
+            `Confidence`.
+
+        Raises:
+            ValueError: if there is nothing, or it is damaged.
+        """
+        path = directory / CONFIDENCE_FILE
+        if not path.is_file():
+            raise ValueError(
+                f"Confidence needs {CONFIDENCE_FILE} beside the translator. Received: {directory}, "
+                "which has none. Write it with `keras-attn calibrate`."
+            )
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            weights = tuple(float(weight) for weight in content["weights"])
+            if content["format"] != _FORMAT or len(weights) != len(FEATURES):
+                raise ValueError("it is of another version")
+            return cls(weights, float(content["good_chrf"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}. Calibrate again.") from error
+
+
+FEATURES = ("constant", "log_probability_per_token", "log_length", "length_ratio")
+
+
+def features_of(translation: Translation) -> tuple[float, ...]:
+    """What confidence is computed from, in the order of `FEATURES`.
+
+    Args:
+        translation: `Translation`.
+
+    Returns:
+        tuple of float.
+    """
+    written = len(translation.tokens) + 1  # with the end token
+    read = max(1, len(translation.source_tokens))
+    return (
+        1.0,
+        translation.log_probability / written,
+        math.log(written),
+        abs(math.log(written / read)),
+    )
