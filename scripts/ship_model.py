@@ -2,8 +2,8 @@
 
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
-writes keras_attn/pretrained/NAME (8-bit weights, recipe, card), exports exactly that translator as
-saved_models/NAME/1, and scores it on the run's test split, or on its validation split if it has no
+writes keras_attn/pretrained/NAME (8-bit weights, recipe, card, confidence calibrated on the
+validation split), exports exactly that translator as saved_models/NAME/1, and scores it on the run's test split, or on its validation split if it has no
 other. The text of the card stands in scripts/cards/NAME.md; what was measured is filled in.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from keras_attn import Translator
 from keras_attn.data import group_references
-from keras_attn.evaluation import error_rates, evaluate
+from keras_attn.evaluation import calibrate_confidence, error_rates, evaluate
 from keras_attn.serving import export_saved_model
 from keras_attn.training import Recipe
 from keras_attn.training.load_corpora import load_corpora
@@ -47,6 +47,8 @@ def main() -> None:
     corpus = corpora.validation if corpora.test is None else corpora.test
     sources, references = group_references(corpus)
     scored = evaluate(translator, sources, references, confidence=True)
+    known, known_references = group_references(corpora.validation)
+    calibrate_confidence(translator.translate_detailed(known), known_references).save(target)
     facts = {
         "parameters": f"{report['parameters']:,}",
         "training": _training(report),
@@ -63,7 +65,7 @@ def main() -> None:
     if not arguments.no_saved_model:
         saved = ROOT / "saved_models" / arguments.name
         shutil.rmtree(saved, ignore_errors=True)
-        print(export_saved_model(translator, saved))
+        print(export_saved_model(translator, saved, reference_texts=known))
     print("\n".join(scored.scores.lines()))
 
 
