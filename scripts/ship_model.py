@@ -3,8 +3,9 @@
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
 writes keras_attn/pretrained/NAME (8-bit weights, recipe, card, confidence calibrated on the
-validation split), exports exactly that translator as saved_models/NAME/1, and scores it on the run's test split, or on its validation split if it has no
-other. The text of the card stands in scripts/cards/NAME.md; what was measured is filled in.
+validation split), exports exactly that translator as saved_models/NAME/1, and scores it on the
+run's test split, or on its validation split if it has no other. The text of the card stands in
+scripts/cards/NAME.md; what was measured is filled in.
 """
 
 from __future__ import annotations
