@@ -21,7 +21,13 @@ from typing import Any
 
 from keras_attn import Translator
 from keras_attn.data import group_references
-from keras_attn.evaluation import calibrate_confidence, error_rates, evaluate
+from keras_attn.evaluation import (
+    ConfidenceReport,
+    calibrate_confidence,
+    error_rates,
+    evaluate,
+    evaluate_confidence,
+)
 from keras_attn.serving import export_saved_model
 from keras_attn.training import Recipe
 from keras_attn.training.load_corpora import load_corpora
@@ -49,12 +55,16 @@ def main() -> None:
     sources, references = group_references(corpus)
     scored = evaluate(translator, sources, references, confidence=True)
     known, known_references = group_references(corpora.validation)
-    calibrate_confidence(translator.translate_detailed(known), known_references).save(target)
+    confidence = calibrate_confidence(translator.translate_detailed(known), known_references)
+    confidence.save(target)
     facts = {
         "parameters": f"{report['parameters']:,}",
         "training": _training(report),
         "whole_scores": _scores(report.get("test") or report["validation"]),
         "scores": "\n".join(f"    {line}" for line in scored.scores.lines()),
+        "confidence": _confidence(
+            evaluate_confidence(confidence, translator.translate_detailed(sources), references)
+        ),
         "by_tag": _scores_by_tag(sources, references, scored.translations),
         "size": f"{sum(f.stat().st_size for f in target.rglob('*') if f.is_file()) / 1e6:.1f} MB",
         "samples": _samples(sources, references, scored.translations),
@@ -87,6 +97,14 @@ def _training(report: dict[str, Any]) -> str:
 
 def _scores(scores: dict[str, Any]) -> str:
     return f"BLEU {scores['bleu']:.1f}, chrF2 {scores['chrf']:.1f}"
+
+
+def _confidence(report: ConfidenceReport) -> str:
+    return (
+        f"On the test split, where {report.good:.0%} have, it is off by "
+        f"{report.expected_calibration_error:.3f} on average (expected calibration error), and the "
+        f"least sure 20% contain {report.bad_in_least_sure:.0%} of the others."
+    )
 
 
 def _scores_by_tag(

@@ -64,6 +64,12 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="P",
         help="the largest p-value of a regression (default: 0.05)",
     )
+    parser.add_argument(
+        "--bleu-tokenizer",
+        default="13a",
+        metavar="NAME",
+        help="sacreBLEU's tokenizer, such as zh or ja-mecab (default: 13a)",
+    )
     add_json_option(parser)
 
 
@@ -85,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         _write(Path(arguments.baseline), sources, translations)
         say(make_console(), f"recorded {len(sources):,} translations: {arguments.baseline}")
         return 0
-    comparison = compare_translations(baseline, translations, references)
+    tokenizer = arguments.bleu_tokenizer
+    comparison = compare_translations(baseline, translations, references, tokenizer)
     is_worse = comparison.is_worse(arguments.significance)
     if arguments.json:
         print_json({**comparison.to_dict(), "is_worse": is_worse})

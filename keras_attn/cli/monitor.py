@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         _follow(arguments, reference)
     else:
         make_console().print(_picture(reports, damaged))
-    return 1 if any(one.alarms for one in reports) else 0
+    return 1 if any(one.has_moved for one in reports) else 0
 
 
 def _read(
@@ -118,7 +118,7 @@ def _table(report: VersionReport) -> Table:
             for part in (
                 latency,
                 f"faults: {faults}" if faults else "",
-                f"the mean log-probability has moved since {_clock(report.less_sure_since)}"
+                f"less sure since {_clock(report.less_sure_since)}"
                 if report.less_sure_since is not None
                 else "",
             )

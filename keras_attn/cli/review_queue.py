@@ -118,7 +118,10 @@ def read_corrections(path: Path) -> list[tuple[str, str]]:
             cannot hold.
     """
     pairs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Not `splitlines`: a text may have U+2028, which ends no line of the file.
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
             source, correction = record["source"], record["correction"].strip()
@@ -127,8 +130,9 @@ def read_corrections(path: Path) -> list[tuple[str, str]]:
                 f"Line {number} of {path} must be a line of a review queue. Received: "
                 f"{line[:60]!r} ({error})."
             ) from error
+        if not correction:
+            continue
         if any(mark in text for text in (source, correction) for mark in "\t\n\r"):
             raise ValueError(f"Line {number} of {path} must hold no tab and no line end in a text.")
-        if correction:
-            pairs.append((source, correction))
+        pairs.append((source, correction))
     return pairs

@@ -133,7 +133,11 @@ class SavedModelSession:
             _find(self._c, DISABLE_XLA)()
         self._status = self._c.TF_NewStatus()
         self._graph = self._c.TF_NewGraph()
-        meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._load(directory))
+        try:
+            meta_graph = meta_graph_pb2.MetaGraphDef.FromString(self._load(directory))
+        except Exception:
+            self.close()
+            raise
         self.signatures = dict(meta_graph.signature_def)
 
     def _load(self, directory: str | os.PathLike[str]) -> bytes:
@@ -197,7 +201,8 @@ class SavedModelSession:
         status = self._c.TF_NewStatus()  # its own: another thread may run at the same time
         options = self._run_options(timeout)
         try:
-            tensors += [self._tensor(np.asarray(value)) for value in inputs.values()]
+            for value in inputs.values():
+                tensors.append(self._tensor(np.asarray(value)))
             self._c.TF_SessionRun(
                 *(self._session, options),
                 *((Output * len(fed))(*fed), (_P * len(fed))(*tensors), len(fed)),

@@ -50,6 +50,17 @@ def test_doubtful_translations_are_queued_and_come_back_as_pairs(
     )
 
 
+def test_a_queue_may_have_line_separators_and_tabs_without_a_correction(tmp_path) -> None:
+    records = [
+        {"source": "one\u2028line", "correction": "eine"},
+        {"source": "a\tb", "correction": ""},
+    ]
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+    (tmp_path / "queue").write_text(text, encoding="utf-8")
+    assert main(["review", str(tmp_path / "queue"), "--output", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "one\u2028line\teine\n"
+
+
 def test_a_sure_model_queues_nothing(directory, files, tmp_path) -> None:
     Confidence((9.0, 0.0, 0.0, 0.0)).save(directory)
     queue = tmp_path / "queue.jsonl"

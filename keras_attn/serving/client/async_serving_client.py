@@ -27,7 +27,7 @@ from keras_attn.serving.client.model_version import ModelVersion
 from keras_attn.serving.client.prediction import Answer, Prediction
 from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
 from keras_attn.serving.client.server_address import parse_address
-from keras_attn.serving.client.serving_client import check_client_options
+from keras_attn.serving.client.serving_client import check_client_options, seconds_until
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
 
@@ -103,7 +103,12 @@ class AsyncServingClient:
     async def predict(self, signature: str, **inputs: Sequence[str]) -> list[Row]:
         """Calls a signature; see `ServingClient.predict`."""
         requests = self._plan.requests(signature, inputs)
-        answers = await asyncio.gather(*(self._send(one.prediction) for one in requests))
+        tasks = [asyncio.create_task(self._send(one.prediction)) for one in requests]
+        try:
+            answers = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # after a failure, the others need not go on
+                task.cancel()
         if self._log is not None and signature == WITH_STATISTICS:
             self._log.write(facts_of(requests, answers))
         return rows_of(requests, answers)
@@ -141,7 +146,7 @@ class AsyncServingClient:
             deadline = started + self._timeout
             while True:
                 try:
-                    answer = await self._channel.predict(prediction, deadline - time.monotonic())
+                    answer = await self._channel.predict(prediction, seconds_until(deadline))
                     return dataclasses.replace(answer, seconds=time.monotonic() - started)
                 except ServingError as error:
                     wait = next_wait(error, waits, deadline - time.monotonic())

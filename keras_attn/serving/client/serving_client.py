@@ -31,13 +31,16 @@ from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
 from keras_attn.serving.status_code import StatusCode
 
+# A server that starts may listen before it answers.
+_NOT_YET = (StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND, StatusCode.DEADLINE_EXCEEDED)
+
 
 class ServingClient:
     """Translates with a model that TF Serving or `keras-attn serve` serves.
 
     Lines are sent in requests of at most `batch_size`, several at the same time. A request is sent
-    again only after UNAVAILABLE (HTTP 503) and RESOURCE_EXHAUSTED (429), with random waits, and
-    never beyond `timeout`. A client may be used by several threads.
+    again only after UNAVAILABLE (HTTP 503) and RESOURCE_EXHAUSTED (429), with random waits, and not
+    after `timeout`. A client may be used by several threads.
 
     Args:
         address: str. `http://HOST:8501` for REST, `grpc://HOST:8500` (or `HOST:8500`) for gRPC;
@@ -45,7 +48,8 @@ class ServingClient:
         model: str. The model's name.
         version: int or None: the newest that is available.
         label: str or None. A version by its label, such as `"stable"`.
-        timeout: float. Seconds for each request, with all its attempts.
+        timeout: float. Seconds for each request, with all its attempts. By REST it is the limit of
+            each wait for the network, too; gRPC ends a request exactly then.
         batch_size: int. Lines of a request at most. A server with batching has a limit of its own:
             do not exceed it.
         concurrency: int. Requests that are sent at the same time.
@@ -204,11 +208,13 @@ class ServingClient:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if any(one.state == "AVAILABLE" for one in self.versions()):
+                left = max(0.1, deadline - time.monotonic())
+                versions = self._channel.versions(self._plan.model, min(self._timeout, left))
+                if any(one.state == "AVAILABLE" for one in versions):
                     return
                 problem = f"No version of {self._plan.model} is available yet"
             except ServingError as error:
-                if error.code not in (StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND):
+                if error.code not in _NOT_YET:
                     raise
                 problem = str(error)
             if time.monotonic() > deadline:
@@ -244,10 +250,22 @@ class ServingClient:
         deadline = started + self._timeout
         while True:
             try:
-                answer = self._channel.predict(prediction, deadline - time.monotonic())
+                answer = self._channel.predict(prediction, seconds_until(deadline))
                 return dataclasses.replace(answer, seconds=time.monotonic() - started)
             except ServingError as error:
                 time.sleep(next_wait(error, waits, deadline - time.monotonic()))
+
+
+def seconds_until(deadline: float) -> float:
+    """The seconds until a time of `time.monotonic()`, at least one millisecond.
+
+    Args:
+        deadline: float.
+
+    Returns:
+        float.
+    """
+    return max(0.001, deadline - time.monotonic())
 
 
 def check_client_options(model: str, timeout: float, concurrency: int) -> None:

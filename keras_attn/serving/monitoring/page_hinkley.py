@@ -21,6 +21,7 @@ class PageHinkley:
 
     Attributes:
         since: int or None. After an alarm, the number of values before the move began.
+        has_fallen: bool. Whether the first alarm was of a fall.
 
     Example:
 
@@ -33,6 +34,7 @@ class PageHinkley:
     threshold: float = 20.0
     least: int = 30
     since: int | None = None
+    has_fallen: bool = False
     _count: int = 0
     _mean: float = 0.0
     _rise: float = 0.0
@@ -62,5 +64,6 @@ class PageHinkley:
         if (risen or fallen) and self._count >= self.least:
             if self.since is None:
                 self.since = self._lowest[1] if risen else self._highest[1]
+                self.has_fallen = not risen
             return True
         return False

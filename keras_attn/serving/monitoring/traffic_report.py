@@ -18,6 +18,7 @@ from keras_attn.serving.monitoring.traffic_statistics import TrafficStatistics
 # In log-probability per token, of which lines differ by about 0.4: a move of 0.3 is found after
 # about 100 lines.
 _DELTA, _THRESHOLD = 0.1, 20.0
+_RECENT_WINDOWS = 10
 _PERCENTILES = (50, 95, 99)
 
 
@@ -33,8 +34,8 @@ class VersionReport:
         drift: list of `FeatureDrift`. The window against the reference, the worst first.
         since: dict of feature to float. For each feature that has moved, the time of the first line
             of the first window since which every window has moved. Seconds since 1970.
-        less_sure_since: float or None. The time since which the running mean of the log-probability
-            per token has moved.
+        less_sure_since: float or None. The time since which the mean of the log-probability per
+            token has fallen, if it has within the newest 10 windows.
 
     Example:
 
@@ -49,6 +50,11 @@ class VersionReport:
     drift: list[FeatureDrift]
     since: dict[str, float]
     less_sure_since: float | None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anything asks for attention."""
+        return bool(self.alarms) or self.less_sure_since is not None
 
     @property
     def alarms(self) -> list[FeatureDrift]:
@@ -118,7 +124,7 @@ def _report(
         dict(zip(_PERCENTILES, values, strict=False)),
         drift,
         _since({one.name for one in drift if one.is_alarm}, lines, reference, window),
-        _mean_moved_since(lines),
+        _less_sure_since(lines[-_RECENT_WINDOWS * window :]),
     )
 
 
@@ -137,12 +143,13 @@ def _since(
     return since
 
 
-def _mean_moved_since(lines: list[LineFacts]) -> float | None:
+def _less_sure_since(lines: list[LineFacts]) -> float | None:
     test = PageHinkley(_DELTA, _THRESHOLD)
     value_of = FEATURES["log_probability_per_token"].value
     known = [(line, value_of(line)) for line in lines]
     some = [(line, value) for line, value in known if value is not None]
     for _, value in some:
         if test.update(value) and test.since is not None:
-            return some[min(test.since, len(some) - 1)][0].time
+            first = some[min(test.since, len(some) - 1)][0]
+            return first.time if test.has_fallen else None
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections import deque
@@ -125,9 +126,12 @@ class Batcher:
                 "The batch scheduling queue to which this task was submitted is full; "
                 f"{self._options.max_waiting} requests wait. Try again later.",
             )
-        lines = max((len(array) for array in inputs.values()), default=0)
+        # An input without axes cannot be joined with others: such a request fills a batch.
+        sizes = [len(one) if one.ndim else self._options.max_batch_size for one in inputs.values()]
+        lines = max(sizes, default=0)
         task = _Task(inputs, lines, deadline, asyncio.get_running_loop().create_future())
-        self._queues.setdefault((signature, outputs), deque()).append(task)
+        queue = self._queues.setdefault((signature, outputs), deque())
+        queue.append(task)
         self._start_batches()
         try:
             async with asyncio.timeout(_seconds_until(deadline)):
@@ -136,6 +140,9 @@ class Batcher:
             raise SessionError(
                 StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
             ) from None
+        finally:
+            with contextlib.suppress(ValueError):  # given up before it was computed
+                queue.remove(task)
 
     async def join(self) -> None:
         """Waits for the batches that run, even if nobody waits for their results; frees threads."""
@@ -155,8 +162,6 @@ class Batcher:
     def _take_batch(self) -> tuple[_Key, list[_Task]] | None:
         """Takes the batch of the request that waits longest, or None if there is none yet."""
         for key, queue in list(self._queues.items()):
-            while queue and queue[0].future.done():  # given up
-                queue.popleft()
             if not queue:
                 del self._queues[key]
         if not self._queues:
@@ -189,11 +194,11 @@ class Batcher:
         if not waiting:
             return True
         signature, outputs = key
-        inputs = _join([task.inputs for task in waiting])
         # The last deadline: the requests with an earlier one are answered when it passes.
         deadlines = [task.deadline for task in waiting if task.deadline is not None]
         last = max(deadlines) if len(deadlines) == len(waiting) else None
         try:
+            inputs = _join([task.inputs for task in waiting])
             result = await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._run, signature, inputs, outputs, _seconds_until(last)
             )

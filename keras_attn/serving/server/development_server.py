@@ -148,7 +148,7 @@ class DevelopmentServer:
 
     def _make_http_server(self, predictor: Predictor) -> uvicorn.Server:
         limits, host = self._options.limits, self._options.host
-        app = make_rest_app(predictor, _LOOPBACK_NAMES if _is_loopback(host) else None)
+        app = make_rest_app(predictor, [*_LOOPBACK_NAMES, host] if _is_loopback(host) else None)
         config = uvicorn.Config(
             app,
             http=bounded_protocol(limits.receive_seconds),

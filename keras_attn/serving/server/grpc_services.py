@@ -32,6 +32,14 @@ from keras_attn.serving.status_code import StatusCode
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _LONGEST_MESSAGE = 1024
 _MOST_AXES = 8
+_FIELDS = {
+    "bool": "bool_val",
+    "float32": "float_val",
+    "float64": "double_val",
+    "int32": "int_val",
+    "int64": "int64_val",
+    "object": "string_val",
+}
 
 
 def add_services(server: grpc.aio.Server, predictor: Predictor) -> None:
@@ -106,7 +114,7 @@ class PredictionService:
         response.model_spec.version.value = servable.version
         response.model_spec.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         for name, array in outputs.items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+            response.outputs[name].CopyFrom(_to_proto(array))
         return response
 
     async def GetModelMetadata(
@@ -221,9 +229,26 @@ def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> n
             f"`{name}` must have at most {most_elements} elements. Received the shape {sizes[:8]}."
         )
     try:
-        return tf.make_ndarray(value)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+        array = tf.make_ndarray(value)
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
         _refuse(f"`{name}` is not a valid tensor: {error}")
+    if array.dtype == object:
+        # Strings that are not given are empty; `make_ndarray` fills them in as text.
+        given = [one if isinstance(one, bytes) else b"" for one in array.ravel()]
+        array.ravel()[:] = given
+    return array
+
+
+def _to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
+    """Writes a tensor into the field of its type, as TF Serving does, and not as raw content."""
+    field = _FIELDS.get(array.dtype.name)
+    if field is None:
+        return tf.make_tensor_proto(array)
+    dtype = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
+    proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum)
+    proto.tensor_shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
+    getattr(proto, field).extend(array.ravel().tolist())
+    return proto
 
 
 def _refuse_kind(kind: str, method: str) -> NoReturn:

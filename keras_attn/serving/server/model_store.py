@@ -44,6 +44,7 @@ class ModelStore:
         self._unreadable: set[str] = set()
         self._lock = asyncio.Lock()
         self._poller: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -147,15 +148,15 @@ class ModelStore:
         self._configs = {model.name: model for model in models}
         for name in self._configs:
             self._versions.setdefault(name, {})
-        await self.poll()
+        # A client that goes away does not stop a version halfway.
+        self._reloading = asyncio.create_task(self.poll())
+        await asyncio.shield(self._reloading)
 
     async def close(self) -> None:
         """Stops following the directories, and unloads everything."""
-        if self._poller is not None:
-            self._poller.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._poller
-        async with self._lock:
+        async with self._lock:  # so no version is being loaded or unloaded
+            if self._poller is not None:
+                self._poller.cancel()
             for versions in self._versions.values():
                 for servable in versions.values():
                     await servable.unload()
@@ -191,7 +192,11 @@ class ModelStore:
         for version, servable in versions.items():
             if version not in wanted and states[version] == State.AVAILABLE:
                 await servable.unload()
-        ended = [version for version in sorted(versions) if versions[version].state == State.END]
+        ended = [
+            version
+            for version in sorted(versions)
+            if versions[version].state == State.END and version not in wanted
+        ]
         for version in ended[:-_ENDED_TO_REMEMBER]:
             del versions[version]
 

@@ -142,6 +142,7 @@ class TestPageHinkley:
         values = [generator.gauss(0, 0.3) + (move if i >= 500 else 0) for i in range(700)]
         found = [test.update(value) for value in values].index(True)
         assert 500 < found < 600 and abs(test.since - 500) < 15
+        assert test.has_fallen == (move < 0)
 
     def test_it_alarms_when_river_does(self) -> None:
         drift = pytest.importorskip("river.drift")

@@ -52,7 +52,10 @@ def test_what_has_moved_and_since_when() -> None:
     assert report.alarms[0].name in ("capitals", "log_probability_per_token")
     # Windows of 100 are counted from the end: 600 to 630 shares one with lines that are as before.
     assert 600 - 70 <= report.since["capitals"] <= 630
-    assert abs(report.less_sure_since - 600) <= 3
+    assert abs(report.less_sure_since - 600) <= 3 and report.has_moved
+    surer = lines(300, 600.0, log_probability=-0.1)
+    (report,) = report_traffic(lines(600) + surer, REFERENCE, window=100)
+    assert report.less_sure_since is None
 
 
 def test_each_version_is_judged_alone() -> None:

@@ -69,6 +69,34 @@ def test_a_bad_request_fails_alone() -> None:
     assert results[2].code == StatusCode.INVALID_ARGUMENT
 
 
+def test_requests_that_cannot_be_joined_are_computed_alone() -> None:
+    results = submit_all(Model(), [("a", [[1]]), ("a", [[2, 3]]), ("a", [[4]])])
+    assert results == [[[2]], [[4, 6]], [[8]]]
+
+
+def test_requests_without_axes_are_computed_alone() -> None:
+    assert submit_all(Model(), [("a", 1), ("a", 2), ("a", 3)]) == [2, 4, 6]
+
+
+def test_requests_that_are_given_up_make_room() -> None:
+    model = Model()
+
+    async def main():
+        batcher = Batcher(model.run, BatchingOptions(num_batch_threads=1, max_waiting=2))
+        inputs = {"x": np.ones(1)}
+        first = asyncio.create_task(batcher.submit("a", inputs))
+        await asyncio.sleep(0.02)
+        for _ in range(5):
+            with pytest.raises(SessionError, match="Timed out"):
+                await batcher.submit("a", inputs, deadline=time.monotonic() + 0.02)
+        model.go.set()
+        await first
+        await batcher.join()
+
+    asyncio.run(main())
+    assert len(model.batches) == 1
+
+
 def test_too_many_requests_are_refused() -> None:
     results = submit_all(Model(), [("a", [1]), ("a", [2]), ("a", [3]), ("a", [4])], max_waiting=2)
     assert results[:3] == [[2], [4], [6]]

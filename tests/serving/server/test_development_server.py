@@ -234,6 +234,19 @@ class TestGrpc:
         sums = seen["attention"][0, ..., :source_length].sum(-1)
         np.testing.assert_allclose(sums[..., : int(seen["target_length"][0])], 1, rtol=1e-4)
 
+    def test_strings_that_are_not_given_are_empty(self, stubs) -> None:
+        request = predict_request(text=["x"])
+        request.inputs["text"].ClearField("string_val")
+        assert texts(arrays(stubs[0].Predict(request, timeout=30))["translation"]) == [""]
+
+    def test_numbers_are_in_the_field_of_their_type(self, stubs) -> None:
+        response = stubs[0].Predict(predict_request(text=LINES), timeout=30)
+        assert len(response.outputs["score"].float_val) == len(LINES)
+        assert len(response.outputs["truncated"].bool_val) == len(LINES)
+        request = predict_request("translate_with_stats", text=LINES)
+        counts = stubs[0].Predict(request, timeout=30).outputs["source_tokens"]
+        assert list(counts.int_val) == [min(30, len(line)) for line in LINES]
+
     def test_outputs_may_be_chosen(self, stubs) -> None:
         request = predict_request(text=LINES)
         request.output_filter.append("translation")

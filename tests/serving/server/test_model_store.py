@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import shutil
+import threading
 import types
 from pathlib import Path
 
@@ -241,6 +242,48 @@ def test_requests_that_run_are_finished_before_a_version_is_unloaded(make_store,
         assert servable.state == State.END and Loaded.log == ["loaded 1", "unloaded 1"]
 
     asyncio.run(main())
+
+
+def test_a_client_that_goes_away_does_not_stop_a_load_halfway(
+    make_store, tmp_path, monkeypatch
+) -> None:
+    add(tmp_path / "m", "1")
+    go = threading.Event()
+    load = Loaded._load
+    monkeypatch.setattr(Loaded, "_load", lambda self: (go.wait(10), load(self)))
+
+    async def main():
+        go.set()
+        store = make_store(config_of(tmp_path / "m"))
+        await store.start()
+        go.clear()
+        add(tmp_path / "m", "2")
+        reload = asyncio.create_task(store.reload(config_of(tmp_path / "m")))
+        await asyncio.sleep(0.1)
+        reload.cancel()
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.1)
+        assert not closing.done()  # the load is under way
+        go.set()
+        await closing
+        assert Loaded.log == ["loaded 1", "loaded 2", "unloaded 1", "unloaded 2"]
+
+    asyncio.run(main())
+
+
+def test_versions_that_do_not_load_are_not_tried_again_and_again(
+    make_store, tmp_path, said
+) -> None:
+    for version in range(1, 9):
+        add(tmp_path / "m", str(version), "damaged")
+
+    async def main():
+        store = make_store(config_of(tmp_path / "m", "all"))
+        for _ in range(3):
+            await store.poll()
+
+    asyncio.run(main())
+    assert len(said) == 8
 
 
 def test_directories_that_hold_no_model(tmp_path) -> None:

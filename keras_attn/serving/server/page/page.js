@@ -64,7 +64,9 @@ async function translate(again = false) {
     showNBest(best);
     showDetails(attention);
   } catch (error) {
-    if (error.name !== "AbortError") showError(error);
+    if (error.name === "AbortError") return;
+    last = ""; // the same text may be tried again
+    showError(error);
   }
 }
 
