@@ -7,11 +7,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_parser import CommandParser
 from keras_attn.cli.model_location import find_translator
+from keras_attn.cli.process import load_tensorflow
 from keras_attn.lines.translation import Translation
-from keras_attn.translator.confidence import Confidence
+
+if TYPE_CHECKING:
+    from keras_attn.translator import Confidence
 
 
 def add_review_options(parser: CommandParser) -> None:
@@ -53,6 +57,9 @@ def open_review(arguments: argparse.Namespace) -> ReviewQueue | None:
         raise ValueError("`--review-below` and `--review-file` must be given together.")
     if not 0 < below <= 1:
         raise ValueError(f"`--review-below` must be above 0 and at most 1. Received: {below}.")
+    load_tensorflow()
+    from keras_attn.translator import Confidence
+
     return ReviewQueue(Confidence.load(find_translator(arguments.run_path)), below, Path(path))
 
 

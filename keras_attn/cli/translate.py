@@ -128,7 +128,7 @@ def _translate_stream(
     source: BinaryIO,
     target: BinaryIO,
     with_scores: bool,
-    queue: ReviewQueue | None,
+    queue: ReviewQueue | None = None,
 ) -> LineCounts:
     """Translates chunk by chunk; each is written and flushed before the next is read."""
     counts = LineCounts()
@@ -153,7 +153,7 @@ def _translate_chunk(
     chunk: list[Line],
     with_scores: bool,
     counts: LineCounts,
-    queue: ReviewQueue | None,
+    queue: ReviewQueue | None = None,
 ) -> bytes:
     """The output lines for a chunk of input lines, each with its original line end."""
     output = []
