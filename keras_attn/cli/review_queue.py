@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from keras_attn.cli.command_parser import CommandParser
 from keras_attn.cli.model_location import find_translator
 from keras_attn.cli.process import load_tensorflow
-from keras_attn.lines.translation import Translation
 
 if TYPE_CHECKING:
-    from keras_attn.translator import Confidence
+    from keras_attn.translator import Confidence, Translation
 
 
 def add_review_options(parser: CommandParser) -> None:

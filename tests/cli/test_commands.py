@@ -205,7 +205,7 @@ def test_export_says_where_the_version_is(
 ) -> None:
     given: list[Any] = []
 
-    def export(translator: Any, directory: str) -> Path:
+    def export(translator: Any, directory: str, reference_texts: Any) -> Path:
         given.extend((type(translator).__name__, directory))
         return Path(directory, "7")
 
@@ -219,7 +219,7 @@ def test_export_says_where_the_version_is(
 def test_an_export_that_failed_is_status_1(
     run_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def export(translator: Any, directory: str) -> Path:
+    def export(translator: Any, directory: str, reference_texts: Any) -> Path:
         raise ExportError("The export failed its verification.")
 
     monkeypatch.setattr("keras_attn.serving.export_saved_model", export)
