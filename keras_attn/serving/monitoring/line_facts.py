@@ -27,6 +27,11 @@ class LineFacts:
         log_probability: float. Of the whole translation.
         truncated: bool. Whether a limit cut the line or its translation.
         faults: tuple of str. `keras_attn.evaluation.translation_faults`.
+
+    Example:
+
+    >>> LineFacts(0.0, 1, 0.2, 6, 0.1, 0.0, 2, 3, 0, -0.5, False).to_dict()["source_tokens"]
+    2
     """
 
     time: float

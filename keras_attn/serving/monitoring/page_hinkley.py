@@ -33,14 +33,14 @@ class PageHinkley:
     delta: float = 0.05
     threshold: float = 20.0
     least: int = 30
-    since: int | None = None
-    has_fallen: bool = False
-    _count: int = 0
-    _mean: float = 0.0
-    _rise: float = 0.0
-    _fall: float = 0.0
-    _lowest: tuple[float, int] = (0.0, 0)
-    _highest: tuple[float, int] = (0.0, 0)
+    since: int | None = dataclasses.field(default=None, init=False)
+    has_fallen: bool = dataclasses.field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._count, self._mean = 0, 0.0
+        self._rise = self._fall = 0.0
+        # The extremes of the sums, and after how many values they were.
+        self._lowest, self._highest = (0.0, 0), (0.0, 0)
 
     def update(self, value: float) -> bool:
         """Looks at one more value.
