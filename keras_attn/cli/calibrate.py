@@ -7,7 +7,7 @@ import argparse
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
 from keras_attn.cli.output import make_console, print_json, say
-from keras_attn.cli.parallel_files import read_parallel_files
+from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
 
 _DESCRIPTION = """\
 Translates text with known translations that the model was not trained on, and fits the probability
@@ -27,14 +27,7 @@ COMMAND = Command(
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     add_run_argument(parser)
-    parser.add_argument("--source", required=True, metavar="FILE", help="lines to translate")
-    parser.add_argument(
-        "--reference",
-        required=True,
-        action="append",
-        metavar="FILE",
-        help="reference translations, aligned by line; may be repeated",
-    )
+    add_parallel_options(parser)
     parser.add_argument(
         "--good-chrf",
         type=float,
@@ -47,9 +40,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrates."""
-    sources, *references = read_parallel_files(
-        {"--source": [arguments.source], "--reference": arguments.reference}
-    )
+    sources, *references = read_source_and_references(arguments)
     directory = find_translator(arguments.run_path)
     translator = open_translator(arguments.run_path)
     from keras_attn.evaluation import calibrate_confidence, evaluate_confidence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
-from keras_attn.cli.parallel_files import read_parallel_files
+from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.whole_file import whole_file
 
@@ -41,14 +41,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument("address", metavar="ADDRESS", help="http://HOST:8501 or grpc://HOST:8500")
     parser.add_argument("model", metavar="MODEL", help="the model's name")
-    parser.add_argument("--source", required=True, metavar="FILE", help="lines to translate")
-    parser.add_argument(
-        "--reference",
-        required=True,
-        action="append",
-        metavar="FILE",
-        help="reference translations, aligned by line; may be repeated",
-    )
+    add_parallel_options(parser)
     parser.add_argument(
         "--baseline", required=True, metavar="FILE", help="the recorded translations (JSON)"
     )
@@ -75,9 +68,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Records or compares."""
-    sources, *references = read_parallel_files(
-        {"--source": [arguments.source], "--reference": arguments.reference}
-    )
+    sources, *references = read_source_and_references(arguments)
     baseline = None if arguments.record else _read(arguments, sources)
     load_tensorflow()
     from keras_attn.evaluation import compare_translations

@@ -19,7 +19,7 @@ from keras_attn.cli.model_location import (
     open_model,
 )
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
-from keras_attn.cli.parallel_files import read_parallel_files
+from keras_attn.cli.parallel_files import read_source_and_references
 from keras_attn.cli.process import load_tensorflow
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             "`--output` must be a file: the scores go to standard output. Received: '-'."
         )
-    sources, *references = read_parallel_files(
-        {"--source": [arguments.source], "--reference": arguments.reference}
-    )
+    sources, *references = read_source_and_references(arguments)
     load_tensorflow()
     from keras_attn.evaluation import evaluate
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 
 from keras_attn.lines import read_lines
+
+
+def add_parallel_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--source` and `--reference`, which must be given."""
+    parser.add_argument("--source", required=True, metavar="FILE", help="lines to translate")
+    parser.add_argument(
+        "--reference",
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="reference translations, aligned by line; may be repeated",
+    )
+
+
+def read_source_and_references(arguments: argparse.Namespace) -> list[list[str]]:
+    """The lines of `--source`, then those of each `--reference`; see `read_parallel_files`."""
+    return read_parallel_files({"--source": [arguments.source], "--reference": arguments.reference})
 
 
 def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:

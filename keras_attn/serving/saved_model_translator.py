@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
@@ -12,6 +13,28 @@ from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE
 
 BATCH_LINES = 64
+Row = dict[str, Any]
+
+
+def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]) -> list[Row]:
+    """Calls a signature for lines. Those of similar length share a batch: little is padding.
+
+    Args:
+        signature: function of `text`, as `tf.saved_model.load` gives it.
+        texts: sequence of str.
+
+    Returns:
+        list of dict, one for each text: the outputs by name, as numbers, bools, bytes and lists.
+    """
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    rows: dict[int, Row] = {}
+    for first in range(0, len(order), BATCH_LINES):
+        members = order[first : first + BATCH_LINES]
+        outputs = signature(text=tf.constant([texts[i] for i in members]))
+        columns = {name: value.numpy().tolist() for name, value in outputs.items()}
+        for position, i in enumerate(members):
+            rows[i] = {name: values[position] for name, values in columns.items()}
+    return [rows[i] for i in range(len(texts))]
 
 
 class SavedModelTranslator:
@@ -70,23 +93,11 @@ class SavedModelTranslator:
         Returns:
             list of `Translation`: `source`, `text`, `score` and `truncated`.
         """
-        # Lines of similar length share a batch, so that little is computed for padding.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        translations = [Translation(source=text, text="") for text in texts]
-        for first in range(0, len(order), BATCH_LINES):
-            members = order[first : first + BATCH_LINES]
-            batch = tf.constant([texts[i] for i in members])
-            outputs = self._signature(text=batch)
-            lines = outputs["translation"].numpy().tolist()
-            scores = outputs["score"].numpy().tolist()
-            truncated: list[bool | None] = [None] * len(members)
-            if self._tells_truncated:
-                truncated = outputs["truncated"].numpy().tolist()
-            for i, line, score, is_truncated in zip(members, lines, scores, truncated, strict=True):
-                text = line.decode("utf-8", "replace")
-                translations[i] = Translation(
-                    source=texts[i], text=text, score=score, truncated=is_truncated
-                )
+        translations = []
+        for text, row in zip(texts, rows_of(self._signature, texts), strict=True):
+            translation = row["translation"].decode("utf-8", "replace")
+            one = Translation(text, translation, score=row["score"], truncated=row.get("truncated"))
+            translations.append(one)
         self.report = self._make_report(translations)
         return translations
 

@@ -19,7 +19,7 @@ from keras_attn.serving.server_templates import (
     KUBERNETES,
     MONITORING,
 )
-from keras_attn.serving.static_checks import is_version_name
+from keras_attn.serving.version_directories import versions_in
 from keras_attn.serving.warmup import BATCH_SIZES
 from keras_attn.system.whole_file import whole_file
 
@@ -224,9 +224,7 @@ def server_flags(config: str, port: int, grpc_port: int) -> list[str]:
 
 
 def _versions(directory: Path) -> list[int]:
-    found = []
-    if directory.is_dir():
-        found = [int(one.name) for one in directory.iterdir() if is_version_name(one.name)]
+    found = list(versions_in(directory)) if directory.is_dir() else []
     if not found:
         raise ValueError(
             "`directory` must be a model's directory, with numbered versions in it. Received: "

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_attn.translator import Translator
 
 DEFAULT_SIGNATURE = "serving_default"
+STATISTICS_SIGNATURE = "translate_with_stats"
 # A request beyond these is refused before anything is computed.
 MOST_LINES = 1024
 MOST_BYTES_A_LINE = 65_536
@@ -49,7 +50,7 @@ _TRANSLATION = {"translation": _LINES, "score": _FLOATS, "truncated": _FLAGS}
 
 SIGNATURES: dict[str, Signature] = {
     DEFAULT_SIGNATURE: Signature(_TEXT, _TRANSLATION, optional=("truncated",)),
-    "translate_with_stats": Signature(
+    STATISTICS_SIGNATURE: Signature(
         _TEXT,
         {
             **_TRANSLATION,
@@ -95,7 +96,7 @@ def signature_functions(
     graph = translator.graph
     computations: dict[str, Callable[..., dict[str, tf.Tensor]]] = {
         DEFAULT_SIGNATURE: translator.translate_tensor,
-        "translate_with_stats": translator.translate_tensor,
+        STATISTICS_SIGNATURE: translator.translate_tensor,
         "n_best": graph.n_best,
         "score": graph.score,
         "attention": graph.attention,

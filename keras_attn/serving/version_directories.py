@@ -15,6 +15,21 @@ from keras_attn.serving.static_checks import is_version_name
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
 
+def versions_in(directory: Path) -> dict[int, Path]:
+    """The versions that a server finds in a model's directory.
+
+    Args:
+        directory: Path. The model's directory.
+
+    Returns:
+        dict of int to Path.
+
+    Raises:
+        OSError: if the directory cannot be read.
+    """
+    return {int(path.name): path for path in directory.iterdir() if is_version_name(path.name)}
+
+
 def check_model_directory(directory: Path) -> None:
     """Checks that versions may be written into a directory, which need not exist.
 
@@ -69,8 +84,7 @@ def publish(temporary: Path, directory: Path) -> Path:
     Returns:
         Path of the version directory.
     """
-    versions = [int(path.name) for path in directory.iterdir() if is_version_name(path.name)]
-    version = max(versions, default=0) + 1
+    version = max(versions_in(directory), default=0) + 1
     while True:
         target = directory / str(version)
         try:

@@ -13,8 +13,6 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.async_channels import open_async_channel
 from keras_attn.serving.client.line_requests import (
-    DEFAULT,
-    WITH_STATISTICS,
     RequestPlan,
     Row,
     facts_of,
@@ -30,6 +28,7 @@ from keras_attn.serving.client.server_address import parse_address
 from keras_attn.serving.client.serving_client import check_client_options, seconds_until
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 
 
 class AsyncServingClient:
@@ -80,12 +79,12 @@ class AsyncServingClient:
 
     async def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates lines; see `ServingClient.translate`."""
-        signature = DEFAULT if self._log is None else WITH_STATISTICS
+        signature = DEFAULT_SIGNATURE if self._log is None else STATISTICS_SIGNATURE
         return [row["translation"] for row in await self.predict(signature, text=texts)]
 
     async def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.translate_detailed`."""
-        return await self._convert(WITH_STATISTICS, texts, to_translation)
+        return await self._convert(STATISTICS_SIGNATURE, texts, to_translation)
 
     async def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.n_best`."""
@@ -109,7 +108,7 @@ class AsyncServingClient:
         finally:
             for task in tasks:  # after a failure, the others need not go on
                 task.cancel()
-        if self._log is not None and signature == WITH_STATISTICS:
+        if self._log is not None and signature == STATISTICS_SIGNATURE:
             self._log.write(facts_of(requests, answers))
         return rows_of(requests, answers)
 

@@ -17,7 +17,6 @@ from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 # Half of what a development server takes, and an eighth of what a line may have there.
 _MOST_BYTES = 2**20
 Row = dict[str, Any]
-DEFAULT, WITH_STATISTICS = "serving_default", "translate_with_stats"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,8 +13,6 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.channels import open_channel
 from keras_attn.serving.client.line_requests import (
-    DEFAULT,
-    WITH_STATISTICS,
     RequestPlan,
     Row,
     facts_of,
@@ -29,6 +27,7 @@ from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
 from keras_attn.serving.client.server_address import parse_address
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 
 # A server that starts may listen before it answers.
@@ -101,7 +100,7 @@ class ServingClient:
         Raises:
             ServingError: if a request fails.
         """
-        signature = DEFAULT if self._log is None else WITH_STATISTICS
+        signature = DEFAULT_SIGNATURE if self._log is None else STATISTICS_SIGNATURE
         return [row["translation"] for row in self.predict(signature, text=texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
@@ -116,7 +115,7 @@ class ServingClient:
         Raises:
             ServingError: if a request fails.
         """
-        return self._convert(WITH_STATISTICS, texts, to_translation)
+        return self._convert(STATISTICS_SIGNATURE, texts, to_translation)
 
     def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; the other hypotheses of the search are in `alternatives`.
@@ -181,7 +180,7 @@ class ServingClient:
             answers = [self._send(predictions[0])]
         else:
             answers = list(self._threads.map(self._send, predictions))
-        if self._log is not None and signature == WITH_STATISTICS:
+        if self._log is not None and signature == STATISTICS_SIGNATURE:
             self._log.write(facts_of(requests, answers))
         return rows_of(requests, answers)
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 from keras_attn.serving.monitoring.traffic_statistics import TrafficStatistics
+from keras_attn.serving.saved_model_translator import rows_of
+from keras_attn.serving.signatures import STATISTICS_SIGNATURE
 from keras_attn.system.whole_file import whole_file
 
 REFERENCE_PATH = "assets.extra/reference_statistics.json"  # servers ignore it
-_SIGNATURE = "translate_with_stats"
-_BATCH = 64
 
 
 def describe_lines(version_directory: Path, lines: Sequence[str]) -> list[LineFacts]:
@@ -37,23 +37,17 @@ def describe_lines(version_directory: Path, lines: Sequence[str]) -> list[LineFa
     ...     return max(facts, key=lambda one: one.log_probability)
     """
     model = tf.saved_model.load(str(version_directory))
-    signature = model.signatures.get(_SIGNATURE)
+    signature = model.signatures.get(STATISTICS_SIGNATURE)
     if signature is None:
         raise ValueError(
-            f"`version_directory` must have the signature {_SIGNATURE}. Received: "
+            f"`version_directory` must have the signature {STATISTICS_SIGNATURE}. Received: "
             f"{version_directory}. Export the model again."
         )
-    order = sorted(range(len(lines)), key=lambda i: len(lines[i]))
-    facts: dict[int, LineFacts] = {}
-    for first in range(0, len(order), _BATCH):
-        members = order[first : first + _BATCH]
-        outputs = signature(text=tf.constant([lines[i] for i in members]))
-        columns = {name: value.numpy().tolist() for name, value in outputs.items()}
-        columns["translation"] = [one.decode("utf-8", "replace") for one in columns["translation"]]
-        for position, i in enumerate(members):
-            row = {name: values[position] for name, values in columns.items()}
-            facts[i] = describe_line(lines[i], row)
-    return [facts[i] for i in range(len(lines))]
+    facts = []
+    for line, row in zip(lines, rows_of(signature, lines), strict=True):
+        row["translation"] = row["translation"].decode("utf-8", "replace")
+        facts.append(describe_line(line, row))
+    return facts
 
 
 def write_reference(version_directory: Path, lines: Sequence[str]) -> TrafficStatistics:

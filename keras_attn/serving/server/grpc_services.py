@@ -24,6 +24,7 @@ from tensorflow_serving.apis import (
 )
 
 from keras_attn.serving.saved_model_session import SessionError
+from keras_attn.serving.server.input_checks import refuse
 from keras_attn.serving.server.model_messages import metadata_of, status_of
 from keras_attn.serving.server.predictor import UNKNOWN_MODEL, ModelSpec, Predictor
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE
@@ -125,10 +126,10 @@ class PredictionService:
         """The signatures of a version."""
         fields = list(request.metadata_field)
         if not fields:
-            _refuse("GetModelMetadataRequest must specify at least one metadata_field")
+            refuse("GetModelMetadataRequest must specify at least one metadata_field")
         for field in fields:
             if field != "signature_def":
-                _refuse(f"Metadata field {field} is not supported")
+                refuse(f"Metadata field {field} is not supported")
         return metadata_of(self._predictor.find(_spec(request)))
 
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
@@ -191,7 +192,7 @@ def _with_status(answer: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any,
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
             if request is None:
-                _refuse("The request is not a message of the method's type")
+                refuse("The request is not a message of the method's type")
             return await answer(request, context)
         except SessionError as error:
             message = str(error)
@@ -205,10 +206,10 @@ def _with_status(answer: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any,
 def _spec(request: Any) -> ModelSpec:
     """Which version a request is for."""
     if not request.HasField("model_spec"):
-        _refuse("Missing ModelSpec")
+        refuse("Missing ModelSpec")
     spec: model_pb2.ModelSpec = request.model_spec
     if not spec.name:
-        _refuse("ModelSpec has no name specified.")
+        refuse("ModelSpec has no name specified.")
     choice = spec.WhichOneof("version_choice")
     return ModelSpec(
         spec.name,
@@ -225,13 +226,13 @@ def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> n
     for size in sizes:
         elements *= size
     if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES or elements > most_elements:
-        _refuse(
+        refuse(
             f"`{name}` must have at most {most_elements} elements. Received the shape {sizes[:8]}."
         )
     try:
         array = tf.make_ndarray(value)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
-        _refuse(f"`{name}` is not a valid tensor: {error}")
+        refuse(f"`{name}` is not a valid tensor: {error}")
     if array.dtype == object:
         # Strings that are not given are empty; `make_ndarray` fills them in as text.
         given = [one if isinstance(one, bytes) else b"" for one in array.ravel()]
@@ -252,11 +253,7 @@ def _to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
 
 
 def _refuse_kind(kind: str, method: str) -> NoReturn:
-    _refuse(
+    refuse(
         f"Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: "
         "tensorflow/serving/predict"
     )
-
-
-def _refuse(message: str) -> NoReturn:
-    raise SessionError(StatusCode.INVALID_ARGUMENT, message)

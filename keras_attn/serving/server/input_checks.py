@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -31,25 +33,25 @@ def check_inputs(
         expected = tf.dtypes.as_dtype(info.dtype)
         given = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
         if given != expected:
-            _refuse(f"Expects {name} to be {expected.name} but {given.name} is provided")
+            refuse(f"Expects {name} to be {expected.name} but {given.name} is provided")
         axes = [axis.size for axis in info.tensor_shape.dim]
         if not info.tensor_shape.unknown_rank and (
             array.ndim != len(axes)
             or any(axis not in (-1, size) for axis, size in zip(axes, array.shape, strict=True))
         ):
-            _refuse(f"Tensor {name} has the shape {list(array.shape)}; expected: {axes}")
+            refuse(f"Tensor {name} has the shape {list(array.shape)}; expected: {axes}")
         if array.ndim:
             sizes.add(len(array))
         if array.ndim and len(array) > most_lines:
-            _refuse(f"`{name}` must have at most {most_lines} lines. Received: {len(array)}.")
+            refuse(f"`{name}` must have at most {most_lines} lines. Received: {len(array)}.")
         if given == tf.string:
             longest = max(map(len, array.ravel()), default=0)
             if longest > most_bytes:
-                _refuse(
+                refuse(
                     f"`{name}` must have lines of at most {most_bytes} bytes. Received: {longest}."
                 )
     if len(sizes) > 1:
-        _refuse(f"Inputs must have one first axis. Received: {sorted(sizes)}.")
+        refuse(f"Inputs must have one first axis. Received: {sorted(sizes)}.")
 
 
 def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Arrays) -> None:
@@ -57,12 +59,20 @@ def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Arrays) -> Non
         return
     extra = ",".join(sorted(set(inputs) - set(definition.inputs)))
     missing = ",".join(sorted(set(definition.inputs) - set(inputs)))
-    _refuse(
+    refuse(
         f"input size does not match signature: {len(inputs)}!={len(definition.inputs)} "
         f"len({{{','.join(sorted(inputs))}}}) != len({{{','.join(sorted(definition.inputs))}}}). "
         f"Sent extra: {{{extra}}}. Missing but required: {{{missing}}}."
     )
 
 
-def _refuse(message: str) -> None:
+def refuse(message: str) -> NoReturn:
+    """Refuses a request as wrong.
+
+    Args:
+        message: str.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
     raise SessionError(StatusCode.INVALID_ARGUMENT, message)

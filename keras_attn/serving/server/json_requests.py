@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from keras_attn.serving.saved_model_session import SessionError
-from keras_attn.serving.status_code import StatusCode
+from keras_attn.serving.server.input_checks import refuse
 
 _KEYS = {"signature_name", "instances", "inputs"}
 _MOST_AXES = 8
@@ -31,15 +30,15 @@ def parse_json(body: bytes) -> Any:
         SessionError: INVALID_ARGUMENT.
     """
     if not body.strip():
-        _refuse("JSON Parse error: The document is empty")
+        refuse("JSON Parse error: The document is empty")
     try:
         return json.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        _refuse(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}")
+        refuse(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}")
     except json.JSONDecodeError as error:
-        _refuse(f"JSON Parse error: {error.msg} at offset: {error.pos}")
+        refuse(f"JSON Parse error: {error.msg} at offset: {error.pos}")
     except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
-        _refuse(f"JSON Parse error: {error}")
+        refuse(f"JSON Parse error: {error}")
 
 
 def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
@@ -57,24 +56,24 @@ def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
     """
     request = parse_json(body)
     if not isinstance(request, dict):
-        _refuse(f"JSON Value: {_shown(request)} is not a JSON object")
+        refuse(f"JSON Value: {_shown(request)} is not a JSON object")
     unknown = sorted(set(request) - _KEYS)
     if unknown:
-        _refuse(f"Unknown key {unknown[0]!r}; expecting {', '.join(sorted(_KEYS))}")
+        refuse(f"Unknown key {unknown[0]!r}; expecting {', '.join(sorted(_KEYS))}")
     signature = request.get("signature_name", "")
     if not isinstance(signature, str):
-        _refuse("'signature_name' key must be a string value.")
+        refuse("'signature_name' key must be a string value.")
     if "instances" in request and "inputs" in request:
-        _refuse("Request body is expecting only one of 'inputs' or 'instances' keys to exist")
+        refuse("Request body is expecting only one of 'inputs' or 'instances' keys to exist")
     if "instances" in request:
         instances = request["instances"]
         if not isinstance(instances, list):
-            _refuse("Expecting 'instances' to be an list/array")
+            refuse("Expecting 'instances' to be an list/array")
         if not instances:
-            _refuse("No values in 'instances' array")
+            refuse("No values in 'instances' array")
         return signature, True, instances
     if "inputs" not in request:
-        _refuse("Missing 'inputs' or 'instances' key")
+        refuse("Missing 'inputs' or 'instances' key")
     return signature, False, request["inputs"]
 
 
@@ -105,16 +104,16 @@ def _columns_of_rows(
     are_objects = {_is_named(instance) for instance in instances}
     if are_objects == {False}:
         if len(names) != 1:
-            _refuse(
+            refuse(
                 "instances is a plain list, but expecting list of objects as multiple input "
                 f"tensors required as per tensorinfo_map: {names}"
             )
         return {names[0]: instances}
     if are_objects != {True}:
-        _refuse("Expecting all 'instances' to be objects, or none of them")
+        refuse("Expecting all 'instances' to be objects, or none of them")
     for instance in instances:
         if set(instance) != set(names):
-            _refuse(
+            refuse(
                 f"Failed to process element: {_shown(instance)} of 'instances' list. Expecting the "
                 f"keys {names}"
             )
@@ -125,17 +124,17 @@ def _columns(definition: meta_graph_pb2.SignatureDef, value: Any) -> dict[str, A
     names = sorted(definition.inputs)
     if not _is_named(value):
         if len(names) != 1:
-            _refuse(
+            refuse(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors "
                 f"required as per tensorinfo_map: {names}"
             )
         return {names[0]: value}
     for name in names:
         if name not in value:
-            _refuse(f"Missing named input: {name} in 'inputs' object.")
+            refuse(f"Missing named input: {name} in 'inputs' object.")
     extra = sorted(set(value) - set(names))
     if extra:
-        _refuse(f"Unknown named input: {extra[0]} in 'inputs' object; expecting {names}.")
+        refuse(f"Unknown named input: {extra[0]} in 'inputs' object; expecting {names}.")
     return {name: value[name] for name in names}
 
 
@@ -151,7 +150,7 @@ def _to_array(value: Any, info: meta_graph_pb2.TensorInfo) -> np.ndarray:
     while isinstance(level, list):
         shape.append(len(level))
         if len(shape) > _MOST_AXES:
-            _refuse(f"JSON Value has more than {_MOST_AXES} axes")
+            refuse(f"JSON Value has more than {_MOST_AXES} axes")
         level = level[0] if level else None
     leaves: list[Any] = []
     _flatten(value, shape, leaves)
@@ -164,20 +163,20 @@ def _to_array(value: Any, info: meta_graph_pb2.TensorInfo) -> np.ndarray:
         try:
             array = array.astype(dtype.as_numpy_dtype)
         except (OverflowError, TypeError, ValueError):
-            _refuse(f"JSON Value is not of expected type: {dtype.name}")
+            refuse(f"JSON Value is not of expected type: {dtype.name}")
     return array.reshape(shape)
 
 
 def _flatten(value: Any, shape: list[int], leaves: list[Any]) -> None:
     if not shape:
         if isinstance(value, list):
-            _refuse(f"Encountered list at unexpected level: {_shown(value)}")
+            refuse(f"Encountered list at unexpected level: {_shown(value)}")
         leaves.append(value)
         return
     if not isinstance(value, list):
-        _refuse(f"JSON Value: {_shown(value)} expecting a list")
+        refuse(f"JSON Value: {_shown(value)} expecting a list")
     if len(value) != shape[0]:
-        _refuse(f"Expecting tensor size: {shape[0]} but got: {len(value)}")
+        refuse(f"Expecting tensor size: {shape[0]} but got: {len(value)}")
     for one in value:
         _flatten(one, shape[1:], leaves)
 
@@ -187,20 +186,20 @@ def _to_bytes(value: Any, dtype: tf.DType) -> bytes:
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError):
-            _refuse("Unable to base64 decode")
+            refuse("Unable to base64 decode")
     if not isinstance(value, str):
-        _refuse(f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: string")
+        refuse(f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: string")
     try:
         encoded: bytes = value.encode("utf-8")
     except UnicodeEncodeError:
-        _refuse("JSON Parse error: The surrogate pair in string is invalid.")
+        refuse("JSON Parse error: The surrogate pair in string is invalid.")
     return encoded
 
 
 def _to_number(value: Any, dtype: tf.DType) -> Any:
     kinds = (bool,) if dtype == tf.bool else (int,) if dtype.is_integer else (int, float)
     if not isinstance(value, kinds) or (isinstance(value, bool) and dtype != tf.bool):
-        _refuse(
+        refuse(
             f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: "
             f"{dtype.name}"
         )
@@ -215,7 +214,3 @@ def _type(value: Any) -> str:
     """The type of a value in JSON's words."""
     names = {dict: "Object", list: "Array", str: "String", bool: "Bool", type(None): "Null"}
     return names.get(type(value), "Number")
-
-
-def _refuse(message: str) -> NoReturn:
-    raise SessionError(StatusCode.INVALID_ARGUMENT, message)

@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from keras_attn.serving.static_checks import is_version_name
+from keras_attn.serving.version_directories import versions_in
 
 
 def config_of_directory(directory: str | os.PathLike[str]) -> ModelServerConfig:
@@ -122,11 +122,8 @@ def wanted_versions(
     Raises:
         OSError: if the directory cannot be read.
     """
-    paths = {
-        int(path.name): path
-        for path in Path(model.base_path).iterdir()
-        if is_version_name(path.name) and path.is_dir()
-    }
+    found = versions_in(Path(model.base_path))
+    paths = {version: path for version, path in found.items() if path.is_dir()}
     newest_first = sorted(paths, reverse=True)
     policy = model.model_version_policy
     choice = policy.WhichOneof("policy_choice")
@@ -140,4 +137,4 @@ def wanted_versions(
 
 
 def _has_versions(directory: Path) -> bool:
-    return directory.is_dir() and any(is_version_name(one.name) for one in directory.iterdir())
+    return directory.is_dir() and bool(versions_in(directory))

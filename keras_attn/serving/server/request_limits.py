@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from keras_attn.serving.signatures import MOST_BYTES_A_LINE, MOST_LINES
+
 
 @dataclasses.dataclass(frozen=True)
 class RequestLimits:
@@ -23,8 +25,8 @@ class RequestLimits:
     1024
     """
 
-    most_lines: int = 1024
-    most_bytes_a_line: int = 65_536
+    most_lines: int = MOST_LINES
+    most_bytes_a_line: int = MOST_BYTES_A_LINE
     most_bytes: int = 8 * 2**20
     seconds: float = 30.0
     receive_seconds: float = 10.0

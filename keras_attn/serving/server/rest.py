@@ -24,12 +24,12 @@ from keras_attn.serving.server.predictor import UNKNOWN_MODEL, ModelSpec, Predic
 from keras_attn.serving.server.security import SecurityHeaders
 from keras_attn.serving.server.servable import Servable
 from keras_attn.serving.server.server_metrics import METRICS_PATH
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d{1,19})|/labels/([^/:]+))?"
 _PREDICT = re.compile(_MODEL + ":(predict|classify|regress)", re.IGNORECASE)
 _READ = re.compile(_MODEL + "(/metadata)?", re.IGNORECASE)
-_CHUNK = 64 * 1024
 
 
 def make_rest_app(predictor: Predictor, hosts: list[str] | None = None) -> SecurityHeaders:
@@ -104,7 +104,7 @@ class _Rest:
 
     async def _compute(self, servable: Servable, body: bytes) -> bytes:
         signature, by_row, value = read_predict_request(body)
-        definition = servable.signatures.get(signature or "serving_default")
+        definition = servable.signatures.get(signature or DEFAULT_SIGNATURE)
         if definition is None:
             raise SessionError(
                 StatusCode.INVALID_ARGUMENT,
@@ -134,8 +134,8 @@ async def read_body(request: Request, predictor: Predictor) -> bytes:
         bytes.
 
     Raises:
-        SessionError: RESOURCE_EXHAUSTED or INVALID_ARGUMENT if it is too large, DEADLINE_EXCEEDED
-            if it comes too slowly.
+        SessionError: INVALID_ARGUMENT if it is too large or cannot be uncompressed,
+            DEADLINE_EXCEEDED if it comes too slowly.
     """
     limits = predictor.limits
     body = bytearray()
