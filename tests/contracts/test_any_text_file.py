@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import bz2
 import gzip
 import lzma
@@ -16,11 +15,13 @@ from hypothesis import strategies as st
 
 from keras_attn.bulk.block import Block, cut_blocks
 from keras_attn.cli import translate
+from keras_attn.cli.main import build_parser
 from keras_attn.cli.parallel_files import read_parallel_files
 from keras_attn.data import read_text_pair, read_tsv
 from keras_attn.lines import read_lines
 
 NUM_FILES, FILES_PER_TEST = 2_000, 200
+PARSER = build_parser()
 PIECES = [
     "dog", "Ünï", "ß", "日本語", "שלום", "👩\u200d👩\u200d👧", "e\u0301", "\u200b", "\ufeff", "𝔘𝔫",
     "\u2028", "\u0085", "\x0b", "\x0c", "\x1c", "\u2029", "\u00a0", "\t", " ", "  ", "", "\r",
@@ -96,11 +97,7 @@ class Parrot:
 def translated(path: Path) -> list[str]:
     """What `keras-attn translate` writes, read by the rule."""
     output = path.with_suffix(".out")
-    arguments = argparse.Namespace(
-        engine="local", input=[str(path)], output=str(output), run_path=None, beams=None,
-        split_sentences=None,
-        scores=False, num_shards=None, engine_options=[], line_ids=False, batch_lines=None,
-    )  # fmt: skip
+    arguments = PARSER.parse_args(["translate", "--input", str(path), "--output", str(output)])
     translate.run(arguments)
     *ended, last = output.read_bytes().decode().split("\n")
     return [line.removesuffix("\r") for line in ended] + ([last] if last else [])
