@@ -133,16 +133,22 @@ class PredictionService:
         return metadata_of(self._predictor.find(_spec(request)))
 
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused: no signature classifies."""
-        _refuse_kind("classification", "classify")
+        """Refused."""
+        self._refuse_kind(request, "classification", "classify")
 
     async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused: no signature is a regression."""
-        _refuse_kind("regression", "regress")
+        """Refused."""
+        self._refuse_kind(request, "regression", "regress")
 
     async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused: no signature classifies or is a regression."""
-        _refuse_kind("classification", "classify")
+        """Refused."""
+        if not request.tasks:
+            refuse("Inference request must have at least one task")
+        self._refuse_kind(request.tasks[0], "classification", "classify")
+
+    def _refuse_kind(self, request: Any, kind: str, method: str) -> NoReturn:
+        signature = request.model_spec.signature_name
+        self._predictor.refuse_kind(_spec(request), signature, kind, method)
 
 
 class ModelService:
@@ -250,10 +256,3 @@ def _to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
     proto.tensor_shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
     getattr(proto, field).extend(array.ravel().tolist())
     return proto
-
-
-def _refuse_kind(kind: str, method: str) -> NoReturn:
-    refuse(
-        f"Expected {kind} signature method_name to be tensorflow/serving/{method}. Was: "
-        "tensorflow/serving/predict"
-    )

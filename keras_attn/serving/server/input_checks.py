@@ -17,6 +17,8 @@ def check_inputs(
 ) -> None:
     """Checks what the inputs of requests must be before they are joined.
 
+    Shapes are the graph's business, as in TF Serving: what a signature says of them may be wrong.
+
     Args:
         definition: SignatureDef.
         inputs: mapping of str to array.
@@ -34,12 +36,6 @@ def check_inputs(
         given = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
         if given != expected:
             refuse(f"Expects {name} to be {expected.name} but {given.name} is provided")
-        axes = [axis.size for axis in info.tensor_shape.dim]
-        if not info.tensor_shape.unknown_rank and (
-            array.ndim != len(axes)
-            or any(axis not in (-1, size) for axis, size in zip(axes, array.shape, strict=True))
-        ):
-            refuse(f"Tensor {name} has the shape {list(array.shape)}; expected: {axes}")
         if array.ndim:
             sizes.add(len(array))
         if array.ndim and len(array) > most_lines:

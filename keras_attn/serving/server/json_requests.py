@@ -15,6 +15,8 @@ from keras_attn.serving.server.input_checks import refuse
 
 _KEYS = {"signature_name", "instances", "inputs"}
 _MOST_AXES = 8
+# Where the protos' name of a type is another than Python's.
+_NAMES = {"float32": "float", "float64": "double"}
 
 
 def parse_json(body: bytes) -> Any:
@@ -41,6 +43,21 @@ def parse_json(body: bytes) -> Any:
         refuse(f"JSON Parse error: {error}")
 
 
+def read_signature_name(body: bytes) -> str:
+    """Reads the signature that a request of any kind names.
+
+    Args:
+        body: bytes.
+
+    Returns:
+        str. Empty for the default one.
+
+    Raises:
+        SessionError: INVALID_ARGUMENT.
+    """
+    return _signature_name(_parse_object(body))
+
+
 def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
     """Reads the outer object of a Predict request.
 
@@ -54,17 +71,15 @@ def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
     Raises:
         SessionError: INVALID_ARGUMENT.
     """
-    request = parse_json(body)
-    if not isinstance(request, dict):
-        refuse(f"JSON Value: {_shown(request)} is not a JSON object")
+    request = _parse_object(body)
     unknown = sorted(set(request) - _KEYS)
     if unknown:
         refuse(f"Unknown key {unknown[0]!r}; expecting {', '.join(sorted(_KEYS))}")
-    signature = request.get("signature_name", "")
-    if not isinstance(signature, str):
-        refuse("'signature_name' key must be a string value.")
+    signature = _signature_name(request)
     if "instances" in request and "inputs" in request:
-        refuse("Request body is expecting only one of 'inputs' or 'instances' keys to exist")
+        refuse(
+            "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist"
+        )
     if "instances" in request:
         instances = request["instances"]
         if not isinstance(instances, list):
@@ -75,6 +90,20 @@ def read_predict_request(body: bytes) -> tuple[str, bool, Any]:
     if "inputs" not in request:
         refuse("Missing 'inputs' or 'instances' key")
     return signature, False, request["inputs"]
+
+
+def _parse_object(body: bytes) -> dict[str, Any]:
+    request = parse_json(body)
+    if not isinstance(request, dict):
+        refuse(f"JSON Value: {_shown(request)} Is not object")
+    return request
+
+
+def _signature_name(request: dict[str, Any]) -> str:
+    signature = request.get("signature_name", "")
+    if not isinstance(signature, str):
+        refuse("'signature_name' key must be a string value.")
+    return signature
 
 
 def read_inputs(
@@ -111,11 +140,11 @@ def _columns_of_rows(
         return {names[0]: instances}
     if are_objects != {True}:
         refuse("Expecting all 'instances' to be objects, or none of them")
-    for instance in instances:
+    for i, instance in enumerate(instances):
         if set(instance) != set(names):
             refuse(
-                f"Failed to process element: {_shown(instance)} of 'instances' list. Expecting the "
-                f"keys {names}"
+                f"Failed to process element: {i} of 'instances' list. JSON object: "
+                f"{_shown(instance)} keys must be equal to: {','.join(names)}"
             )
     return {name: [instance[name] for instance in instances] for name in names}
 
@@ -201,7 +230,7 @@ def _to_number(value: Any, dtype: tf.DType) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and dtype != tf.bool):
         refuse(
             f"JSON Value: {_shown(value)} Type: {_type(value)} is not of expected type: "
-            f"{dtype.name}"
+            f"{_NAMES.get(dtype.name, dtype.name)}"
         )
     return value
 
@@ -212,5 +241,7 @@ def _shown(value: Any) -> str:
 
 def _type(value: Any) -> str:
     """The type of a value in JSON's words."""
-    names = {dict: "Object", list: "Array", str: "String", bool: "Bool", type(None): "Null"}
+    if isinstance(value, bool):
+        return str(value)
+    names = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
     return names.get(type(value), "Number")

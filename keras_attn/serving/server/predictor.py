@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import NoReturn
 
 import numpy as np
 
 from keras_attn.serving.saved_model_session import SessionError
-from keras_attn.serving.server.input_checks import check_inputs
+from keras_attn.serving.server.input_checks import check_inputs, refuse
 from keras_attn.serving.server.model_store import ModelStore
 from keras_attn.serving.server.request_limits import RequestLimits
 from keras_attn.serving.server.servable import Servable
@@ -91,6 +92,35 @@ class Predictor:
                     )
         deadline = time.monotonic() + min(seconds or limits.seconds, limits.seconds)
         return await servable.run(name, inputs, outputs, deadline)
+
+    def refuse_kind(self, spec: ModelSpec, signature: str, kind: str, method: str) -> NoReturn:
+        """Refuses a request for a classification or a regression.
+
+        Args:
+            spec: `ModelSpec`.
+            signature: str; empty for the default one.
+            kind: str. `"classification"` or `"regression"`.
+            method: str. `"classify"` or `"regress"`.
+
+        Raises:
+            SessionError: INVALID_ARGUMENT, as of TF Serving, if the signature is for Predict;
+                UNIMPLEMENTED if TF Serving would answer.
+        """
+        name = signature or DEFAULT_SIGNATURE
+        definition = self.find(spec).signatures.get(name)
+        if definition is None:
+            refuse(f"No signature was found with the name: {name}")
+        expected = f"tensorflow/serving/{method}"
+        if definition.method_name != expected:
+            refuse(
+                f"Expected {kind} signature method_name to be {expected}. "
+                f"Was: {definition.method_name}"
+            )
+        raise SessionError(
+            StatusCode.UNIMPLEMENTED,
+            f"This server is for development and answers Predict only. Use TensorFlow Serving for "
+            f"a {kind}.",
+        )
 
     def count(self, model: str, code: int, entrypoint: str, started: float) -> None:
         """Counts an answer.

@@ -17,7 +17,11 @@ from starlette.routing import Route
 
 from keras_attn.serving.saved_model_session import SessionError
 from keras_attn.serving.server.json_answers import write_outputs
-from keras_attn.serving.server.json_requests import read_inputs, read_predict_request
+from keras_attn.serving.server.json_requests import (
+    read_inputs,
+    read_predict_request,
+    read_signature_name,
+)
 from keras_attn.serving.server.model_messages import metadata_of, status_of
 from keras_attn.serving.server.page_files import page_routes
 from keras_attn.serving.server.predictor import UNKNOWN_MODEL, ModelSpec, Predictor
@@ -29,6 +33,7 @@ from keras_attn.serving.status_code import StatusCode
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d{1,19})|/labels/([^/:]+))?"
 _PREDICT = re.compile(_MODEL + ":(predict|classify|regress)", re.IGNORECASE)
+_KINDS = {"classify": "classification", "regress": "regression"}
 _READ = re.compile(_MODEL + "(/metadata)?", re.IGNORECASE)
 
 
@@ -88,11 +93,7 @@ class _Rest:
             body = await read_body(request, self._predictor)
             servable = self._predictor.find(spec)
             if method != "predict":
-                raise SessionError(
-                    StatusCode.INVALID_ARGUMENT,
-                    f"Expected {method} signature method_name to be tensorflow/serving/{method}. "
-                    "Was: tensorflow/serving/predict",
-                )
+                self._predictor.refuse_kind(spec, read_signature_name(body), _KINDS[method], method)
             answer = await self._compute(servable, body)
             code = StatusCode.OK
             return Response(answer, media_type="application/json")
