@@ -100,7 +100,13 @@ def test_every_command_that_a_document_shows_parses(document: Path) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [document for document in DOCUMENTS if blocks(document, {"python"})],
+    [
+        pytest.param(document, marks=pytest.mark.slow)
+        if document.name == "serving.md"
+        else document
+        for document in DOCUMENTS
+        if blocks(document, {"python"})
+    ],
     ids=document_name,
 )
 def test_the_python_that_a_document_shows_runs(

@@ -111,6 +111,7 @@ def test_it_is_compiled_without_a_loss(options):
     np.testing.assert_allclose(model.predict(INPUTS, verbose=0), model(INPUTS), atol=3e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"jit_compile": True, "steps_per_execution": 2}])
 def test_a_step_of_parts_needs_nothing_built_before_the_first_batch(options):
     model = Transformer(**SIZES)

@@ -94,6 +94,7 @@ def test_the_record_beside_the_model_tells_where_it_comes_from(translator, versi
     assert [one["translation"] for one in record["verification"]] == translator.translate(sources)
 
 
+@pytest.mark.slow
 def test_versions_count_up_old_ones_stay_and_a_failed_export_leaves_nothing(tmp_path) -> None:
     corpus = ["the dog sees the cat", "a cat sees the dog in the garden", "dogs and cats"] * 5
     tokenizer = SentencePieceTokenizer.train(corpus, vocabulary_size=290)
@@ -117,6 +118,7 @@ def test_versions_count_up_old_ones_stay_and_a_failed_export_leaves_nothing(tmp_
         assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4", "notes.txt"]
 
 
+@pytest.mark.slow
 def test_an_export_whose_batch_mates_change_translations_is_refused(tmp_path) -> None:
     translator = make_translator(ByteTokenizer(), CrowdTranslator)
     with pytest.raises(ExportError, match="batch") as caught:

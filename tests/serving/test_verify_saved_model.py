@@ -117,6 +117,7 @@ def test_a_damaged_graph_is_noticed(copy, content) -> None:
     assert {"graph", "tags"} & set(failures(copy))
 
 
+@pytest.mark.slow
 def test_a_translation_that_was_tampered_with_is_noticed(copy) -> None:
     path = copy / "assets.extra" / "keras_attn.json"
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -144,6 +145,7 @@ CHANGES = {  # of the record of one line each; one export is verified against al
 NOTICED_BY = ("translate_with_stats", "attention", "n_best", "score")
 
 
+@pytest.mark.slow
 def test_each_signature_is_compared_with_the_record(copy) -> None:
     path = copy / "assets.extra" / "keras_attn.json"
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -159,7 +161,11 @@ def test_each_signature_is_compared_with_the_record(copy) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no TFRecord" * 9, b""], ids=["damaged", "a request that fails"]
+    "content",
+    [
+        pytest.param(b"no TFRecord" * 9, id="damaged"),
+        pytest.param(b"", id="a request that fails", marks=pytest.mark.slow),
+    ],
 )
 def test_warmup_requests_that_a_server_refuses_are_noticed(copy, content) -> None:
     path = copy / "assets.extra" / "tf_serving_warmup_requests"
@@ -219,6 +225,7 @@ def test_a_loader_that_does_not_answer_is_a_failed_check(
     assert detail in check.detail
 
 
+@pytest.mark.slow
 def test_another_interpreter_runs_the_model(copy, tmp_path) -> None:
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\necho ran > {tmp_path / "proof"}\nexec {sys.executable} "$@"\n')

@@ -105,9 +105,8 @@ def test_the_table_names_every_class_that_is_registered() -> None:
     assert registered == listed
 
 
-@pytest.mark.parametrize(
-    "order", ["keras_attn keras", pytest.param("keras keras_attn", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["keras_attn keras", "keras keras_attn"])
 def test_every_saved_object_loads_where_only_the_package_is_imported(
     order: str, tmp_path: Path
 ) -> None:

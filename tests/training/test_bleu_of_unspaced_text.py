@@ -51,6 +51,7 @@ def tokenizer_of(location: str) -> str | None:
     return None if found is None else found.bleu_tokenizer
 
 
+@pytest.mark.slow
 def test_every_bleu_of_a_run_is_by_the_tokenizer_of_its_target_language(
     recipe, tmp_path, monkeypatch, capsys
 ):

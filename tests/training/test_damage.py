@@ -82,6 +82,7 @@ def damage(path) -> None:
     path.write_bytes(contents)
 
 
+@pytest.mark.slow
 def test_the_newest_readable_checkpoint_is_used_and_the_damaged_one_is_named(
     recipe, straight, tmp_path
 ):

@@ -61,6 +61,7 @@ def result(recipe: Recipe) -> DryRun:
     return dry_run(recipe)
 
 
+@pytest.mark.slow
 def test_it_says_what_a_run_then_does(recipe: Recipe, result: DryRun, tmp_path: Path) -> None:
     report = train(recipe, tmp_path / "run", progress=False).report
     assert result.parameters == report["parameters"]
@@ -79,6 +80,7 @@ def test_it_says_what_a_run_then_does(recipe: Recipe, result: DryRun, tmp_path: 
     assert result.seconds(2 * result.measured_flops_per_second) == result.seconds() / 2
 
 
+@pytest.mark.slow
 def test_parts_r_drop_and_a_time_limit_count(recipe: Recipe, result: DryRun) -> None:
     changes = {
         "training.accumulation_steps": 4,

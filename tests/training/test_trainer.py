@@ -181,6 +181,7 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_one_that_was_not(reci
         assert straight.report[key] == resumed.report[key]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_end_that_was_planned_by_the_clock(recipe, tmp_path):
     recipe = recipe.override(
         {
@@ -200,6 +201,7 @@ def test_a_resumed_run_has_the_end_that_was_planned_by_the_clock(recipe, tmp_pat
     assert rates[-1] < 0.2 * rates[0]
 
 
+@pytest.mark.slow
 def test_a_run_stopped_between_an_update_and_its_validation_validates_first(
     recipe, straight, tmp_path
 ):

@@ -78,7 +78,7 @@ def test_shapes_are_kept() -> None:
         (b"[" * 100_000, "JSON Parse error"),
         (b'{"instances": [' + b"9" * 5000 + b"]}", "JSON Parse error"),
         (b'{"instances": ["\\ud800"]}', "surrogate pair in string is invalid"),
-        (["a"], "is not a JSON object"),
+        (["a"], "Is not object"),
         ({"signature_name": 1, "inputs": ["a"]}, "'signature_name' key must be a string"),
         ({"instances": ["a"], "inputs": ["a"]}, "only one of 'inputs' or 'instances'"),
         ({}, "Missing 'inputs' or 'instances' key"),
@@ -105,7 +105,7 @@ def test_what_is_refused(body, message) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("a", "Type: String"), (True, "Type: Bool"), (2.5, "Type: Number")]
+    ("value", "message"), [("a", "Type: String"), (True, "Type: True"), (2.5, "Type: Number")]
 )
 def test_numbers_of_a_wrong_type(value, message) -> None:
     with pytest.raises(SessionError, match=message):

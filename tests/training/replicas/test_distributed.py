@@ -189,6 +189,7 @@ def default_results() -> dict[str, str]:
     return outcomes(CHECKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_two_devices_do_what_one_does(check, results):
     assert results[check] == "ok", results[check]

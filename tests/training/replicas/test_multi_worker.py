@@ -72,6 +72,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files if ".key.bias" not in name}
 
 
+@pytest.mark.slow
 def test_two_workers_hold_the_same_weights_and_those_of_one_process(recipe, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     wait([start(recipe, one, dict(os.environ))], one)

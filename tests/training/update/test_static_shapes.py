@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import tensorflow as tf
 
 from keras_attn import create_model
@@ -25,6 +26,7 @@ def assert_all_shapes_are_known(function, *inputs) -> None:
     assert "custom-call" not in text or "DynamicDimension" not in text
 
 
+@pytest.mark.slow
 def test_an_update_with_accumulation_clipping_and_averages():
     model = make_model()
     model.compile(

@@ -61,6 +61,7 @@ def test_parts_make_the_update_of_keras_own_step(num_parts, jit_compile):
     assert_same(ours, trained(jit_compile=jit_compile))
 
 
+@pytest.mark.slow
 def test_gradients_that_are_compiled_by_themselves_are_the_same():
     assert_same(trained(lambda model: TrainingStep(model, 2, jit_compile=True)), trained())
 
@@ -73,6 +74,7 @@ def test_every_part_drops_something_else_and_the_seeds_go_on():
     assert seeds and all(count == 3 * 3 for _, count in seeds)  # three parts in each of three steps
 
 
+@pytest.mark.slow
 def test_activations_are_held_for_one_part_at_a_time():
     """What is compiled holds one body of a loop, whatever the number of parts."""
     counts = []
