@@ -57,6 +57,7 @@ def main() -> None:
     known, known_references = group_references(corpora.validation)
     confidence = calibrate_confidence(translator.translate_detailed(known), known_references)
     confidence.save(target)
+    translator.confidence = confidence
     facts = {
         "parameters": f"{report['parameters']:,}",
         "training": _training(report),

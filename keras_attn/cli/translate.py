@@ -19,9 +19,9 @@ from keras_attn.cli.model_location import (
     open_model,
 )
 from keras_attn.cli.output import make_console, open_output, say
-from keras_attn.cli.review_queue import ReviewQueue, add_review_options, open_review
+from keras_attn.cli.review_options import add_review_options, open_review
 from keras_attn.cli.translate_files import add_engine_options, check_is_local, run_beam
-from keras_attn.lines import CHUNK_LINES, Line, LineCounts, read_chunks
+from keras_attn.lines import CHUNK_LINES, Line, LineCounts, ReviewQueue, read_chunks
 
 _DESCRIPTION = f"""\
 Translates standard input to standard output, or files: one line a sentence, as many lines out as

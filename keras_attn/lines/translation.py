@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Translation:
             earlier version exported does not report it.
         alternatives: tuple of Translation. The other hypotheses of the n-best list, best first.
         source_tokens: tuple of str. The pieces of the source that were read, and the end token.
+        confidence: float or None. The probability that the translation is good, of a model that is
+            calibrated (`keras-attn calibrate`).
         attention: array, (L, H, T, S), or None. Cross-attention of every layer and head, from each
             of `tokens` and the end token to each of `source_tokens`.
 
@@ -40,6 +44,7 @@ class Translation:
     alternatives: tuple[Translation, ...] = ()
     source_tokens: tuple[str, ...] = ()
     attention: np.ndarray | None = None
+    confidence: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

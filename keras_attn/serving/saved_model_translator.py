@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
 
 from keras_attn.lines.translation import Translation, TranslationReport
-from keras_attn.serving.signatures import DEFAULT_SIGNATURE
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 
 BATCH_LINES = 64
 Row = dict[str, Any]
@@ -69,7 +69,8 @@ class SavedModelTranslator:
                 f"as `keras-attn export` writes it. Received: {directory}, outputs "
                 f"{sorted(outputs)}."
             )
-        self._signature = signature
+        # An export of an earlier version has only the default signature.
+        self._signature = self._model.signatures.get(STATISTICS_SIGNATURE, signature)
         self._tells_truncated = "truncated" in outputs
         self.report = self._make_report([])
 
@@ -91,13 +92,20 @@ class SavedModelTranslator:
             texts: sequence of str.
 
         Returns:
-            list of `Translation`: `source`, `text`, `score` and `truncated`.
+            list of `Translation`: `source`, `text`, `score`, `log_probability`, `truncated` and
+            `confidence`.
         """
-        translations = []
-        for text, row in zip(texts, rows_of(self._signature, texts), strict=True):
-            translation = row["translation"].decode("utf-8", "replace")
-            one = Translation(text, translation, score=row["score"], truncated=row.get("truncated"))
-            translations.append(one)
+        translations = [
+            Translation(
+                text,
+                row["translation"].decode("utf-8", "replace"),
+                log_probability=row.get("log_probability", 0.0),
+                score=row["score"],
+                truncated=row.get("truncated"),
+                confidence=row.get("confidence"),
+            )
+            for text, row in zip(texts, rows_of(self._signature, texts), strict=True)
+        ]
         self.report = self._make_report(translations)
         return translations
 

@@ -28,7 +28,7 @@ class Signature:
     Args:
         inputs: dict of str to TensorSpec.
         outputs: dict of str to TensorSpec.
-        optional: tuple of str. Outputs that exports of earlier versions lack.
+        optional: tuple of str. Outputs that some models lack, and exports of earlier versions.
 
     Example:
 
@@ -58,7 +58,9 @@ SIGNATURES: dict[str, Signature] = {
             "source_tokens": _COUNTS,
             "target_tokens": _COUNTS,
             "unknown_tokens": _COUNTS,
+            "confidence": _FLOATS,
         },
+        optional=("confidence",),
     ),
     "n_best": Signature(
         _TEXT,
@@ -124,6 +126,7 @@ def _trace(
         return {
             name: tf.ensure_shape(outputs[name], spec.shape, name=name)
             for name, spec in signature.outputs.items()
+            if name in outputs or name not in signature.optional
         }
 
     return tf.function(serve, input_signature=specs, autograph=False).get_concrete_function()

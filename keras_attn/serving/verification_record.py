@@ -85,6 +85,8 @@ def _record(translator: Translator, texts: list[str]) -> list[RecordedTranslatio
             "source_pieces": [] if is_empty else list(one.source_tokens),
             "target_pieces": [] if is_empty else [*one.tokens, *end],
         }
+        if one.confidence is not None:
+            details["confidence"] = one.confidence
         records.append(RecordedTranslation(one.source, one.text, one.score, details))
     return records
 

@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from keras_attn.lines.translation import Translation
 from keras_attn.system.whole_file import whole_file
 
@@ -45,13 +47,37 @@ class Confidence:
             translation: `Translation`, with `tokens`, `source_tokens` and `log_probability`.
 
         Returns:
-            float. From 0 to 1; 1 for an empty line, whose translation is empty.
+            float. From 0 to 1; 1 for a line without tokens, whose translation is empty.
         """
-        if not translation.source.strip():
+        if len(translation.source_tokens) < 2:  # the end token at most
             return 1.0
         values = features_of(translation)
         score = sum(weight * value for weight, value in zip(self.weights, values, strict=True))
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+
+    def of_tensors(
+        self, log_probabilities: tf.Tensor, source_tokens: tf.Tensor, target_tokens: tf.Tensor
+    ) -> tf.Tensor:
+        """The same in a graph.
+
+        Args:
+            log_probabilities: float32, (B,). Of whole translations.
+            source_tokens: int32, (B,). Tokens read, end tokens not counted.
+            target_tokens: int32, (B,). Tokens written, end tokens not counted.
+
+        Returns:
+            float32, (B,). From 0 to 1; 1 for a line without tokens.
+        """
+        read = tf.cast(source_tokens + 1, tf.float32)
+        written = tf.cast(target_tokens + 1, tf.float32)
+        values = (
+            tf.ones_like(written),
+            log_probabilities / written,
+            tf.math.log(written),
+            tf.abs(tf.math.log(written / read)),
+        )
+        score = tf.add_n([weight * one for weight, one in zip(self.weights, values, strict=True)])
+        return tf.where(source_tokens == 0, 1.0, tf.sigmoid(score))
 
     def save(self, directory: Path) -> Path:
         """Writes it beside a translator.
@@ -69,24 +95,21 @@ class Confidence:
         return path
 
     @classmethod
-    def load(cls, directory: Path) -> Confidence:
+    def find(cls, directory: Path) -> Confidence | None:
         """Reads what stands beside a translator.
 
         Args:
             directory: Path. The translator's directory.
 
         Returns:
-            `Confidence`.
+            `Confidence`, or None if the translator is not calibrated.
 
         Raises:
-            ValueError: if there is nothing, or it is damaged.
+            ValueError: if the file is damaged.
         """
         path = directory / CONFIDENCE_FILE
         if not path.is_file():
-            raise ValueError(
-                f"Confidence needs {CONFIDENCE_FILE} beside the translator. Received: {directory}, "
-                "which has none. Write it with `keras-attn calibrate`."
-            )
+            return None
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             weights = tuple(float(weight) for weight in content["weights"])
@@ -110,7 +133,7 @@ def features_of(translation: Translation) -> tuple[float, ...]:
         tuple of float.
     """
     written = len(translation.tokens) + 1  # with the end token
-    read = max(1, len(translation.source_tokens))
+    read = max(1, len(translation.source_tokens))  # with the end token
     return (
         1.0,
         translation.log_probability / written,

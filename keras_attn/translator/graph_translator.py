@@ -10,6 +10,7 @@ from keras_attn.data import Tokenizer
 from keras_attn.decoding import SearchResult, SearchStrategy, search, with_all_hypotheses
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.clean_text import clean_text
+from keras_attn.translator.confidence import Confidence
 from keras_attn.translator.in_place_caches import in_place_caches
 from keras_attn.translator.target_scorer import forced_inputs, target_log_probabilities
 
@@ -29,6 +30,7 @@ class GraphTranslator:
         decoding: search strategy.
         max_source_tokens: int. Longer sources are cut to so many tokens.
         max_extra_tokens: int. A translation has at most so many tokens more than its source.
+        confidence: `Confidence`, or None for a model that is not calibrated.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class GraphTranslator:
         decoding: SearchStrategy,
         max_source_tokens: int,
         max_extra_tokens: int,
+        confidence: Confidence | None = None,
     ) -> None:
         self._model = model
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
         self._decoding = decoding
         self._max_extra_tokens = max_extra_tokens
+        self._confidence = confidence
         self.source_limit = self.limit_length(max_source_tokens + 1) - 1
         # One function, however many outputs ask for a search: an exported graph holds it once.
         ids = tf.TensorSpec([None, None], tf.int32)
@@ -61,14 +65,14 @@ class GraphTranslator:
             `log_probability` float32; `truncated` bool, whether a limit cut the line or its
             translation; `source_tokens`, `target_tokens` and `unknown_tokens` int32: the tokens
             that were read and written, end tokens not counted, and how many of those that were read
-            are not in the vocabulary.
+            are not in the vocabulary; `confidence` float32, of a calibrated model.
         """
         token_ids, cut = self.encode(texts)  # (B, S), (B,)
         result = self._shared_search(token_ids)
         empty = _count_tokens(token_ids) == 0
         best = result.token_ids[:, 0]
         unknown = tf.cast(token_ids == self._source_tokenizer.unknown_token_id, tf.int32)
-        return {
+        outputs = {
             "translation": tf.where(empty, "", self._target_tokenizer.detokenize(best)),
             "score": tf.where(empty, 0.0, result.scores[:, 0]),
             "log_probability": tf.where(empty, 0.0, result.log_probabilities[:, 0]),
@@ -77,6 +81,10 @@ class GraphTranslator:
             "target_tokens": tf.where(empty, 0, _count_tokens(best)),
             "unknown_tokens": tf.reduce_sum(unknown, axis=1),
         }
+        if self._confidence is not None:
+            names = ("log_probability", "source_tokens", "target_tokens")
+            outputs["confidence"] = self._confidence.of_tensors(*(outputs[name] for name in names))
+        return outputs
 
     def n_best(self, texts: tf.Tensor) -> Outputs:
         """Translates lines in several ways.

@@ -20,6 +20,7 @@ from keras_attn.models import Seq2SeqModel
 from keras_attn.pretrained import locate
 from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
+from keras_attn.translator.confidence import Confidence
 from keras_attn.translator.graph_translator import GraphTranslator
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.translator.target_scorer import TargetScorer
@@ -48,10 +49,12 @@ class Translator(tf.Module):
             Defaults to the paper's 50 (Section 6.1).
         batch_tokens: int. Source tokens, padding included, that are translated at once.
         jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does for many lines.
+        confidence: `Confidence`, or None for a model that is not calibrated.
 
     Attributes:
         model, source_tokenizer, target_tokenizer, decoding, max_source_tokens, max_extra_tokens,
-            batch_tokens, jit_compile: as given. A new value counts from the next call on.
+            batch_tokens, jit_compile, confidence: as given. A new value counts from the next call
+            on.
         report: `TranslationReport`. What happened to the lines of the last call: how many were
             empty, how many truncated.
 
@@ -77,6 +80,7 @@ class Translator(tf.Module):
         max_extra_tokens: int = 50,
         batch_tokens: int = 2048,
         jit_compile: bool | str = "auto",
+        confidence: Confidence | None = None,
     ) -> None:
         super().__init__(name="translator")
         self.model = model
@@ -87,6 +91,7 @@ class Translator(tf.Module):
         self.max_extra_tokens = max_extra_tokens
         self.batch_tokens = batch_tokens
         self.jit_compile = jit_compile
+        self.confidence = confidence
         self.report = TranslationReport()
         self._traced_settings: tuple[Any, ...] = ()
         self._prepare()
@@ -102,6 +107,7 @@ class Translator(tf.Module):
             repr(self.decoding),  # it may have been changed itself
             self.max_source_tokens,
             self.max_extra_tokens,
+            self.confidence,
         )
         if settings == self._traced_settings:
             return
@@ -113,6 +119,7 @@ class Translator(tf.Module):
             self.decoding,
             self.max_source_tokens,
             self.max_extra_tokens,
+            self.confidence,
         )
         self._batch_search = BatchSearch(self._graph.search)
         # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
@@ -139,6 +146,7 @@ class Translator(tf.Module):
             self.max_extra_tokens,
             self.batch_tokens,
             self.jit_compile,
+            self.confidence,
         )
 
     def _check(self) -> None:
@@ -203,7 +211,7 @@ class Translator(tf.Module):
     def translate_detailed(
         self, texts: Iterable[str], attention: bool = False
     ) -> list[Translation]:
-        """Translates lines and tells tokens, scores and the rest of the n-best of each.
+        """Translates lines and tells tokens, scores, confidence and the other hypotheses of each.
 
         Args:
             texts: strings.
@@ -215,7 +223,8 @@ class Translator(tf.Module):
         texts = check_texts("texts", texts)
         self._prepare()
         sources, cut = self._tokenize_lines(texts)
-        translations = [Translation(source=text, text="") for text in texts]
+        certain = None if self.confidence is None else 1.0
+        translations = [Translation(text, "", confidence=certain) for text in texts]
         compiled = self.jit_compile is True or (
             self.jit_compile == "auto" and len(texts) >= LINES_WORTH_COMPILING
         )
@@ -296,7 +305,7 @@ class Translator(tf.Module):
                 f"{source[:60]!r}. Use an earlier checkpoint."
             )
         source_tokens = tuple(self.source_tokenizer.pieces(source_ids))
-        best, *rest = [
+        hypotheses = [
             Translation(
                 source=source,
                 source_tokens=source_tokens,
@@ -304,7 +313,10 @@ class Translator(tf.Module):
             )
             for hypothesis in best_first
         ]
-        return dataclasses.replace(best, alternatives=tuple(rest))
+        if self.confidence is not None:
+            sure = self.confidence.of
+            hypotheses = [dataclasses.replace(one, confidence=sure(one)) for one in hypotheses]
+        return dataclasses.replace(hypotheses[0], alternatives=tuple(hypotheses[1:]))
 
     def _attention(self, source_ids: list[int], target_ids: np.ndarray) -> np.ndarray:
         """Cross-attention of one source and its translation, (T,) ids: (L, H, T, S)."""
@@ -345,6 +357,7 @@ class Translator(tf.Module):
                 "jit_compile": self.jit_compile,
             },
             weights=weights,
+            confidence=self.confidence,
         )
 
     @classmethod

@@ -16,6 +16,7 @@ from keras_attn.translator.compact_weights import (
     read_compact_model,
     write_compact_model,
 )
+from keras_attn.translator.confidence import Confidence
 from keras_attn.version import __version__
 
 FORMAT_VERSION = 1
@@ -31,6 +32,7 @@ def write_translator(
     target_tokenizer: Tokenizer,
     settings: dict[str, Any],
     weights: str = "float32",
+    confidence: Confidence | None = None,
 ) -> None:
     """Writes a translator under a temporary name, and renames it when it is complete.
 
@@ -40,6 +42,7 @@ def write_translator(
         source_tokenizer, target_tokenizer: `Tokenizer`; one file if they are the same object.
         settings: JSON object. The other arguments of the `Translator`.
         weights: str. `"float32"`, or one of `COMPACT_DTYPES`.
+        confidence: `Confidence` or None.
 
     Raises:
         ValueError: if the directory exists and is no translator.
@@ -77,6 +80,8 @@ def write_translator(
         }
         text = json.dumps({**header, **settings}, indent=2) + "\n"
         (temporary / SETTINGS_FILE).write_text(text, encoding="utf-8")
+        if confidence is not None:
+            confidence.save(temporary)
         _swap(temporary, directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -137,6 +142,7 @@ def read_translator(directory: Path) -> dict[str, Any]:
         "model": _read_model(directory),
         "source_tokenizer": source_tokenizer,
         "target_tokenizer": target_tokenizer,
+        "confidence": Confidence.find(directory),
         **settings,
     }
 

@@ -37,8 +37,7 @@ def test_doubtful_translations_are_queued_and_come_back_as_pairs(
     assert [one["source"] for one in records] == ["one line", "another, longer line"]
     expected = Translator.load(directory).translate_detailed(LINES)
     assert [one["translation"] for one in records] == [expected[0].text, expected[2].text]
-    confidence = Confidence.load(directory)
-    assert records[0]["confidence"] == round(confidence.of(expected[0]), 3) < 0.4
+    assert records[0]["confidence"] == round(expected[0].confidence, 3) < 0.4
     records[1]["correction"] = " eine andere Zeile "
     queue.write_text("".join(json.dumps(one) + "\n" for one in records))
     corrections = tmp_path / "corrections.tsv"
@@ -117,4 +116,4 @@ def test_calibrate_writes_beside_the_translator(directory, tmp_path, capsys) -> 
     assert main(["calibrate", str(directory), *paths, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["sentences"] == 6 and 0 <= report["expected_calibration_error"] <= 1
-    assert len(Confidence.load(directory).weights) == 4
+    assert len(Confidence.find(directory).weights) == 4

@@ -7,6 +7,7 @@ import random
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_attn.evaluation import calibrate_confidence, evaluate_confidence
 from keras_attn.evaluation.calibrate_confidence import _logistic_regression
@@ -87,14 +88,30 @@ def test_an_empty_line_is_sure() -> None:
     assert Confidence(TRUE).of(Translation(" ", "")) == 1.0
 
 
+def test_a_graph_says_the_same() -> None:
+    generator = random.Random(3)
+    confidence, translations = Confidence(TRUE), []
+    for read, written in ((0, 0), (1, 0), (3, 7), (40, 2), (9, 9)):
+        tokens, sources = ("t",) * written, ("s",) * read + ("</s>",)
+        value = 0.0 if not read else -generator.uniform(0, 3) * (written + 1)
+        translations.append(Translation("x", "y", tokens, value, source_tokens=sources))
+    in_graph = confidence.of_tensors(
+        tf.constant([one.log_probability for one in translations]),
+        tf.constant([len(one.source_tokens) - 1 for one in translations]),
+        tf.constant([len(one.tokens) for one in translations]),
+    )
+    expected = [confidence.of(one) for one in translations]
+    assert expected[0] == 1.0 and len(set(expected)) == 5
+    np.testing.assert_allclose(in_graph, expected, rtol=1e-5)
+
+
 def test_it_is_written_and_read(tmp_path) -> None:
     confidence = Confidence(TRUE, 50.0)
     path = confidence.save(tmp_path)
-    assert Confidence.load(tmp_path) == confidence
+    assert Confidence.find(tmp_path) == confidence
     for content in ("{", "[]", '{"format": 1, "weights": [1], "good_chrf": 40}'):
         path.write_text(content)
         with pytest.raises(ValueError, match="is damaged"):
-            Confidence.load(tmp_path)
+            Confidence.find(tmp_path)
     path.unlink()
-    with pytest.raises(ValueError, match="keras-attn calibrate"):
-        Confidence.load(tmp_path)
+    assert Confidence.find(tmp_path) is None

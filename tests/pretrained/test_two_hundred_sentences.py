@@ -41,5 +41,5 @@ def test_every_signature_on_two_hundred_sentences(python, tmp_path) -> None:
 
 
 def test_the_shipped_model_is_calibrated_and_has_reference_statistics() -> None:
-    assert 0 < Confidence.load(find_pretrained(DEFAULT_MODEL)).good_chrf <= 100
+    assert 0 < Confidence.find(find_pretrained(DEFAULT_MODEL)).good_chrf <= 100
     assert read_reference(VERSION).lines > 1000

@@ -12,7 +12,10 @@ import pytest
 import keras_attn
 from keras_attn.data import ByteTokenizer
 from keras_attn.serving import export_saved_model
+from keras_attn.translator import Confidence
 from tests.support.running_server import RunningServer, running_server, serve_copy
+
+CONFIDENCE = Confidence((4.0, 2.0, 0.1, -0.5))
 
 
 def make_translator(tokenizer, translator_class=keras_attn.Translator, **options):
@@ -34,8 +37,8 @@ def make_translator(tokenizer, translator_class=keras_attn.Translator, **options
 
 @pytest.fixture(scope="session")
 def translator() -> keras_attn.Translator:
-    """A translator of bytes."""
-    return make_translator(ByteTokenizer())
+    """A translator of bytes, of some of whose translations it is sure."""
+    return make_translator(ByteTokenizer(), confidence=CONFIDENCE)
 
 
 @pytest.fixture(scope="session")

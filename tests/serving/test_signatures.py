@@ -40,6 +40,9 @@ def test_statistics_are_those_of_the_translator(translator, signatures) -> None:
     assert texts(outputs["translation"]) == [one.text for one in expected]
     log_probabilities = [one.log_probability for one in expected]
     np.testing.assert_allclose(outputs["log_probability"], log_probabilities, rtol=1e-4, atol=1e-4)
+    sure = [one.confidence for one in expected]
+    assert sure[1] == 1.0 and min(sure) < 0.5 and len(set(sure)) == 6
+    np.testing.assert_allclose(outputs["confidence"], sure, rtol=1e-4)
     assert outputs["target_tokens"].tolist() == [len(one.tokens) for one in expected]
     # Bytes are tokens here, and 30 are read at most.
     lengths = [min(30, len(line.encode())) for line in [*LINES, "caf\u00e9 \u4e16"]]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.review_queue import ReviewQueue
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.async_channels import open_async_channel
 from keras_attn.serving.client.line_requests import (
@@ -46,6 +47,7 @@ class AsyncServingClient:
         concurrency: int.
         retry: `RetryPolicy`.
         traffic_log: path, `TrafficLog` or None.
+        review: `ReviewQueue` or None.
 
     Raises:
         ValueError: if an argument is invalid.
@@ -69,22 +71,27 @@ class AsyncServingClient:
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
         traffic_log: str | os.PathLike[str] | TrafficLog | None = None,
+        review: ReviewQueue | None = None,
     ) -> None:
         check_client_options(model, timeout, concurrency)
         self._plan = RequestPlan(model, version, label, batch_size)
         self._timeout, self._retry = timeout, retry or RetryPolicy()
-        self._log = open_log(traffic_log)
+        self._log, self._review = open_log(traffic_log), review
         self._channel = open_async_channel(parse_address(address))
         self._slots = asyncio.Semaphore(concurrency)
 
     async def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates lines; see `ServingClient.translate`."""
-        signature = DEFAULT_SIGNATURE if self._log is None else STATISTICS_SIGNATURE
-        return [row["translation"] for row in await self.predict(signature, text=texts)]
+        if self._log is None and self._review is None:
+            return [row["translation"] for row in await self.predict(DEFAULT_SIGNATURE, text=texts)]
+        return [one.text for one in await self.translate_detailed(texts)]
 
     async def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.translate_detailed`."""
-        return await self._convert(STATISTICS_SIGNATURE, texts, to_translation)
+        translations = await self._convert(STATISTICS_SIGNATURE, texts, to_translation)
+        if self._review is not None:
+            self._review.take(translations)
+        return translations
 
     async def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; see `ServingClient.n_best`."""

@@ -163,6 +163,7 @@ def to_translation(source: str, row: Row) -> Translation:
         log_probability=float(row.get("log_probability", 0.0)),
         score=float(row.get("score", 0.0)),
         truncated=bool(row["truncated"]) if "truncated" in row else None,
+        confidence=float(row["confidence"]) if "confidence" in row else None,
     )
 
 

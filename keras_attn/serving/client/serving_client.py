@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.review_queue import ReviewQueue
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.channels import open_channel
 from keras_attn.serving.client.line_requests import (
@@ -56,6 +57,8 @@ class ServingClient:
         traffic_log: path, `TrafficLog` or None. Where to write numbers about each line that is
             translated, for `keras-attn monitor`; no text. `translate` and `translate_detailed` then
             both call `translate_with_stats`.
+        review: `ReviewQueue` or None. Where to write doubtful translations, for a person to see.
+            The model must be calibrated, and exported after that. The queue is not closed.
 
     Raises:
         ValueError: if an argument is invalid. Nothing is sent before the first call.
@@ -80,11 +83,12 @@ class ServingClient:
         concurrency: int = 4,
         retry: RetryPolicy | None = None,
         traffic_log: str | os.PathLike[str] | TrafficLog | None = None,
+        review: ReviewQueue | None = None,
     ) -> None:
         check_client_options(model, timeout, concurrency)
         self._plan = RequestPlan(model, version, label, batch_size)
         self._timeout, self._retry = timeout, retry or RetryPolicy()
-        self._log = open_log(traffic_log)
+        self._log, self._review = open_log(traffic_log), review
         self._channel = open_channel(parse_address(address))
         self._threads = ThreadPoolExecutor(concurrency, "serving-client")
 
@@ -100,22 +104,27 @@ class ServingClient:
         Raises:
             ServingError: if a request fails.
         """
-        signature = DEFAULT_SIGNATURE if self._log is None else STATISTICS_SIGNATURE
-        return [row["translation"] for row in self.predict(signature, text=texts)]
+        if self._log is None and self._review is None:
+            return [row["translation"] for row in self.predict(DEFAULT_SIGNATURE, text=texts)]
+        return [one.text for one in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates lines, and tells `score`, `log_probability` and `truncated` of each.
+        """Translates lines, and tells how it went.
 
         Args:
             texts: sequence of str.
 
         Returns:
-            list of `Translation`.
+            list of `Translation`, with `score`, `log_probability`, `truncated` and, of a calibrated
+            model, `confidence`.
 
         Raises:
             ServingError: if a request fails.
         """
-        return self._convert(STATISTICS_SIGNATURE, texts, to_translation)
+        translations = self._convert(STATISTICS_SIGNATURE, texts, to_translation)
+        if self._review is not None:
+            self._review.take(translations)
+        return translations
 
     def n_best(self, texts: Sequence[str]) -> list[Translation]:
         """Translates lines; the other hypotheses of the search are in `alternatives`.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
 
+from keras_attn.lines import ReviewQueue
 from keras_attn.serving import AsyncServingClient, RetryPolicy, ServingClient, ServingError
 from keras_attn.serving.monitoring import read_traffic
 from keras_attn.serving.status_code import StatusCode
@@ -33,11 +35,33 @@ def test_all_methods_say_what_the_translator_says(client, translator) -> None:
     assert [one.source for one in detailed] == LINES
     for name in ("text", "truncated"):
         assert [getattr(one, name) for one in detailed] == [getattr(one, name) for one in expected]
-    for name in ("score", "log_probability"):
+    for name in ("score", "log_probability", "confidence"):
         values = [[getattr(one, name) for one in some] for some in (detailed, expected)]
         np.testing.assert_allclose(*values, rtol=1e-4, atol=1e-4)
     scores = client.score(LINES, texts)
     np.testing.assert_allclose(scores, translator.score(LINES, texts), rtol=1e-4, atol=1e-4)
+
+
+def test_doubtful_translations_are_queued(address, translator, tmp_path) -> None:
+    expected = translator.translate_detailed(LINES)
+    below = sorted(one.confidence for one in expected)[2]
+    doubtful = {one.source: one.text for one in expected if one.confidence < below - 1e-3}
+    assert len(doubtful) == 2
+
+    async def ask(queue):
+        async with AsyncServingClient(address, "nonsense", review=queue) as client:
+            return await client.translate(LINES)
+
+    texts = [one.text for one in expected]
+    for name in ("sync", "async"):
+        with ReviewQueue(tmp_path / name, below - 1e-3) as queue:
+            if name == "async":
+                assert asyncio.run(ask(queue)) == texts
+            else:
+                with ServingClient(address, "nonsense", batch_size=2, review=queue) as client:
+                    assert client.translate(LINES) == texts
+        records = map(json.loads, (tmp_path / name).read_text(encoding="utf-8").splitlines())
+        assert {one["source"]: one["translation"] for one in records} == doubtful
 
 
 def test_the_n_best(client, translator) -> None:

@@ -85,6 +85,8 @@ class TestInChromium:
         cells = page.locator("#n-best tbody td:first-child")
         expect(cells).to_have_text([one for one in best if one], timeout=20_000)
         expect(page.locator("#words .word").first).to_be_visible()
+        confidence = expected(server, "translate_with_stats", LINE)["confidence"]
+        expect(page.locator("#confidence-value")).to_have_text(f"{100 * confidence:.0f}%")
 
     def test_attention_lights_up_under_the_keyboard_alone(self, page, server) -> None:
         from playwright.sync_api import expect

@@ -56,11 +56,13 @@ async function translate(again = false) {
   const started = performance.now();
   try {
     const model = $("model").value;
-    const rows = await predict(model, "serving_default", lines, signal);
+    const rows = await predict(model, "translate_with_stats", lines, signal);
     showTranslations(rows, Math.round(performance.now() - started), lines.length > 1 ? current + 1 : 0);
-    const line = lines[current].trim() ? lines[current] : lines.find((one) => one.trim());
+    const detailed = lines[current].trim() ? current : lines.findIndex((one) => one.trim());
+    const line = lines[detailed];
     const [[best], [attention]] = await Promise.all([predict(model, "n_best", [line], signal), predict(model, "attention", [line], signal)]);
     if (signal.aborted) return;
+    showConfidence(rows[detailed].confidence);
     showNBest(best);
     showDetails(attention);
   } catch (error) {
@@ -97,6 +99,14 @@ function showNBest({ translations, scores }) {
     return [row];
   });
   document.querySelector("#n-best tbody").replaceChildren(...rows);
+}
+
+/** How sure a calibrated model is of the line; nothing for another model. */
+function showConfidence(confidence) {
+  $("confidence").hidden = confidence === undefined;
+  if (confidence === undefined) return;
+  $("confidence-value").textContent = `${Math.round(100 * confidence)}%`;
+  $("confidence-meter").value = confidence;
 }
 
 function showDetails(row) {
