@@ -23,6 +23,7 @@ REQUIREMENTS = [
     "httpx>=0.28,<0.29",  # the client of a server
     "importlib_resources>=6",  # tensorflow-datasets imports it without saying so
     "numpy>=1.26",
+    "prometheus-client>=0.22,<1",  # metrics, of servers and of the monitor
     "rapidfuzz>=3.9,<4",
     "rich>=14,<16",
     "sacrebleu>=2.6,<3",
@@ -40,7 +41,6 @@ MOSES = ["sacremoses>=0.1,<0.3"]  # the tokenizer of the BLEU that papers report
 PLOTS = ["matplotlib>=3.10,<4"]
 SERVING = [
     "grpcio-health-checking>=1.76,<2",
-    "prometheus-client>=0.22,<1",
     "starlette>=1.0,<2",
     "uvicorn>=0.35,<1",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 
 from keras_attn.cli.command_parser import (
     Command,
@@ -18,16 +18,26 @@ from keras_attn.cli.command_parser import (
     add_json_option,
     positive_integer,
 )
-from keras_attn.cli.output import make_console, print_json
+from keras_attn.cli.monitor_tables import show_server, show_traffic
+from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
+from keras_attn.system.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from keras_attn.serving.monitoring import TrafficStatistics, VersionReport
+    from keras_attn.serving.monitoring import (
+        MonitorMetrics,
+        ServerCountsReader,
+        TrafficStatistics,
+        VersionReport,
+    )
 
 _DESCRIPTION = """\
 Reads the log that `ServingClient(traffic_log=...)` writes, and compares the newest lines of each
 version with what the model was made for: the reference statistics beside its export. It says what
-has moved, by how much, and since when. The exit status is 1 if something has."""
+has moved, by how much, and since when. The exit status is 1 if something has.
+
+Of a server's address, `http://HOST:8501`, it reads the Prometheus metrics, and shows how many
+requests each model has answered, how fast, and how many failed."""
 
 
 COMMAND = Command(
@@ -36,19 +46,21 @@ COMMAND = Command(
     _DESCRIPTION,
     [
         "keras-attn monitor traffic.jsonl --reference saved_models/tatoeba_en_de/1",
-        "keras-attn monitor traffic.jsonl --reference saved_models/tatoeba_en_de/1 --follow 10",
+        "keras-attn monitor traffic.jsonl --reference saved_models/tatoeba_en_de/1 --html r.html",
+        "keras-attn monitor http://localhost:8501 --follow 10",
     ],
 )
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
-    parser.add_argument("log", metavar="LOG", help="the file of `traffic_log`")
+    parser.add_argument(
+        "source", metavar="LOG_OR_URL", help="the file of `traffic_log`, or a server's address"
+    )
     parser.add_argument(
         "--reference",
-        required=True,
         metavar="PATH",
-        help="SavedModel version with reference statistics, or their file",
+        help="for a log: SavedModel version with reference statistics, or their file",
     )
     parser.add_argument(
         "--window",
@@ -61,92 +73,114 @@ def add_arguments(parser: CommandParser) -> None:
         "--follow",
         type=positive_integer,
         metavar="SECONDS",
-        help="show the table again every so many seconds, until interrupted",
+        help="look again every so many seconds, until interrupted",
+    )
+    parser.add_argument("--html", metavar="FILE", help="write one page with plots, for a log")
+    parser.add_argument(
+        "--metrics-port",
+        type=positive_integer,
+        metavar="PORT",
+        help="with --follow: serve what is found as Prometheus metrics on this machine",
     )
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reports on a log."""
+    """Reports on a log or a server."""
+    is_server = arguments.source.startswith(("http://", "https://"))
+    _check_options(arguments, is_server)
+    load_tensorflow()
+    return _watch_server(arguments) if is_server else _watch_log(arguments)
+
+
+def _check_options(arguments: argparse.Namespace, is_server: bool) -> None:
     if arguments.follow and arguments.json:
         raise ValueError("`--follow` must be given without --json. Received: both.")
-    load_tensorflow()
+    if arguments.metrics_port and not arguments.follow:
+        raise ValueError("`--metrics-port` must be given with --follow. Received: without.")
+    only_for_logs = ("reference", "html", "metrics_port")
+    if is_server and (given := [name for name in only_for_logs if getattr(arguments, name)]):
+        name = given[0].replace("_", "-")
+        raise ValueError(f"`--{name}` must be given with a log. Received: {arguments.source}.")
+    if not is_server and not arguments.reference:
+        raise ValueError("`--reference` must be given with a log. Received: none.")
+
+
+def _watch_server(arguments: argparse.Namespace) -> int:
+    from keras_attn.serving.monitoring import ServerCountsReader
+
+    reader = ServerCountsReader(arguments.source)
+    if arguments.json:
+        print_json({"models": [one.to_dict() for one in reader.read()]})
+    elif arguments.follow:
+        _follow(lambda: _server_or_failure(reader), arguments.follow)
+    else:
+        make_console().print(show_server(reader.read()))
+    return 0
+
+
+def _server_or_failure(reader: ServerCountsReader) -> Group:
+    """What the server says; while it is away, that it is."""
+    try:
+        return show_server(reader.read())
+    except OSError as error:
+        return Group(str(error))
+
+
+def _watch_log(arguments: argparse.Namespace) -> int:
     from keras_attn.serving.monitoring.reference_statistics import read_reference
 
     reference = read_reference(Path(arguments.reference))
-    reports, damaged = _read(arguments, reference)
+    if arguments.follow:
+        with contextlib.ExitStack() as stack:
+            metrics = _open_metrics(arguments, stack)
+            _follow(lambda: show_traffic(*_report(arguments, reference, metrics)), arguments.follow)
+    reports, damaged = _report(arguments, reference)
     if arguments.json:
         print_json({"versions": [one.to_dict() for one in reports], "damaged_lines": damaged})
-    elif arguments.follow:
-        _follow(arguments, reference)
     else:
-        make_console().print(_picture(reports, damaged))
+        make_console().print(show_traffic(reports, damaged))
+        if arguments.html:
+            say(make_console(stderr=True), f"report: {arguments.html}")
     return 1 if any(one.has_moved for one in reports) else 0
 
 
-def _read(
-    arguments: argparse.Namespace, reference: TrafficStatistics
+def _report(
+    arguments: argparse.Namespace,
+    reference: TrafficStatistics,
+    metrics: MonitorMetrics | None = None,
 ) -> tuple[list[VersionReport], int]:
-    from keras_attn.serving.monitoring import read_traffic, report_traffic
+    """Reads the log, and writes what else is asked for."""
+    from keras_attn.serving.monitoring import read_traffic, report_traffic, write_html
 
-    lines, damaged = read_traffic(arguments.log)
-    return report_traffic(lines, reference, arguments.window), damaged
+    lines, damaged = read_traffic(arguments.source)
+    reports = report_traffic(lines, reference, arguments.window)
+    if metrics is not None:
+        metrics.update(reports)
+    if arguments.html:
+        with whole_file(Path(arguments.html)) as temporary:
+            page = write_html(reports, reference, lines, Path(arguments.source).name)
+            temporary.write_text(page, encoding="utf-8")
+    return reports, damaged
 
 
-def _follow(arguments: argparse.Namespace, reference: TrafficStatistics) -> None:
+def _open_metrics(
+    arguments: argparse.Namespace, stack: contextlib.ExitStack
+) -> MonitorMetrics | None:
+    if not arguments.metrics_port:
+        return None
+    from keras_attn.serving.monitoring import MonitorMetrics
+
+    metrics = MonitorMetrics(arguments.metrics_port)
+    stack.callback(metrics.close)
+    url = f"http://127.0.0.1:{metrics.port}/metrics"
+    say(make_console(stderr=True), f"metrics: {url}")
+    return metrics
+
+
+def _follow(picture: Callable[[], Group], seconds: int) -> None:
+    """Shows a picture again and again, until interrupted."""
     with Live(console=make_console(), auto_refresh=False) as live:
         while True:
-            live.update(_picture(*_read(arguments, reference)), refresh=True)
-            time.sleep(arguments.follow)
-
-
-def _picture(reports: list[VersionReport], damaged: int) -> Group:
-    parts: list[Table | str] = [_table(one) for one in reports] or ["no lines yet"]
-    if damaged:
-        parts.append(f"{damaged:,} damaged lines were skipped")
-    return Group(*parts)
-
-
-def _table(report: VersionReport) -> Table:
-    name = "unknown version" if report.version is None else f"version {report.version}"
-    faults = ", ".join(f"{count} {fault}" for fault, count in report.window.faults.most_common())
-    latency = ", ".join(f"p{p} {value * 1000:.0f} ms" for p, value in report.seconds.items())
-    table = Table(
-        title=f"{name}: {report.lines:,} lines, of which the newest {report.window.lines:,}",
-        caption="; ".join(
-            part
-            for part in (
-                latency,
-                f"faults: {faults}" if faults else "",
-                f"less sure since {_clock(report.less_sure_since)}"
-                if report.less_sure_since is not None
-                else "",
-            )
-            if part
-        ),
-        title_justify="left",
-        caption_justify="left",
-    )
-    for heading in ("", "reference", "now", "PSI", "alarm above", "JS", "L-inf", "moved since"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for one in report.drift:
-        table.add_row(
-            one.name,
-            _number(one.reference_mean),
-            _number(one.mean),
-            f"{one.population_stability_index:.3f}",
-            f"{one.threshold:.3f}",
-            f"{one.jensen_shannon:.3f}",
-            f"{one.l_infinity:.3f}",
-            _clock(report.since[one.name]) if one.name in report.since else "",
-            style="bold red" if one.is_alarm else "",
-        )
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
-
-
-def _clock(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
+            live.update(picture(), refresh=True)
+            time.sleep(seconds)

@@ -116,7 +116,7 @@ class AsyncServingClient:
             for task in tasks:  # after a failure, the others need not go on
                 task.cancel()
         if self._log is not None and signature == STATISTICS_SIGNATURE:
-            self._log.write(facts_of(requests, answers))
+            self._log.write(facts_of(requests, answers, self._log.keep_text))
         return rows_of(requests, answers)
 
     async def versions(self) -> list[ModelVersion]:

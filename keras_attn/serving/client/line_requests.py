@@ -125,12 +125,15 @@ def rows_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[
     return [rows[i] for i in range(len(rows))]
 
 
-def facts_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[LineFacts]:
+def facts_of(
+    requests: Sequence[LineRequest], answers: Sequence[Answer], keep_text: bool
+) -> list[LineFacts]:
     """What a monitor keeps of the lines of a call.
 
     Args:
         requests: sequence of `LineRequest`, to `translate_with_stats`.
         answers: sequence of `Answer`, one for each request.
+        keep_text: bool. Keep the lines and their translations, too.
 
     Returns:
         list of `LineFacts`.
@@ -141,6 +144,7 @@ def facts_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list
             {name: array[position] for name, array in answer.outputs.items()},
             answer.version or request.prediction.version,
             answer.seconds,
+            keep_text,
         )
         for request, answer in zip(requests, answers, strict=True)
         for position, line in enumerate(request.prediction.inputs["text"])

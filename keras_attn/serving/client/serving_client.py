@@ -190,7 +190,7 @@ class ServingClient:
         else:
             answers = list(self._threads.map(self._send, predictions))
         if self._log is not None and signature == STATISTICS_SIGNATURE:
-            self._log.write(facts_of(requests, answers))
+            self._log.write(facts_of(requests, answers, self._log.keep_text))
         return rows_of(requests, answers)
 
     def versions(self) -> list[ModelVersion]:

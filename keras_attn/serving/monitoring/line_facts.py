@@ -1,4 +1,4 @@
-"""What a monitor keeps of a translated line: numbers, no text."""
+"""What a monitor keeps of a translated line: numbers, and text only if it is asked for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_attn.evaluation import translation_faults
+from keras_attn.serving.monitoring.redact import redact
 
 
 @dataclasses.dataclass(frozen=True)
 class LineFacts:
-    """Numbers about one line and its translation. The text cannot be told from them.
+    """Numbers about one line and its translation. The text cannot be told from the numbers.
 
     Args:
         time: float. Seconds since 1970.
@@ -27,6 +28,8 @@ class LineFacts:
         log_probability: float. Of the whole translation.
         truncated: bool. Whether a limit cut the line or its translation.
         faults: tuple of str. `keras_attn.evaluation.translation_faults`.
+        text: tuple of two str, or None. The line and its translation, after `redact`; of a log that
+            keeps text.
 
     Example:
 
@@ -46,10 +49,14 @@ class LineFacts:
     log_probability: float
     truncated: bool
     faults: tuple[str, ...] = ()
+    text: tuple[str, str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object."""
-        return {**dataclasses.asdict(self), "faults": list(self.faults)}
+        record = {**dataclasses.asdict(self), "faults": list(self.faults)}
+        if self.text is None:
+            del record["text"]
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> LineFacts:
@@ -65,11 +72,17 @@ class LineFacts:
             ValueError: if it is something else.
         """
         try:
-            facts = cls(**{**record, "faults": tuple(record["faults"])})
-        except (KeyError, TypeError) as error:
+            text = record.get("text")
+            if text is not None:
+                source, translation = map(str, text)
+                text = (source, translation)
+            facts = cls(**{**record, "faults": tuple(record["faults"]), "text": text})
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"Not the facts of a line: {error}") from error
         for name, value in dataclasses.asdict(facts).items():
-            is_known = name == "faults" or (value is None and name in ("version", "seconds"))
+            is_known = name in ("faults", "text") or (
+                value is None and name in ("version", "seconds")
+            )
             if not is_known and not isinstance(value, int | float):
                 raise ValueError(f"Not the facts of a line: {name} is {value!r}")
         return facts
@@ -80,6 +93,7 @@ def describe_line(
     row: Mapping[str, Any],
     version: int | None = None,
     seconds: float | None = None,
+    keep_text: bool = False,
 ) -> LineFacts:
     """Describes a line by what the signature `translate_with_stats` says of it.
 
@@ -88,6 +102,7 @@ def describe_line(
         row: mapping of the signature's outputs to their values for this line.
         version: int or None. The version that answered.
         seconds: float or None. How long the request took.
+        keep_text: bool. Keep the line and its translation, after `redact`.
 
     Returns:
         `LineFacts`.
@@ -99,6 +114,7 @@ def describe_line(
     >>> describe_line("HELLO", row).capitals
     1.0
     """
+    translation = str(row["translation"])
     letters = [letter for letter in source if letter.isalpha()]
     return LineFacts(
         time=round(time.time(), 3),
@@ -112,5 +128,6 @@ def describe_line(
         unknown_tokens=int(row["unknown_tokens"]),
         log_probability=round(float(row["log_probability"]), 4),
         truncated=bool(row["truncated"]),
-        faults=tuple(translation_faults(source, str(row["translation"]))),
+        faults=tuple(translation_faults(source, translation)),
+        text=(redact(source), redact(translation)) if keep_text else None,
     )

@@ -1,4 +1,4 @@
-"""A file of facts about lines: bounded, rotated, without text."""
+"""A file of facts about lines: bounded, rotated, and without text unless it is asked for."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class TrafficLog:
         path: path. The file; it is appended to if it is there.
         most_bytes: int. Size of a file.
         files: int. Older files that are kept.
+        keep_text: bool. Keep lines and translations too, after `redact`. Ask those whose text it is
+            before you do.
+
+    Attributes:
+        keep_text: bool.
 
     Raises:
         ValueError: if a number is too small.
@@ -35,11 +40,16 @@ class TrafficLog:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], most_bytes: int = 16 * 2**20, files: int = 4
+        self,
+        path: str | os.PathLike[str],
+        most_bytes: int = 16 * 2**20,
+        files: int = 4,
+        keep_text: bool = False,
     ) -> None:
         for name, value in (("most_bytes", most_bytes), ("files", files)):
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {value}.")
+        self.keep_text = keep_text
         self._handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=most_bytes, backupCount=files, encoding="utf-8"
         )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
-METRICS_PATH = "/monitoring/prometheus/metrics"
+from keras_attn.serving.monitoring.server_counts import METRICS_PATH
+
+__all__ = ["METRICS_PATH", "ServerMetrics"]
 # Microseconds: 10 times powers of 1.8, as TF Serving's latencies.
 _LATENCY = [10 * 1.8**i for i in range(33)]
 _SIZES = [float(2**i) for i in range(11)]

@@ -115,6 +115,9 @@ def test_the_command_refuses(log, tmp_path, capsys) -> None:
         ([str(tmp_path / "missing"), *arguments[1:]], "No such file"),
         ([*arguments[:2], str(tmp_path)], "`reference` must be a SavedModel version"),
         ([*arguments, "--follow", "1", "--json"], "without --json"),
+        ([*arguments, "--metrics-port", "9000"], "with --follow"),
+        ([arguments[0]], "`--reference` must be given with a log"),
+        (["http://localhost:1", *arguments[1:]], "`--reference` must be given with a log"),
     ):
         assert main(["monitor", *wrong]) == 2
         assert message in capsys.readouterr().err
