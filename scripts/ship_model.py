@@ -77,7 +77,7 @@ def main() -> None:
     if not arguments.no_saved_model:
         saved = ROOT / "saved_models" / arguments.name
         shutil.rmtree(saved, ignore_errors=True)
-        print(export_saved_model(translator, saved, reference_texts=known))
+        print(export_saved_model(translator, saved, reference_texts=known, model_card=card))
     print("\n".join(scored.scores.lines()))
 
 

@@ -27,6 +27,7 @@ TINY = {
     "05_search_your_own_model": "--samples 1".split(),
     "06_attention_maps": ["--sentence", "A dog sleeps."],
     "07_export_and_check": [],
+    "08_canary_and_rollback": ["--pairs", "30"],
 }
 
 
@@ -154,3 +155,11 @@ def test_the_export_says_what_the_translator_says(run, tmp_path: Path) -> None:
     assert "the translator says the same: True" in printed
     assert re.search("a damaged copy: FAILED .* is missing", printed)
     assert [path.name for path in (tmp_path / "saved_models").iterdir()] == ["phrasebook_tiny"]
+
+
+@pytest.mark.slow
+def test_a_worse_version_is_taken_back(run) -> None:
+    printed = run("08_canary_and_rollback")
+    before, after = re.search(r"BLEU (\S+) -> (\S+) \(p = 0.00", printed).groups()
+    assert float(before) > 30 > 5 > float(after)
+    assert "translates as before: True" in printed

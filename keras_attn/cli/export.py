@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
+from pathlib import Path
 
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
-from keras_attn.cli.model_location import add_run_argument, open_translator
+from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program
 from keras_attn.lines import read_lines
@@ -46,9 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
 
+    card = _model_card(find_translator(arguments.run_path))
     try:
         with make_console(stderr=True).status("exporting and verifying"):
-            version = export_saved_model(translator, arguments.directory, reference_texts=lines)
+            version = export_saved_model(
+                translator, arguments.directory, reference_texts=lines, model_card=card
+            )
     except ExportError as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:
@@ -58,3 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     say(console, f"saved model: {version}, verified")
     say(console, f"next: {program()} translate {shlex.quote(str(version))}")
     return 0
+
+
+def _model_card(translator: Path) -> str | None:
+    """The card beside a translator; or what the report of its run says."""
+    card, report = translator / "README.md", translator.parent / "report.json"
+    if card.is_file():
+        return card.read_text(encoding="utf-8")
+    if not report.is_file():
+        return None
+    from keras_attn.serving.model_card import training_facts
+
+    return training_facts(translator.parent.name, json.loads(report.read_text(encoding="utf-8")))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
@@ -84,18 +85,22 @@ def _traffic(report: VersionReport) -> Table:
         caption="; ".join(filter(None, notes)),
         title_justify="left",
         caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        pad_edge=False,
     )
-    for heading in ("", "reference", "now", "PSI", "alarm above", "JS", "L-inf", "moved since"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    for heading in ("", "was", "now", "PSI", "alarm", "JS", "L-inf", "since"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for one in report.drift:
         table.add_row(
             one.name,
             _number(one.reference_mean),
             _number(one.mean),
-            f"{one.population_stability_index:.3f}",
-            f"{one.threshold:.3f}",
-            f"{one.jensen_shannon:.3f}",
-            f"{one.l_infinity:.3f}",
+            f"{one.population_stability_index:.2f}",
+            f"{one.threshold:.2f}",
+            f"{one.jensen_shannon:.2f}",
+            f"{one.l_infinity:.2f}",
             _clock(report.since[one.name]) if one.name in report.since else "",
             style="bold red" if one.is_alarm else "",
         )
@@ -111,4 +116,4 @@ def _or_dash(value: float, form: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
+    return datetime.datetime.fromtimestamp(seconds).strftime("%m-%d %H:%M")

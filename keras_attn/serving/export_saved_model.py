@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_attn.decoding import RandomSampling
 from keras_attn.lines.check_texts import check_texts
+from keras_attn.serving.model_card import write_model_card
 from keras_attn.serving.monitoring.reference_statistics import write_reference
 from keras_attn.serving.signatures import signature_functions
 from keras_attn.serving.verification_record import describe_translator, write_record
@@ -61,6 +62,7 @@ def export_saved_model(
     directory: str | os.PathLike[str],
     verification_texts: Sequence[str] | None = None,
     reference_texts: Sequence[str] | None = None,
+    model_card: str | None = None,
 ) -> Path:
     """Writes a translator as the next version of a model. A failed export leaves nothing.
 
@@ -94,6 +96,9 @@ def export_saved_model(
         reference_texts: sequence of str, or None. Lines like those that the model is made for, and
             not from its training text; 1,000 or more. Their statistics are written beside the
             export, and `keras-attn monitor` compares with them what goes through the server.
+        model_card: str or None. What the model was trained on, what it is for, how well it does and
+            where it fails: Markdown. `assets.extra/model_card.md` says this, and what is known of
+            the export.
 
     Returns:
         Path of the new version directory.
@@ -118,6 +123,7 @@ def export_saved_model(
         write_record(temporary, record)
         targets = [one["translation"] for one in record["verification"]]
         write_warmup(temporary, signatures, texts, targets)
+        write_model_card(temporary, record, signatures, model_card)
         if reference_texts is not None:
             write_reference(temporary, check_texts("reference_texts", reference_texts))
         report = check_saved_model(temporary, published=False)

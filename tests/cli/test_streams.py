@@ -49,6 +49,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
     for module in (score, plot):
         monkeypatch.setattr(module, "open_translator", lambda *_: Echo())
     monkeypatch.setattr("keras_attn.cli.export.open_translator", lambda *_: Echo())
+    monkeypatch.setattr("keras_attn.cli.export.find_translator", lambda _: tmp_path / "translator")
     monkeypatch.setattr(score, "find_translator", lambda _: tmp_path)
     monkeypatch.setattr(plot, "draw_attention", lambda *_: Translation(TEXT, TEXT))
     report = VerificationReport(Path("x"), (VerificationCheck("files", True, TEXT),))

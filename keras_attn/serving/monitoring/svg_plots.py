@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 320, 140, 34, 18
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 320, 140, 44, 18
 _TEXT = 'font-size="9"'
 
 
