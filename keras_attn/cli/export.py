@@ -39,6 +39,12 @@ def add_arguments(parser: CommandParser) -> None:
         help="lines like those that the model is made for, not from its training text: their "
         "statistics are what `keras-attn monitor` compares with",
     )
+    parser.add_argument(
+        "--xla",
+        action="store_true",
+        help="compile the search by XLA, for a server that is started with "
+        "--xla_cpu_compilation_enabled; others cannot run it",
+    )
     add_json_option(parser)
 
 
@@ -52,7 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with make_console(stderr=True).status("exporting and verifying"):
             version = export_saved_model(
-                translator, arguments.directory, reference_texts=lines, model_card=card
+                translator,
+                arguments.directory,
+                reference_texts=lines,
+                model_card=card,
+                xla=arguments.xla,
             )
     except ExportError as error:
         raise CommandFailure(str(error)) from error

@@ -83,6 +83,11 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="N",
         help="batches computed at the same time (default: the number of cores)",
     )
+    parser.add_argument(
+        "--xla",
+        action="store_true",
+        help="leave XLA on, for exports that were made with --xla",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,7 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     console = make_console()
     options = ServerOptions(
-        arguments.host, arguments.port, arguments.grpc_port, batching=_batching(arguments)
+        arguments.host,
+        arguments.port,
+        arguments.grpc_port,
+        batching=_batching(arguments),
+        disable_xla=not arguments.xla,
     )
     with _config(arguments) as config:
         say(console, "this server is for development: in production use TensorFlow Serving")
@@ -132,7 +141,7 @@ def _config(arguments: argparse.Namespace) -> Iterator[ModelServerConfig]:
     name = Path(location).resolve().name
     with tempfile.TemporaryDirectory(prefix="keras-attn-serve-") as temporary:
         say(make_console(), f"exporting {name} to serve it (about 20 seconds)")
-        _export(location, Path(temporary) / name)
+        _export(location, Path(temporary) / name, arguments.xla)
         yield config_of_directory(temporary)
 
 
@@ -146,7 +155,7 @@ def _translator(location: str) -> Path | None:
         raise
 
 
-def _export(location: str, directory: Path) -> None:
+def _export(location: str, directory: Path, xla: bool) -> None:
     from keras_attn.serving import export_saved_model
 
-    export_saved_model(open_translator(location), directory)
+    export_saved_model(open_translator(location), directory, xla=xla)

@@ -79,7 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
         **options,
     )
     commands = start_commands(
-        Path(arguments.output), arguments.base_path, arguments.port, arguments.grpc_port
+        Path(arguments.output),
+        arguments.base_path,
+        arguments.port,
+        arguments.grpc_port,
+        any(model.needs_xla for model in models),
     )
     if arguments.json:
         print_json({"files": [str(path) for path in files], "start": commands})

@@ -35,6 +35,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="PROGRAM",
         help="run it by this interpreter, with the TensorFlow and TensorFlow Text of a server",
     )
+    parser.add_argument("--xla", action="store_true", help="for a server that has XLA switched on")
     add_json_option(parser)
 
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from keras_attn.serving import verify_saved_model
 
     with make_console(stderr=True).status("verifying"):
-        report = verify_saved_model(arguments.directory, arguments.python)
+        report = verify_saved_model(arguments.directory, arguments.python, arguments.xla)
     if arguments.json:
         print_json(report.to_dict())
     else:

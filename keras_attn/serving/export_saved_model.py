@@ -21,7 +21,7 @@ from keras_attn.serving.version_directories import (
     publish,
     temporary_version,
 )
-from keras_attn.serving.warmup import write_warmup
+from keras_attn.serving.warmup import BATCH_SIZES, add_warmup, lines_of_lengths, write_warmup
 from keras_attn.translator import Translator
 
 # Lines of mixed lengths, so that padding matters when they are translated together, and odd lines
@@ -63,6 +63,7 @@ def export_saved_model(
     verification_texts: Sequence[str] | None = None,
     reference_texts: Sequence[str] | None = None,
     model_card: str | None = None,
+    xla: bool = False,
 ) -> Path:
     """Writes a translator as the next version of a model. A failed export leaves nothing.
 
@@ -99,6 +100,9 @@ def export_saved_model(
         model_card: str or None. What the model was trained on, what it is for, how well it does and
             where it fails: Markdown. `assets.extra/model_card.md` says this, and what is known of
             the export.
+        xla: bool. Whether XLA compiles the search, for 1, 8 and 32 lines of a few lengths. Only a
+            server that is started with `--xla_cpu_compilation_enabled` can run it. It loads for as
+            long as the compilation takes, and is then faster.
 
     Returns:
         Path of the new version directory.
@@ -119,14 +123,16 @@ def export_saved_model(
     check_model_directory(directory)
     with temporary_version(directory) as temporary:
         record = describe_translator(translator, texts)
-        signatures = _write_graph(translator, temporary)
-        write_record(temporary, record)
+        signatures = _write_graph(translator, temporary, xla)
+        write_record(temporary, {**record, "xla": xla})
         targets = [one["translation"] for one in record["verification"]]
         write_warmup(temporary, signatures, texts, targets)
+        if xla:
+            add_warmup(temporary, lines_of_lengths(translator, texts))
         write_model_card(temporary, record, signatures, model_card)
         if reference_texts is not None:
             write_reference(temporary, check_texts("reference_texts", reference_texts))
-        report = check_saved_model(temporary, published=False)
+        report = check_saved_model(temporary, published=False, xla=xla)
         if not report.passed:
             faults = "; ".join(f"{check.name}: {check.detail}" for check in report.failures)
             raise ExportError(
@@ -160,10 +166,10 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
     return list(texts)
 
 
-def _write_graph(translator: Translator, directory: Path) -> list[str]:
+def _write_graph(translator: Translator, directory: Path, xla: bool) -> list[str]:
     """Traces the translator and writes the SavedModel; returns the names of its signatures."""
     try:
-        functions = signature_functions(translator)
+        functions = signature_functions(translator, BATCH_SIZES if xla else ())
         # Save only what the graph reads. The translator itself would add its functions, even
         # compiled ones. TensorFlow saves the attributes of this module.
         tracked = tf.Module(name="exported_translator")

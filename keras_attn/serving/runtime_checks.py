@@ -39,6 +39,7 @@ def check_runtime(
     recorded: list[RecordedTranslation],
     signatures: Sequence[str] = (DEFAULT_SIGNATURE,),
     python: str | os.PathLike[str] = sys.executable,
+    xla: bool = False,
 ) -> list[VerificationCheck]:
     """Runs a SavedModel as a stock server does, and compares its answers with the record.
 
@@ -47,6 +48,7 @@ def check_runtime(
         recorded: list of `RecordedTranslation`.
         signatures: sequence of str. The model's.
         python: path. The interpreter that runs it.
+        xla: bool. Whether the server has XLA switched on.
 
     Returns:
         list of `VerificationCheck`.
@@ -68,11 +70,12 @@ def check_runtime(
     at_once = [recorded[i % len(recorded)] for i in range(AT_ONCE)]
     requests += [(DEFAULT_SIGNATURE, {"text": [one.source]}) for one in at_once]
     try:
-        answers = iter(_run(directory, requests, python))
+        answers = iter(_run(directory, requests, python, xla))
     except RuntimeError as error:
         return [VerificationCheck(NAME, False, str(error))]
+    switched = "on" if xla else "off"
     checks = [
-        VerificationCheck(NAME, True, "loads and runs in a Session, with XLA switched off"),
+        VerificationCheck(NAME, True, f"loads and runs in a Session, with XLA switched {switched}"),
         _compare("all lines in one batch", recorded, [next(answers)]),
         _compare("a batch filled up", recorded, [_first_lines(next(answers), len(recorded))]),
         _compare("lines one by one", recorded, [next(answers) for _ in alone]),
@@ -113,7 +116,7 @@ def _check_warmup(answers: list[dict[str, Any]]) -> VerificationCheck:
 
 
 def _run(
-    directory: Path, requests: Sequence[Request], python: str | os.PathLike[str]
+    directory: Path, requests: Sequence[Request], python: str | os.PathLike[str], xla: bool
 ) -> list[dict[str, Any]]:
     """The answers to requests.
 
@@ -121,7 +124,12 @@ def _run(
         RuntimeError: if the model does not load, or crashes its process.
     """
     runs = [{"signature": signature, "inputs": inputs} for signature, inputs in requests]
-    request = {"directory": str(directory.resolve()), "runs": runs, "at_once": AT_ONCE}
+    request = {
+        "directory": str(directory.resolve()),
+        "runs": runs,
+        "at_once": AT_ONCE,
+        "disable_xla": not xla,
+    }
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
     # It runs as a file, without its directory on the path (-P), to share nothing with this package.

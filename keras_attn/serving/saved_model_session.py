@@ -371,7 +371,8 @@ def main() -> int:
     """
     request = json.load(sys.stdin)
     try:
-        with SavedModelSession(request["directory"]) as session:
+        disable_xla = request.get("disable_xla", True)
+        with SavedModelSession(request["directory"], disable_xla) as session:
             first = len(request["runs"]) - request.get("at_once", 0)
             answers = [_answer(session, run) for run in request["runs"][:first]]
             with ThreadPoolExecutor(max(1, request.get("at_once", 0))) as pool:

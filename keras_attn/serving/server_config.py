@@ -19,6 +19,8 @@ from keras_attn.serving.server_templates import (
     KUBERNETES,
     MONITORING,
 )
+from keras_attn.serving.static_checks import XLA_FLAG
+from keras_attn.serving.verification_record import needs_xla
 from keras_attn.serving.version_directories import versions_in
 from keras_attn.serving.warmup import BATCH_SIZES
 from keras_attn.system.whole_file import whole_file
@@ -85,6 +87,11 @@ class ServedModel:
         labels = {STABLE: self.stable, CANARY: self.canary}
         return {label: version for label, version in labels.items() if version is not None}
 
+    @property
+    def needs_xla(self) -> bool:
+        """Whether one of the versions was exported with `xla=True`."""
+        return any(needs_xla(self.directory / str(one)) for one in self.labels.values())
+
 
 def write_server_config(
     models: Sequence[ServedModel],
@@ -138,7 +145,7 @@ def write_server_config(
         "largest_batch": str(max(BATCH_SIZES)),
         "batch_sizes": "\n".join(f"allowed_batch_sizes: {size}" for size in BATCH_SIZES),
     }
-    flags = server_flags("/config", port, grpc_port)
+    flags = server_flags("/config", port, grpc_port, any(one.needs_xla for one in models))
     for name, indent in (("flags", 6), ("indented_flags", 12)):
         values[name] = "\n".join(f"{' ' * indent}- {flag}" for flag in flags)
     contents = [models_config(models, base_path), BATCHING.substitute(values), MONITORING]
@@ -183,7 +190,9 @@ def models_config(models: Sequence[ServedModel], base_path: str = "/models") -> 
     return text_format.MessageToString(config)
 
 
-def start_commands(output: Path, base_path: str, port: int, grpc_port: int) -> list[str]:
+def start_commands(
+    output: Path, base_path: str, port: int, grpc_port: int, xla: bool = False
+) -> list[str]:
     """The commands that start a server with these files: in a container, and without.
 
     Args:
@@ -191,6 +200,7 @@ def start_commands(output: Path, base_path: str, port: int, grpc_port: int) -> l
         base_path: str. Where the server sees the models.
         port: int. For REST.
         grpc_port: int. For gRPC.
+        xla: bool. Whether a version needs XLA switched on.
 
     Returns:
         list of str.
@@ -201,26 +211,27 @@ def start_commands(output: Path, base_path: str, port: int, grpc_port: int) -> l
     'docker compose -f /etc/serving/docker-compose.yml up'
     """
     directory = output.resolve()
-    flags = " ".join(server_flags(str(directory), port, grpc_port))
+    flags = " ".join(server_flags(str(directory), port, grpc_port, xla))
     return [
         f"docker compose -f {directory / 'docker-compose.yml'} up",
         f"tensorflow_model_server {flags}    # needs the models in {base_path}",
     ]
 
 
-def server_flags(config: str, port: int, grpc_port: int) -> list[str]:
+def server_flags(config: str, port: int, grpc_port: int, xla: bool = False) -> list[str]:
     """The flags of the server that name these files and ports.
 
     Args:
         config: str. Where the server sees the files.
         port: int. For REST.
         grpc_port: int. For gRPC.
+        xla: bool. Whether a version needs XLA switched on.
 
     Returns:
         list of str.
     """
     values = {"config": config, "rest_port": str(port), "grpc_port": str(grpc_port)}
-    return FLAGS.substitute(values).splitlines()
+    return FLAGS.substitute(values).splitlines() + ([XLA_FLAG] if xla else [])
 
 
 def _versions(directory: Path) -> list[int]:

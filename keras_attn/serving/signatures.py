@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -83,7 +83,7 @@ SIGNATURES: dict[str, Signature] = {
 
 
 def signature_functions(
-    translator: Translator,
+    translator: Translator, xla_batch_sizes: Sequence[int] = ()
 ) -> dict[str, tf.types.experimental.ConcreteFunction]:
     """Traces the signatures of a translator.
 
@@ -91,14 +91,19 @@ def signature_functions(
 
     Args:
         translator: `Translator`.
+        xla_batch_sizes: sequence of int. The numbers of lines for which XLA compiles the search;
+            none: XLA compiles nothing.
 
     Returns:
         dict of str to concrete function.
     """
-    graph = translator.graph
+    graph, translate = translator.graph, translator.translate_tensor
+    if xla_batch_sizes:
+        graph = graph.compiled(xla_batch_sizes)
+        translate = graph.translate
     computations: dict[str, Callable[..., dict[str, tf.Tensor]]] = {
-        DEFAULT_SIGNATURE: translator.translate_tensor,
-        STATISTICS_SIGNATURE: translator.translate_tensor,
+        DEFAULT_SIGNATURE: translate,
+        STATISTICS_SIGNATURE: translate,
         "n_best": graph.n_best,
         "score": graph.score,
         "attention": graph.attention,

@@ -26,6 +26,7 @@ DENIED_OPERATIONS = {
 }
 # A stock server switches XLA off: a model that needs XLA loads, but fails at the first request.
 DENIED_PREFIX = "Xla"
+XLA_FLAG = "--xla_cpu_compilation_enabled"
 COMPILED_ATTRIBUTE = "_XlaMustCompile"  # left by tf.function(jit_compile=True)
 # Operations with a namespace come from libraries; a stock server links only this one.
 LINKED_NAMESPACE = "TFText"
@@ -194,25 +195,39 @@ def _batch_fault(tensor: meta_graph_pb2.TensorInfo) -> str:
     return ""
 
 
-def check_operations(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
-    """Checks that graph and function library hold nothing that a stock server refuses.
+def check_operations(
+    meta_graph: meta_graph_pb2.MetaGraphDef, xla: bool = False
+) -> VerificationCheck:
+    """Checks that graph and function library hold nothing that a server refuses.
 
     Args:
         meta_graph: MetaGraphDef protocol buffer.
+        xla: bool. Whether the server has XLA switched on, which a stock one has not.
 
     Returns:
         `VerificationCheck`.
     """
     nodes = list(_nodes(meta_graph))
     faults = {fault for node in nodes if (fault := _operation_fault(node))}
-    for function in meta_graph.graph_def.library.function:
-        if function.attr[COMPILED_ATTRIBUTE].b:
-            faults.add(f"function {function.signature.name} must be compiled by XLA")
+    compiled = [
+        one.signature.name
+        for one in meta_graph.graph_def.library.function
+        if one.attr[COMPILED_ATTRIBUTE].b
+    ]
+    compiled += [node.name for node in nodes if node.attr[COMPILED_ATTRIBUTE].b]
+    if compiled and not xla:
+        faults.add(
+            f"{compiled[0]} (and {len(compiled) - 1} more) must be compiled by XLA, which a server "
+            f"switches off unless it is started with {XLA_FLAG}: verify it with --xla"
+        )
     if faults:
         detail = f"{'; '.join(sorted(faults))}. A stock server cannot run it"
         return VerificationCheck("operations", False, detail)
     kinds = len({node.op for node in nodes})
-    return VerificationCheck("operations", True, f"{len(nodes):,} of {kinds} kinds, none denied")
+    detail = f"{len(nodes):,} of {kinds} kinds, none denied"
+    if compiled:
+        detail += f"; only for a server that is started with {XLA_FLAG}"
+    return VerificationCheck("operations", True, detail)
 
 
 def check_server_versions(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
@@ -254,6 +269,4 @@ def _operation_fault(node: node_def_pb2.NodeDef) -> str:
     namespace, separator, _ = node.op.rpartition(">")
     if separator and namespace != LINKED_NAMESPACE:
         return f"operation {node.op} comes from a library that a server does not link"
-    if COMPILED_ATTRIBUTE in node.attr and node.attr[COMPILED_ATTRIBUTE].b:
-        return f"node {node.name} must be compiled by XLA, which a server switches off"
     return ""

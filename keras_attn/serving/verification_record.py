@@ -103,6 +103,22 @@ def write_record(version_directory: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def needs_xla(version_directory: Path) -> bool:
+    """Whether a version was exported for servers that have XLA switched on.
+
+    Args:
+        version_directory: Path.
+
+    Returns:
+        bool. False without a readable record.
+    """
+    try:
+        record = json.loads((version_directory / RECORD_PATH).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("xla") is True
+
+
 def read_recorded_translations(version_directory: Path) -> list[RecordedTranslation]:
     """Reads the lines that a SavedModel is to be verified with.
 

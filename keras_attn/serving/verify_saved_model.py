@@ -24,7 +24,9 @@ from keras_attn.serving.verification_report import VerificationCheck, Verificati
 
 
 def verify_saved_model(
-    version_directory: str | os.PathLike[str], python: str | os.PathLike[str] | None = None
+    version_directory: str | os.PathLike[str],
+    python: str | os.PathLike[str] | None = None,
+    xla: bool = False,
 ) -> VerificationReport:
     """Verifies one version directory that `export_saved_model` wrote.
 
@@ -38,6 +40,7 @@ def verify_saved_model(
         version_directory: path. The numbered directory with `saved_model.pb`.
         python: path, or None. An interpreter with another TensorFlow and TensorFlow Text, such as
             those of an older server: the SavedModel is run by it. Nothing else is needed there.
+        xla: bool. Verify it for a server that is started with XLA switched on.
 
     Returns:
         `VerificationReport`. A fault of the SavedModel is a failed check, not an exception.
@@ -66,11 +69,14 @@ def verify_saved_model(
             )
     if python is not None and shutil.which(python) is None:
         raise ValueError(f"`python` must be an interpreter. Received: {python}.")
-    return check_saved_model(directory, published=True, python=python or sys.executable)
+    return check_saved_model(directory, published=True, python=python or sys.executable, xla=xla)
 
 
 def check_saved_model(
-    directory: Path, published: bool, python: str | os.PathLike[str] = sys.executable
+    directory: Path,
+    published: bool,
+    python: str | os.PathLike[str] = sys.executable,
+    xla: bool = False,
 ) -> VerificationReport:
     """Runs all checks of a directory, except those that are pointless after a failure.
 
@@ -78,6 +84,7 @@ def check_saved_model(
         directory: Path. The version directory.
         published: bool. False while it still has a temporary name.
         python: path. The interpreter that runs the SavedModel.
+        xla: bool. Whether the server has XLA switched on.
 
     Returns:
         `VerificationReport`.
@@ -94,12 +101,12 @@ def check_saved_model(
         meta_graph = saved_model.meta_graphs[0]
         checks += [
             check_signatures(meta_graph),
-            check_operations(meta_graph),
+            check_operations(meta_graph, xla),
             check_server_versions(meta_graph),
         ]
     if complete and all(check.passed for check in checks[2:]):
         signatures = list(saved_model.meta_graphs[0].signature_def)
-        checks += _check_translations(directory, signatures, python)
+        checks += _check_translations(directory, signatures, python, xla)
     else:
         detail = "not run, because other checks failed"
         checks.append(VerificationCheck(RUNTIME_NAME, False, detail))
@@ -107,10 +114,10 @@ def check_saved_model(
 
 
 def _check_translations(
-    directory: Path, signatures: list[str], python: str | os.PathLike[str]
+    directory: Path, signatures: list[str], python: str | os.PathLike[str], xla: bool
 ) -> list[VerificationCheck]:
     try:
         recorded = read_recorded_translations(directory)
     except ValueError as error:
         return [VerificationCheck("recorded translations", False, str(error))]
-    return check_runtime(directory, recorded, signatures, python)
+    return check_runtime(directory, recorded, signatures, python, xla)

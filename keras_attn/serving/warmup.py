@@ -8,7 +8,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from keras_attn.serving.signatures import SIGNATURES
+from keras_attn.serving.signatures import DEFAULT_SIGNATURE, SIGNATURES
+from keras_attn.translator import Translator
+from keras_attn.translator.compiled_search import compiled_lengths
 
 WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"  # the only name that TF Serving reads
 MOST_REQUESTS = 1000  # a version with more of them does not load
@@ -43,10 +45,50 @@ def write_warmup(
                 inputs = {
                     name: [lines[name][i] for i in chosen] for name in SIGNATURES[signature].inputs
                 }
-                request = _request(signature, inputs)
-                log = prediction_log_pb2.PredictLog(request=request)
-                record = prediction_log_pb2.PredictionLog(predict_log=log)
-                writer.write(record.SerializeToString())
+                writer.write(_record(signature, inputs))
+
+
+def add_warmup(version_directory: Path, lines: list[str]) -> None:
+    """Adds requests of each batch size with each of these lines: a program of XLA for each.
+
+    Args:
+        version_directory: Path. With the requests of `write_warmup`.
+        lines: list of str.
+    """
+    path = version_directory / WARMUP_PATH
+    written = [one.numpy() for one in tf.data.TFRecordDataset(str(path))]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in written:
+            writer.write(record)
+        for line in lines:
+            for size in BATCH_SIZES:
+                writer.write(_record(DEFAULT_SIGNATURE, {"text": [line] * size}))
+
+
+def lines_of_lengths(translator: Translator, texts: list[str]) -> list[str]:
+    """Lines of which each is as long as one of the programs of XLA.
+
+    Args:
+        translator: `Translator`.
+        texts: list of str. Whose words the lines are made of.
+
+    Returns:
+        list of str, one for each length of `CompiledSearch.lengths`.
+    """
+    longest = translator.max_source_tokens + 1
+    words = " ".join(texts).split() or ["a"]
+    lines = []
+    for length in compiled_lengths(longest):
+        line, i = words[0], 1
+        while _count(translator, grown := f"{line} {words[i % len(words)]}") < length:
+            line, i = grown, i + 1
+        lines.append(line)
+    return lines
+
+
+def _count(translator: Translator, line: str) -> int:
+    """Tokens of a line, with the end token."""
+    return int(translator.source_tokenizer.tokenize([line]).row_lengths()[0]) + 1
 
 
 def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes]]]]:
@@ -86,9 +128,10 @@ def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes
     return requests
 
 
-def _request(signature: str, inputs: dict[str, list[str]]) -> predict_pb2.PredictRequest:
+def _record(signature: str, inputs: dict[str, list[str]]) -> bytes:
     request = predict_pb2.PredictRequest()
     request.model_spec.signature_name = signature
     for name, lines in inputs.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(lines, tf.string))
-    return request
+    log = prediction_log_pb2.PredictLog(request=request)
+    return bytes(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())

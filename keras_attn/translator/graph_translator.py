@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +12,7 @@ from keras_attn.data import Tokenizer
 from keras_attn.decoding import SearchResult, SearchStrategy, search, with_all_hypotheses
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.clean_text import clean_text
+from keras_attn.translator.compiled_search import CompiledSearch
 from keras_attn.translator.confidence import Confidence
 from keras_attn.translator.in_place_caches import in_place_caches
 from keras_attn.translator.target_scorer import forced_inputs, target_log_probabilities
@@ -52,7 +55,23 @@ class GraphTranslator:
         self.source_limit = self.limit_length(max_source_tokens + 1) - 1
         # One function, however many outputs ask for a search: an exported graph holds it once.
         ids = tf.TensorSpec([None, None], tf.int32)
-        self._shared_search = tf.function(self.search, input_signature=[ids], autograph=False)
+        self._shared_search: Callable[[tf.Tensor], SearchResult] = tf.function(
+            self.search, input_signature=[ids], autograph=False
+        )
+
+    def compiled(self, batch_sizes: Sequence[int]) -> GraphTranslator:
+        """The same, with a search that XLA compiles: for servers that have XLA switched on.
+
+        Args:
+            batch_sizes: sequence of int, ascending. The numbers of lines that are compiled; see
+                `CompiledSearch`.
+
+        Returns:
+            `GraphTranslator`.
+        """
+        other = copy.copy(self)
+        other._shared_search = CompiledSearch(self.search, batch_sizes, self.source_limit + 1)
+        return other
 
     def translate(self, texts: tf.Tensor) -> Outputs:
         """Translates lines, and tells how it went.

@@ -53,7 +53,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
     monkeypatch.setattr(score, "find_translator", lambda _: tmp_path)
     monkeypatch.setattr(plot, "draw_attention", lambda *_: Translation(TEXT, TEXT))
     report = VerificationReport(Path("x"), (VerificationCheck("files", True, TEXT),))
-    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda directory, python: report)
+    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda *_: report)
     monkeypatch.setattr("keras_attn.serving.export_saved_model", lambda *_, **__: Path(TEXT, "1"))
     monkeypatch.setattr("keras_attn.training.average_checkpoints", lambda *_, **__: Path(TEXT))
     monkeypatch.setattr("keras_attn.training.rewrite_translator", lambda *_: None)

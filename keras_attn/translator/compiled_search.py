@@ -1,0 +1,96 @@
+"""A search in a graph that XLA compiles for a few shapes, to which all others are filled up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from keras_attn.decoding import SearchResult
+
+# Between a short line and the longest one. Each length more is a program more for each batch size.
+_LENGTHS = (16, 64)
+
+
+class CompiledSearch:
+    """A search of sources of any number and length, by programs of fixed shapes.
+
+    XLA compiles a program for each shape, which takes seconds. So rows and lengths are filled up
+    with padding to a few of them, in the graph; more rows than the largest number are searched in
+    several batches. Filling changes no result.
+
+    Args:
+        search: function. (B, S) source ids, 0 = padding, -> `SearchResult`.
+        batch_sizes: sequence of int, ascending. The numbers of rows that are compiled.
+        longest: int. No source has more ids than this, its end token included.
+    """
+
+    def __init__(
+        self,
+        search: Callable[[tf.Tensor], SearchResult],
+        batch_sizes: Sequence[int],
+        longest: int,
+    ) -> None:
+        self._lengths = compiled_lengths(longest)
+        self._batch_sizes = list(batch_sizes)
+        compiled = tf.function(search, jit_compile=True, autograph=False)
+        self._programs = [
+            compiled.get_concrete_function(tf.TensorSpec((rows, length), tf.int32))
+            for rows in self._batch_sizes
+            for length in self._lengths
+        ]
+
+    def __call__(self, token_ids: tf.Tensor) -> SearchResult:
+        """Searches (B, S) source ids, in a graph."""
+        rows, length = tf.unstack(tf.shape(token_ids))
+        size, length_index = _index(self._batch_sizes, rows), _index(self._lengths, length)
+        batch = tf.gather(self._batch_sizes, size)
+        filled_length = tf.gather(self._lengths, length_index)
+        # At least one batch, of padding if there is no row.
+        num_batches = tf.maximum(1, -(-rows // batch))
+        filling = [[0, num_batches * batch - rows], [0, filled_length - length]]
+        filled = tf.reshape(tf.pad(token_ids, filling), (num_batches, batch, filled_length))
+        program = size * len(self._lengths) + length_index
+        results = tf.map_fn(
+            lambda ids: self._search(program, ids),
+            filled,
+            fn_output_signature=SearchResult(
+                tf.TensorSpec((None, None, None), tf.int32),
+                tf.TensorSpec((None, None), tf.float32),
+                tf.TensorSpec((None, None), tf.float32),
+                tf.TensorSpec((None, None), tf.bool),
+            ),
+        )
+        return SearchResult(*(_flatten(part)[:rows] for part in results))
+
+    def _search(self, program: tf.Tensor, token_ids: tf.Tensor) -> SearchResult:
+        def branch(run: Any) -> Callable[[], SearchResult]:
+            (spec,) = run.structured_input_signature[0]
+            return lambda: run(tf.reshape(token_ids, spec.shape))
+
+        return tf.switch_case(program, [branch(run) for run in self._programs])
+
+
+def compiled_lengths(longest: int) -> list[int]:
+    """The lengths of sources that are compiled.
+
+    Args:
+        longest: int. The most ids of a source, its end token included.
+
+    Returns:
+        list of int, ascending.
+    """
+    return [*(length for length in _LENGTHS if length < longest), longest]
+
+
+def _index(choices: Sequence[int], value: tf.Tensor) -> tf.Tensor:
+    """The number of the first choice that is not below the value; the last one if all are."""
+    below = tf.reduce_sum(tf.cast(tf.constant(choices) < value, tf.int32))
+    return tf.minimum(below, len(choices) - 1)
+
+
+def _flatten(part: tf.Tensor) -> tf.Tensor:
+    """(batches, rows, ...) -> (batches * rows, ...)."""
+    shape = tf.shape(part)
+    return tf.reshape(part, tf.concat([[shape[0] * shape[1]], shape[2:]], axis=0))
