@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=250, help="updates between two validations")
     parser.add_argument("--minutes", type=float, default=0.0, help="learn at least so long")
     parser.add_argument("--seeds", type=int, default=3, help="how often all of it is repeated")
+    parser.add_argument("--first-seed", type=int, default=1, help="so that a run can be continued")
     parser.add_argument(
         "--variants", nargs="+", default=["keras_attn", "torch"], choices=VARIANTS, metavar="NAME"
     )
@@ -163,7 +164,7 @@ def learn_in_turns(
 ) -> dict[str, Any]:
     """The curve of every variant and seed."""
     curves = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         learners = {}
         for name in arguments.variants:
             kind, options = VARIANTS[name]

@@ -23,15 +23,13 @@ from keras_attn.evaluation import compare_translations
 from keras_attn.serving import ServingClient, export_saved_model
 from keras_attn.serving.server import DevelopmentServer, ServerOptions, config_of_directory
 
-MODEL = "tatoeba_en_de"
 
-
-def export_two_versions(directory: Path) -> None:
+def export_two_versions(directory: Path) -> tuple[int, int]:
     """The shipped model, and the same with a mistake: it reads three tokens of each line."""
-    translator = Translator.load(MODEL)
-    export_saved_model(translator, directory)
+    translator = Translator.load("tatoeba_en_de")
+    good = export_saved_model(translator, directory)
     translator.max_source_tokens, translator.max_extra_tokens = 3, 0
-    export_saved_model(translator, directory)
+    return int(good.name), int(export_saved_model(translator, directory).name)
 
 
 def with_labels(config: ModelServerConfig, **labels: int) -> ModelServerConfig:
@@ -54,18 +52,18 @@ def move_labels(target: str, config: ModelServerConfig) -> None:
 
 
 def main(directory: Path, num_pairs: int) -> None:
-    export_two_versions(directory)
+    before, after = export_two_versions(directory)
     pairs = phrasebook("test", num_pairs=num_pairs)
     sources, references = list(pairs.sources), [list(pairs.targets)]
 
-    # Version 2 is out: the label has moved to it. Version 1 stays loaded, for the way back.
+    # The new version is out: the label has moved to it. The other stays loaded, for the way back.
     config = config_of_directory(directory)
-    deployed = with_labels(config, stable=2, previous=1)
+    deployed = with_labels(config, stable=after, previous=before)
     server = DevelopmentServer(deployed, ServerOptions(port=0, grpc_port=0, disable_xla=False))
     with server.running():
         translations = {}
         for label in ("previous", "stable"):
-            with ServingClient(server.grpc_address, MODEL, label=label) as client:
+            with ServingClient(server.grpc_address, directory.name, label=label) as client:
                 translations[label] = client.translate(sources)
 
         # The same test set through both, compared by paired bootstrap: not by luck of the draw.
@@ -74,18 +72,19 @@ def main(directory: Path, num_pairs: int) -> None:
         bleu = change.bleu
         print(f"BLEU {bleu.before:.1f} -> {bleu.after:.1f} (p = {bleu.p_value:.3f})")
         if not change.is_worse():
-            print("version 2 stays")
+            print(f"version {after} stays")
             return
-        move_labels(server.grpc_address.removeprefix("grpc://"), with_labels(config, stable=1))
+        target = server.grpc_address.removeprefix("grpc://")
+        move_labels(target, with_labels(config, stable=before))
 
-        with ServingClient(server.grpc_address, MODEL, label="stable") as client:
+        with ServingClient(server.grpc_address, directory.name, label="stable") as client:
             is_back = client.translate(sources) == translations["previous"]
-        print(f"the label is back at version 1, which translates as before: {is_back}")
+        print(f"the label is back at version {before}, which translates as before: {is_back}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", type=Path, default=Path("saved_models") / MODEL)
+    parser.add_argument("--directory", type=Path, default=Path("saved_models/canary_example"))
     parser.add_argument("--pairs", type=int, default=100, help="pairs of the test set")
     arguments = parser.parse_args()
     main(arguments.directory, arguments.pairs)

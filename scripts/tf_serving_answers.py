@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -465,7 +466,7 @@ def _shown(answer: Any) -> str:
     if not isinstance(answer, str):
         is_json = isinstance(answer, dict)
         answer = json.dumps(answer, ensure_ascii=False) if is_json else str(answer)
-    text = " ".join(answer.split()).replace("`", "'")
+    text = re.sub(r"(\d\.\d{3})\d+", r"\1", " ".join(answer.split())).replace("`", "'")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 4] + " ..."
 
 

@@ -77,11 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model_card(translator: Path) -> str | None:
     """The card beside a translator; or what the report of its run says."""
-    card, report = translator / "README.md", translator.parent / "report.json"
+    card, run = translator / "README.md", translator.resolve().parent
     if card.is_file():
         return card.read_text(encoding="utf-8")
-    if not report.is_file():
+    if not (run / "run.json").is_file() or not (run / "report.json").is_file():
         return None
     from keras_attn.serving.model_card import training_facts
 
-    return training_facts(translator.parent.name, json.loads(report.read_text(encoding="utf-8")))
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    return training_facts(run.name, report) if isinstance(report, dict) else None

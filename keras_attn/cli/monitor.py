@@ -14,6 +14,7 @@ from rich.live import Live
 
 from keras_attn.cli.command_parser import (
     Command,
+    CommandFailure,
     CommandParser,
     add_json_option,
     positive_integer,
@@ -36,7 +37,7 @@ Reads the log that `ServingClient(traffic_log=...)` writes, and compares the new
 version with what the model was made for: the reference statistics beside its export. It says what
 has moved, by how much, and since when. The exit status is 1 if something has.
 
-Of a server's address, `http://HOST:8501`, it reads the Prometheus metrics, and shows how many
+Given a server's address, `http://HOST:8501`, it reads the Prometheus metrics, and shows how many
 requests each model has answered, how fast, and how many failed."""
 
 
@@ -96,8 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_options(arguments: argparse.Namespace, is_server: bool) -> None:
     if arguments.follow and arguments.json:
         raise ValueError("`--follow` must be given without --json. Received: both.")
-    if arguments.metrics_port and not arguments.follow:
+    port = arguments.metrics_port
+    if port and not arguments.follow:
         raise ValueError("`--metrics-port` must be given with --follow. Received: without.")
+    if port and port > 65535:
+        raise ValueError(f"`--metrics-port` must be at most 65535. Received: {port}.")
     only_for_logs = ("reference", "html", "metrics_port")
     if is_server and (given := [name for name in only_for_logs if getattr(arguments, name)]):
         name = given[0].replace("_", "-")
@@ -110,12 +114,16 @@ def _watch_server(arguments: argparse.Namespace) -> int:
     from keras_attn.serving.monitoring import ServerCountsReader
 
     reader = ServerCountsReader(arguments.source)
+    try:
+        counts = reader.read()
+    except OSError as error:
+        raise CommandFailure(str(error)) from error
     if arguments.json:
-        print_json({"models": [one.to_dict() for one in reader.read()]})
+        print_json({"models": [one.to_dict() for one in counts]})
     elif arguments.follow:
         _follow(lambda: _server_or_failure(reader), arguments.follow)
     else:
-        make_console().print(show_server(reader.read()))
+        make_console().print(show_server(counts))
     return 0
 
 
@@ -123,7 +131,7 @@ def _server_or_failure(reader: ServerCountsReader) -> Group:
     """What the server says; while it is away, that it is."""
     try:
         return show_server(reader.read())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # what stands before it may answer instead
         return Group(str(error))
 
 

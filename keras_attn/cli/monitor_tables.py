@@ -79,7 +79,7 @@ def _traffic(report: VersionReport) -> Table:
     latency = ", ".join(f"p{p} {value * 1000:.0f} ms" for p, value in report.seconds.items())
     notes = [latency, f"faults: {faults}" if faults else ""]
     if report.less_sure_since is not None:
-        notes.append(f"less sure since {_clock(report.less_sure_since)}")
+        notes.append(f"has been less sure since {_clock(report.less_sure_since)}")
     table = Table(
         title=f"{name}: {report.lines:,} lines, of which the newest {report.window.lines:,}",
         caption="; ".join(filter(None, notes)),

@@ -95,15 +95,14 @@ def run(arguments: argparse.Namespace) -> int:
         source = stack.enter_context(open_lines(path))
         target = stack.enter_context(open_output(arguments.output))
         queue = open_review(arguments)
-        if queue is not None:
-            stack.enter_context(queue)
         model = open_model(arguments.run_path, arguments.beams)
         if arguments.split_sentences is not None:
             model = _by_sentence(model, arguments.split_sentences, arguments.run_path)
         counts = _translate_stream(model, source, target, arguments.scores, queue)
     console = make_console(stderr=True)
     if queue is not None:
-        say(console, f"{queue.count:,} doubtful translations: {arguments.review_file}")
+        dropped = f" ({queue.dropped:,} not written)" if queue.dropped else ""
+        say(console, f"{queue.count:,} doubtful translations: {arguments.review_file}{dropped}")
     report = counts.report()
     if report:
         say(console, report)

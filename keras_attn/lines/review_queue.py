@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from keras_attn.lines.translation import Translation
 
@@ -16,17 +16,18 @@ class ReviewQueue:
     """Appends doubtful translations to a file of JSON lines. Several threads may do so.
 
     Each line has `source`, `translation`, `confidence` and an empty `correction`, which a person
-    fills in; `keras-attn review` makes training pairs of the corrections. The file holds text as it
-    was given, so keep it as safe as the text itself.
+    fills in; `keras-attn review` makes training pairs of the corrections. The file is open only
+    while lines are written, so an editor may replace it. It holds text as it was given: keep it as
+    safe as the text itself.
 
     Args:
         path: path. The file; it is appended to if it is there.
         below: float, above 0 and at most 1. Translations that are less sure than this are doubtful.
-        most: int. Lines that are written at most; further ones are counted in `dropped`.
+        most: int. The most lines of the file; further translations are counted in `dropped`.
 
     Attributes:
         count: int. How many translations were doubtful.
-        dropped: int. How many of them were not written, because the queue was full.
+        dropped: int. How many of them were not written: the queue was full, or the disk.
 
     Raises:
         ValueError: if a number is out of range.
@@ -34,8 +35,8 @@ class ReviewQueue:
 
     Example:
 
-    >>> with ReviewQueue("queue.jsonl", below=0.4) as queue:
-    ...     queue.take([Translation("Hm?", "Hm?", confidence=0.1)])
+    >>> queue = ReviewQueue("queue.jsonl", below=0.4)
+    >>> queue.take([Translation("Hm?", "Hm?", confidence=0.1)])
     >>> read_corrections("queue.jsonl")
     []
     """
@@ -47,13 +48,15 @@ class ReviewQueue:
             raise ValueError(f"`below` must be above 0 and at most 1. Received: {below}.")
         if most < 1:
             raise ValueError(f"`most` must be at least 1. Received: {most}.")
-        self._below, self._most = below, most
+        self._path, self._below = Path(path), below
         self._lock = threading.Lock()
-        self._file = open(path, "a", encoding="utf-8")
+        with open(self._path, "a+b") as file:
+            file.seek(0)
+            self._room = most - sum(1 for _ in file)
         self.count = self.dropped = 0
 
     def take(self, translations: Iterable[Translation]) -> None:
-        """Looks at translations.
+        """Looks at translations. A file that cannot be written is a warning: they are not lost.
 
         Args:
             translations: iterable of `Translation`.
@@ -61,42 +64,46 @@ class ReviewQueue:
         Raises:
             ValueError: if a translation has no confidence.
         """
+        doubtful = [one for one in translations if _confidence(one) < self._below]
+        if not doubtful:
+            return
         with self._lock:
-            for one in translations:
-                if one.confidence is None:
-                    raise ValueError(
-                        "`translations` must tell a confidence. Received: one without. Calibrate "
-                        "the model with `keras-attn calibrate`; export it again if it is served."
-                    )
-                if one.confidence >= self._below:
-                    continue
-                self.count += 1
-                if self.count > self._most:
-                    self.dropped += 1
-                    continue
-                record = {
-                    "source": one.source,
-                    "translation": one.text,
-                    "confidence": round(one.confidence, 3),
-                    "correction": "",
-                }
-                self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-            self._file.flush()
+            self.count += len(doubtful)
+            written = doubtful[: max(0, self._room)]
+            try:
+                self._append(written)
+            except OSError as error:
+                written = []
+                warnings.warn(f"The review queue cannot be written: {error}", stacklevel=2)
+            self._room -= len(written)
+            self.dropped += len(doubtful) - len(written)
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+    def _append(self, translations: Sequence[Translation]) -> None:
+        records = [
+            {
+                "source": one.source,
+                "translation": one.text,
+                "confidence": round(_confidence(one), 3),
+                "correction": "",
+            }
+            for one in translations
+        ]
+        text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+        with open(self._path, "a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # an editor has left the last line without an end
+                    text = "\n" + text
+            file.write(text.encode("utf-8", "replace"))
 
-    def __enter__(self) -> ReviewQueue:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+def _confidence(translation: Translation) -> float:
+    if translation.confidence is None:
+        raise ValueError(
+            "`translations` must tell a confidence. Received: one without. Calibrate the model "
+            "with `keras-attn calibrate`; export it again if it is served."
+        )
+    return translation.confidence
 
 
 def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:

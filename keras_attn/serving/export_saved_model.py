@@ -74,7 +74,8 @@ def export_saved_model(
         serving_default       `translation`; `score`, the value that the search ranks by (for beam
                               search the log-probability after the length penalty); `truncated`,
                               whether a limit cut the line or its translation
-        translate_with_stats  the same, with `log_probability` and counts of tokens
+        translate_with_stats  the same, with `log_probability`, counts of tokens and, of a
+                              calibrated model, `confidence`
         n_best                `translations` and `scores` of all beams, best first: (batch, beams)
         score                 `log_probability` of a given `target`, the second input
         attention             cross-attention, with the pieces and how likely each was
@@ -118,13 +119,13 @@ def export_saved_model(
     ValueError: `translator` must be a Translator. Received: str.
     """
     directory = Path(directory)
-    _check_translator(translator)
+    _check_translator(translator, xla)
     texts = _check_texts(verification_texts)
     check_model_directory(directory)
     with temporary_version(directory) as temporary:
-        record = describe_translator(translator, texts)
+        record = {**describe_translator(translator, texts), "xla": xla}
         signatures = _write_graph(translator, temporary, xla)
-        write_record(temporary, {**record, "xla": xla})
+        write_record(temporary, record)
         targets = [one["translation"] for one in record["verification"]]
         write_warmup(temporary, signatures, texts, targets)
         if xla:
@@ -141,7 +142,7 @@ def export_saved_model(
         return publish(temporary, directory)
 
 
-def _check_translator(translator: Translator) -> None:
+def _check_translator(translator: Translator, xla: bool) -> None:
     if not isinstance(translator, Translator):
         raise ValueError(
             f"`translator` must be a Translator. Received: {type(translator).__name__}."
@@ -151,6 +152,11 @@ def _check_translator(translator: Translator) -> None:
             "`translator` must not sample: the result for a line would depend on its position in a "
             "server's batch and could not be verified. "
             f"Received: {translator.decoding!r}. Use BeamSearch or GreedySearch."
+        )
+    if xla and type(translator).translate_tensor is not Translator.translate_tensor:
+        raise ValueError(
+            "`xla` must be False for a translator with a `translate_tensor` of its own. Received: "
+            f"{type(translator).__name__}."
         )
 
 

@@ -95,6 +95,7 @@ def _export_section(record: Mapping[str, Any], signatures: Sequence[str]) -> str
         "- signatures: " + "; ".join(f"`{name}` ({inputs})" for name, inputs in names.items()),
         f"- written {record['exported_at']} by keras_attn {record['keras_attn_version']}, "
         f"TensorFlow {record['tensorflow_version']}",
+        *(["- for a server that is started with `--xla_cpu_compilation_enabled`"] * record["xla"]),
         "",
         "What it says of some of the lines that it is verified with:",
         "",

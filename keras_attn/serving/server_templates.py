@@ -100,9 +100,12 @@ $indented_flags
             httpGet: {{path: /v1/models/$first_model/labels/stable/metadata, port: rest}}
             periodSeconds: 5
             timeoutSeconds: 5
+          startupProbe:            # 15 minutes: the warm-up of an --xla export compiles
+            tcpSocket: {{port: grpc}}
+            periodSeconds: 10
+            failureThreshold: 90
           livenessProbe:
             tcpSocket: {{port: grpc}}
-            initialDelaySeconds: 60
           resources:
             requests: {{cpu: "$cores", memory: 1Gi}}
             limits: {{memory: 2Gi}}   # a new version is loaded before the old one is freed

@@ -94,8 +94,8 @@ def _compare_stats(expected: Answer, row: Answer) -> Iterator[str]:
     if not are_close(row["log_probability"], value):
         yield f"has log-probability {row['log_probability']}; the translator gave {value}"
     sure = expected.get("confidence")
-    if sure is not None and not are_close(row["confidence"], sure):
-        yield f"has confidence {row['confidence']}; the translator gave {sure}"
+    if sure is not None and not are_close(row.get("confidence", math.nan), sure):
+        yield f"has confidence {row.get('confidence')}; the translator gave {sure}"
     for key, tokens in (("source_tokens", "source_pieces"), ("target_tokens", "target_pieces")):
         count = max(0, len(expected[tokens]) - 1)  # without the end token
         if row[key] != count:

@@ -70,25 +70,29 @@ def lines_of_lengths(translator: Translator, texts: list[str]) -> list[str]:
 
     Args:
         translator: `Translator`.
-        texts: list of str. Whose words the lines are made of.
+        texts: list of str. Of whose characters the lines are made.
 
     Returns:
-        list of str, one for each length of `CompiledSearch.lengths`.
+        list of str, one for each of `compiled_lengths`.
     """
-    longest = translator.max_source_tokens + 1
-    words = " ".join(texts).split() or ["a"]
-    lines = []
-    for length in compiled_lengths(longest):
-        line, i = words[0], 1
-        while _count(translator, grown := f"{line} {words[i % len(words)]}") < length:
-            line, i = grown, i + 1
+    graph = translator.graph
+
+    def count(line: str) -> int:  # with the end token
+        return int(graph.source_pieces(tf.constant([line])).row_lengths()[0]) + 1
+
+    # A character that is one token, or few: then a line grows by small steps.
+    characters = [one for one in sorted({*"".join(texts)}) if count(one) > 1] or ["a"]
+    one = min(characters, key=count)
+    lines, shorter = [], 0
+    for length in compiled_lengths(graph.source_limit + 1):
+        line = one
+        for _ in range(length):
+            if count(line) > shorter:
+                break
+            line = f"{line} {one}"
         lines.append(line)
+        shorter = length
     return lines
-
-
-def _count(translator: Translator, line: str) -> int:
-    """Tokens of a line, with the end token."""
-    return int(translator.source_tokenizer.tokenize([line]).row_lengths()[0]) + 1
 
 
 def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes]]]]:

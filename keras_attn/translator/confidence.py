@@ -117,7 +117,9 @@ class Confidence:
                 raise ValueError("it is of another version")
             return cls(weights, float(content["good_chrf"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error}. Calibrate again.") from error
+            raise ValueError(
+                f"{path} is damaged: {error}. Remove it, and calibrate again."
+            ) from error
 
 
 FEATURES = ("constant", "log_probability_per_token", "log_length", "length_ratio")

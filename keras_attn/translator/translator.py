@@ -146,7 +146,7 @@ class Translator(tf.Module):
             self.max_extra_tokens,
             self.batch_tokens,
             self.jit_compile,
-            self.confidence,
+            *([] if self.confidence is None else [self.confidence]),
         )
 
     def _check(self) -> None:

@@ -138,11 +138,12 @@ def read_translator(directory: Path) -> dict[str, Any]:
     target_tokenizer = source_tokenizer
     if not is_shared:
         target_tokenizer = load_tokenizer(directory / "target_tokenizer")
+    confidence = Confidence.find(directory)
     return {
         "model": _read_model(directory),
         "source_tokenizer": source_tokenizer,
         "target_tokenizer": target_tokenizer,
-        "confidence": Confidence.find(directory),
+        **({} if confidence is None else {"confidence": confidence}),
         **settings,
     }
 

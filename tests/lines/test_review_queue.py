@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from keras_attn.lines import ReviewQueue
+from keras_attn.lines import ReviewQueue, read_corrections
 from keras_attn.lines.translation import Translation
 
 
@@ -16,31 +16,54 @@ def doubtful(number: int) -> Translation:
 
 
 def test_a_full_queue_counts_what_it_does_not_write(tmp_path) -> None:
-    with ReviewQueue(tmp_path / "queue", below=0.5, most=3) as queue:
-        queue.take([doubtful(i) for i in range(5)])
+    queue = ReviewQueue(tmp_path / "queue", below=0.5, most=3)
+    queue.take([doubtful(i) for i in range(5)])
     assert (queue.count, queue.dropped) == (5, 2)
-    assert len((tmp_path / "queue").read_text().splitlines()) == 3
+    again = ReviewQueue(tmp_path / "queue", below=0.5, most=4)  # the most lines of the file
+    again.take([doubtful(5), doubtful(6)])
+    assert (again.count, again.dropped) == (2, 1)
+    assert len((tmp_path / "queue").read_text().splitlines()) == 4
 
 
 def test_several_threads_and_a_second_run_append_whole_lines(tmp_path) -> None:
     for _ in range(2):
-        with ReviewQueue(tmp_path / "queue") as queue:
-            threads = [
-                threading.Thread(target=queue.take, args=([doubtful(i)] * 200,)) for i in range(4)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        queue = ReviewQueue(tmp_path / "queue")
+        threads = [
+            threading.Thread(target=queue.take, args=([doubtful(i)] * 200,)) for i in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     records = [json.loads(line) for line in (tmp_path / "queue").read_text().splitlines()]
     assert len(records) == 1600
     assert {one["source"] for one in records} == {f"source {i}" for i in range(4)}
 
 
 def test_a_translation_without_confidence_is_refused(tmp_path) -> None:
-    with ReviewQueue(tmp_path / "queue") as queue:
-        with pytest.raises(ValueError, match="keras-attn calibrate"):
-            queue.take([Translation("a", "b")])
+    with pytest.raises(ValueError, match="keras-attn calibrate"):
+        ReviewQueue(tmp_path / "queue").take([Translation("a", "b")])
+
+
+def test_an_editor_may_replace_the_file_and_leave_the_last_line_open(tmp_path) -> None:
+    queue = ReviewQueue(tmp_path / "queue")
+    queue.take([doubtful(0)])
+    record = json.loads((tmp_path / "queue").read_text())
+    (tmp_path / "saved").write_text(json.dumps({**record, "correction": "better"}))
+    (tmp_path / "saved").rename(tmp_path / "queue")
+    queue.take([doubtful(1)])
+    lines = (tmp_path / "queue").read_text().splitlines()
+    assert [json.loads(line)["source"] for line in lines] == ["source 0", "source 1"]
+    assert read_corrections(tmp_path / "queue") == [("source 0", "better")]
+
+
+def test_a_disk_that_is_full_is_a_warning(tmp_path) -> None:
+    queue = ReviewQueue(tmp_path / "queue")
+    (tmp_path / "queue").unlink()
+    (tmp_path / "queue").mkdir()
+    with pytest.warns(UserWarning, match="cannot be written"):
+        queue.take([doubtful(0)])
+    assert (queue.count, queue.dropped) == (1, 1)
 
 
 @pytest.mark.parametrize("options", [{"below": 0.0}, {"below": 1.5}, {"most": 0}])

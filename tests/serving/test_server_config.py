@@ -92,6 +92,18 @@ def test_the_files_agree_with_one_another(models, tmp_path) -> None:
     assert "--allow_version_labels_for_unavailable_models" in names  # labels before the models load
 
 
+def test_a_version_that_needs_xla_gets_the_flag(models, tmp_path) -> None:
+    record = models / "en_de" / "2" / "assets.extra" / "keras_attn.json"
+    record.parent.mkdir()
+    for content, needs in (("{", False), ("[]", False), ('{"xla": true}', True)):
+        record.write_text(content)
+        assert ServedModel(models / "en_de", canary=2).needs_xla is needs
+    assert not ServedModel(models / "en_de").needs_xla
+    write_server_config([ServedModel(models / "en_de", canary=2)], tmp_path / "config")
+    for name in ("docker-compose.yml", "kubernetes.yaml"):
+        assert "- --xla_cpu_compilation_enabled" in (tmp_path / "config" / name).read_text()
+
+
 def test_files_that_are_there_are_never_replaced(models, tmp_path) -> None:
     (tmp_path / "kubernetes.yaml").write_text("mine")
     with pytest.raises(ValueError, match="must not contain kubernetes.yaml yet"):

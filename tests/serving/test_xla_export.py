@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_attn.serving import ServedModel, export_saved_model, start_commands, verify_saved_model
+from keras_attn.serving import ServedModel, export_saved_model, verify_saved_model
 from keras_attn.serving.static_checks import check_operations, read_saved_model
 from keras_attn.serving.warmup import BATCH_SIZES, read_warmup
 from tests.support.running_server import running_server
@@ -26,6 +26,7 @@ def test_a_stock_server_is_told_not_to_take_it(version) -> None:
     assert [one.name for one in others] == ["as a server runs it"]
     meta_graph = read_saved_model(version).meta_graphs[0]
     assert check_operations(meta_graph, xla=True).passed
+    assert ServedModel(version.parent).needs_xla
 
 
 @pytest.mark.slow
@@ -54,11 +55,3 @@ def test_a_server_with_xla_says_what_the_translator_says(version, translator) ->
                 values = [getattr(one, name) for one in some]
                 given = [row[name] for row in rows]
                 np.testing.assert_allclose(given, values, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.slow
-def test_the_start_command_switches_xla_on(version, version_1, tmp_path) -> None:
-    assert ServedModel(version.parent).needs_xla
-    assert not ServedModel(version_1.parent).needs_xla
-    commands = start_commands(tmp_path, "/models", 8501, 8500, xla=True)
-    assert "--xla_cpu_compilation_enabled" in commands[1]

@@ -58,7 +58,7 @@ class ServingClient:
             translated, for `keras-attn monitor`; no text. `translate` and `translate_detailed` then
             both call `translate_with_stats`.
         review: `ReviewQueue` or None. Where to write doubtful translations, for a person to see.
-            The model must be calibrated, and exported after that. The queue is not closed.
+            The model must be calibrated, and exported after that.
 
     Raises:
         ValueError: if an argument is invalid. Nothing is sent before the first call.
@@ -120,6 +120,7 @@ class ServingClient:
 
         Raises:
             ServingError: if a request fails.
+            ValueError: if there is a `review`, and the model is not calibrated.
         """
         translations = self._convert(STATISTICS_SIGNATURE, texts, to_translation)
         if self._review is not None:

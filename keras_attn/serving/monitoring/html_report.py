@@ -91,10 +91,10 @@ def _version(
         f"{report.lines:,} lines, of which the newest {report.window.lines:,} are judged.",
         f"Latency: {latency}." if latency else "",
         f"Visible faults: {escape(faults)}." if faults else "No visible faults.",
-        ""
-        if report.less_sure_since is None
-        else f"<strong>The model is less sure since {_clock(report.less_sure_since)}.</strong>",
     ]
+    if report.less_sure_since is not None:
+        since = _clock(report.less_sure_since)
+        notes.append(f"<strong>The model has been less sure since {since}.</strong>")
     return f"""
 <h2>{name}: {_verdict(report)}</h2>
 <p>{" ".join(filter(None, notes))}</p>

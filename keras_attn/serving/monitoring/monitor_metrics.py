@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-import wsgiref.simple_server
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from keras_attn.serving.monitoring.traffic_report import VersionReport
 
+# Name, description and labels.
+_METRICS = (
+    ("lines", "Lines in the log.", ["version"]),
+    ("latency_seconds", "Of the newest lines.", ["version", "quantile"]),
+    ("mean", "Mean of a feature over the newest lines.", ["version", "feature"]),
+    ("psi", "Population stability index of a feature.", ["version", "feature"]),
+    ("psi_threshold", "The index above which it is an alarm.", ["version", "feature"]),
+    ("alarm", "1 if the feature has moved.", ["version", "feature"]),
+)
 
-class MonitorMetrics:
+
+class MonitorMetrics(Collector):
     """Serves what the newest reports say.
 
     `keras_attn_lines`, `keras_attn_latency_seconds`, `keras_attn_mean`, `keras_attn_psi`,
@@ -36,30 +46,12 @@ class MonitorMetrics:
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        # Replaced as a whole: a reader in another thread never sees half a report.
+        self._families: list[GaugeMetricFamily] = []
         registry = CollectorRegistry()
-
-        def gauge(name: str, description: str, *labels: str) -> Gauge:
-            names = ["version", *labels]
-            return Gauge(f"keras_attn_{name}", description, names, registry=registry)
-
-        self._lines = gauge("lines", "Lines in the log.")
-        self._latency = gauge("latency_seconds", "Of the newest lines.", "quantile")
-        self._mean = gauge("mean", "Mean of a feature over the newest lines.", "feature")
-        self._index = gauge("psi", "Population stability index of a feature.", "feature")
-        self._threshold = gauge("psi_threshold", "The index above which it is an alarm.", "feature")
-        self._alarm = gauge("alarm", "1 if the feature has moved.", "feature")
-        self._gauges = (
-            self._lines,
-            self._latency,
-            self._mean,
-            self._index,
-            self._threshold,
-            self._alarm,
-        )
-        self._server: wsgiref.simple_server.WSGIServer
-        self._thread: threading.Thread
+        registry.register(self)
         self._server, self._thread = start_http_server(port, host, registry)
-        self.port = self._server.server_port
+        self.port: int = self._server.server_port
 
     def update(self, reports: Sequence[VersionReport]) -> None:
         """Replaces the values.
@@ -67,23 +59,37 @@ class MonitorMetrics:
         Args:
             reports: sequence of `VersionReport`.
         """
-        for gauge in self._gauges:
-            gauge.clear()  # a version that has left the log
+        families = {
+            name: GaugeMetricFamily(f"keras_attn_{name}", description, labels=labels)
+            for name, description, labels in _METRICS
+        }
         for report in reports:
-            version = "unknown" if report.version is None else str(report.version)
-            self._lines.labels(version).set(report.lines)
-            for percent, seconds in report.seconds.items():
-                self._latency.labels(version, str(percent / 100)).set(seconds)
-            for one in report.drift:
-                if one.mean is not None:
-                    self._mean.labels(version, one.name).set(one.mean)
-                self._index.labels(version, one.name).set(one.population_stability_index)
-                self._threshold.labels(version, one.name).set(one.threshold)
-                self._alarm.labels(version, one.name).set(one.is_alarm)
-            self._alarm.labels(version, "less_sure").set(report.less_sure_since is not None)
+            for name, labels, value in _samples(report):
+                families[name].add_metric(labels, value)
+        self._families = list(families.values())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The newest values; the library calls this for every reader."""
+        yield from self._families
 
     def close(self) -> None:
         """Stops serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _samples(report: VersionReport) -> Iterator[tuple[str, list[str], float]]:
+    """Name, labels and value of all that a report says."""
+    version = "unknown" if report.version is None else str(report.version)
+    yield "lines", [version], report.lines
+    for percent, seconds in report.seconds.items():
+        yield "latency_seconds", [version, str(percent / 100)], seconds
+    for one in report.drift:
+        labels = [version, one.name]
+        if one.mean is not None:
+            yield "mean", labels, one.mean
+        yield "psi", labels, one.population_stability_index
+        yield "psi_threshold", labels, one.threshold
+        yield "alarm", labels, float(one.is_alarm)
+    yield "alarm", [version, "less_sure"], float(report.less_sure_since is not None)

@@ -168,10 +168,13 @@ class ServerCountsReader:
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"`url` must start with http:// or https://. Received: {url!r}.")
-        has_path = bool(httpx.URL(url).path.strip("/"))
+        try:
+            has_path = bool(httpx.URL(url).path.strip("/"))
+        except httpx.InvalidURL as error:
+            raise ValueError(f"`url` must be an address. Received: {url!r} ({error}).") from error
         self.url = url if has_path else url.rstrip("/") + METRICS_PATH
         self._timeout = timeout
-        self._earlier: dict[str, ServerCounts] = {}
+        self._earlier: dict[str, ServerCounts] | None = None
         self._read_at = 0.0
 
     def read(self) -> list[ServerCounts]:
@@ -185,7 +188,7 @@ class ServerCountsReader:
             ValueError: if it answers something else.
         """
         try:
-            response = httpx.get(self.url, timeout=self._timeout)
+            response = httpx.get(self.url, timeout=self._timeout, trust_env=False)
         except httpx.HTTPError as error:
             raise OSError(f"{self.url} does not answer: {error}") from error
         if response.status_code != 200:
@@ -196,7 +199,7 @@ class ServerCountsReader:
         now, counts = time.monotonic(), read_server_counts(response.text)
         seconds, earlier = now - self._read_at, self._earlier
         self._read_at, self._earlier = now, {one.model: one for one in counts}
-        return [
-            one.since(earlier[one.model], seconds) if one.model in earlier else one
-            for one in counts
-        ]
+        if earlier is None:
+            return counts
+        nothing = ServerCounts("", math.nan, {}, {})  # for a model without earlier requests
+        return [one.since(earlier.get(one.model, nothing), seconds) for one in counts]

@@ -105,7 +105,7 @@ def _label(x: float, text: str) -> str:
 
 def _bin_name(edges: Sequence[float], i: int) -> str:
     if i == 0:
-        return f"below {_plain(edges[0])}"
+        return "0" if _plain(edges[0]) == "0" else f"below {_plain(edges[0])}"
     if i == len(edges):
         return f"{_plain(edges[-1])} and above"
     return f"{_plain(edges[i - 1])} to {_plain(edges[i])}"

@@ -108,8 +108,8 @@ class Batcher:
 
         Args:
             signature: str.
-            inputs: mapping of names to arrays with one first axis. Types and ranks must be those
-                of the signature: they are joined with those of other requests.
+            inputs: mapping of names to arrays with one first axis. Types must be those of the
+                signature. What cannot be joined with other requests is computed alone.
             outputs: tuple of str, or None for all.
             deadline: float or None. `time.monotonic()` at which the request is given up.
 

@@ -40,5 +40,6 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
             "`weights` must be a .weights.h5 file of the run's model. "
             f"Received: {str(weights)!r} ({' '.join(str(error).split())[:200]})"
         ) from error
+    translator.confidence = None  # it was calibrated on translations of other weights
     translator.save(run.translator)
     return translator

@@ -54,12 +54,12 @@ def test_doubtful_translations_are_queued(address, translator, tmp_path) -> None
 
     texts = [one.text for one in expected]
     for name in ("sync", "async"):
-        with ReviewQueue(tmp_path / name, below - 1e-3) as queue:
-            if name == "async":
-                assert asyncio.run(ask(queue)) == texts
-            else:
-                with ServingClient(address, "nonsense", batch_size=2, review=queue) as client:
-                    assert client.translate(LINES) == texts
+        queue = ReviewQueue(tmp_path / name, below - 1e-3)
+        if name == "async":
+            assert asyncio.run(ask(queue)) == texts
+        else:
+            with ServingClient(address, "nonsense", batch_size=2, review=queue) as client:
+                assert client.translate(LINES) == texts
         records = map(json.loads, (tmp_path / name).read_text(encoding="utf-8").splitlines())
         assert {one["source"]: one["translation"] for one in records} == doubtful
 

@@ -6,6 +6,7 @@ import json
 import math
 import urllib.request
 
+import httpx
 import numpy as np
 import pytest
 
@@ -78,13 +79,14 @@ def test_something_else_is_refused(text) -> None:
 
 
 def test_the_command_reads_a_server(server, capsys) -> None:
+    server.request("/v1/models/nonsense:predict", {"instances": ["x"]})
     reader = ServerCountsReader(server.url)
-    before = {one.model: one for one in reader.read()}.get("nonsense")
+    assert [one.model for one in reader.read()] == ["nonsense"]
     for body in ({"instances": ["x"]}, {"instances": ["y"]}, {"instances": [1]}):
         server.request("/v1/models/nonsense:predict", body)
     (after,) = (one for one in reader.read() if one.model == "nonsense")
-    if before is not None:
-        assert (after.requests["OK"], after.requests["INVALID_ARGUMENT"]) == (2, 1)
+    assert (after.requests["OK"], after.requests["INVALID_ARGUMENT"]) == (2, 1)
+    assert after.requests_per_second > 0
     assert 0 < after.percentile(50) < 60
     assert main(["monitor", server.url, "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
@@ -93,13 +95,25 @@ def test_the_command_reads_a_server(server, capsys) -> None:
     assert "nonsense" in capsys.readouterr().out
 
 
+def test_a_model_that_appears_later_has_a_rate(monkeypatch) -> None:
+    texts = iter(["", TEXT])
+    answer = lambda *_, **__: httpx.Response(200, text=next(texts))  # noqa: E731
+    monkeypatch.setattr(httpx, "get", answer)
+    reader = ServerCountsReader("http://localhost:8501")
+    assert reader.read() == []
+    (counts,) = reader.read()
+    assert counts.requests["OK"] == 90 and counts.requests_per_second > 0
+
+
 def test_servers_that_give_no_metrics(server, capsys) -> None:
     assert main(["monitor", f"{server.url}/v1/models/nonsense"]) == 2
     assert "Prometheus" in capsys.readouterr().err
     assert main(["monitor", f"{server.url}/nothing"]) == 2
     assert "--monitoring_config_file" in capsys.readouterr().err
     assert main(["monitor", "http://127.0.0.1:1"]) == 1
-    assert "does not answer" in capsys.readouterr().err
+    assert "error: http://127.0.0.1:1/" in capsys.readouterr().err
+    assert main(["monitor", "http://localhost:85O1"]) == 2
+    assert "`url` must be an address" in capsys.readouterr().err
 
 
 def test_what_the_monitor_finds_is_served() -> None:

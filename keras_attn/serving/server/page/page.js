@@ -56,7 +56,7 @@ async function translate(again = false) {
   const started = performance.now();
   try {
     const model = $("model").value;
-    const rows = await predict(model, "translate_with_stats", lines, signal);
+    const rows = await predictLines(model, lines, signal);
     showTranslations(rows, Math.round(performance.now() - started), lines.length > 1 ? current + 1 : 0);
     const detailed = lines[current].trim() ? current : lines.findIndex((one) => one.trim());
     const line = lines[detailed];
@@ -69,6 +69,16 @@ async function translate(again = false) {
     if (error.name === "AbortError") return;
     last = ""; // the same text may be tried again
     showError(error);
+  }
+}
+
+/** Translates, with confidence if the model tells it. Exports of early versions have one signature. */
+async function predictLines(model, lines, signal) {
+  try {
+    return await predict(model, "translate_with_stats", lines, signal);
+  } catch (error) {
+    if (error.name === "AbortError" || error instanceof TypeError) throw error;
+    return predict(model, "serving_default", lines, signal);
   }
 }
 
