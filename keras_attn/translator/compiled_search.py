@@ -35,10 +35,10 @@ class CompiledSearch:
         self._lengths = compiled_lengths(longest)
         self._batch_sizes = list(batch_sizes)
         compiled = tf.function(search, jit_compile=True, autograph=False)
+        shapes = [(rows, length) for rows in self._batch_sizes for length in self._lengths]
         self._programs = [
-            compiled.get_concrete_function(tf.TensorSpec((rows, length), tf.int32))
-            for rows in self._batch_sizes
-            for length in self._lengths
+            (shape, compiled.get_concrete_function(tf.TensorSpec(shape, tf.int32)))
+            for shape in shapes
         ]
 
     def __call__(self, token_ids: tf.Tensor) -> SearchResult:
@@ -65,11 +65,10 @@ class CompiledSearch:
         return SearchResult(*(_flatten(part)[:rows] for part in results))
 
     def _search(self, program: tf.Tensor, token_ids: tf.Tensor) -> SearchResult:
-        def branch(run: Any) -> Callable[[], SearchResult]:
-            (spec,) = run.structured_input_signature[0]
-            return lambda: run(tf.reshape(token_ids, spec.shape))
+        def branch(shape: tuple[int, int], run: Any) -> Callable[[], SearchResult]:
+            return lambda: run(tf.reshape(token_ids, shape))
 
-        return tf.switch_case(program, [branch(run) for run in self._programs])
+        return tf.switch_case(program, [branch(*one) for one in self._programs])
 
 
 def compiled_lengths(longest: int) -> list[int]:
