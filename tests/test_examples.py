@@ -78,6 +78,7 @@ def test_training_from_text_files_leaves_a_run(run, tmp_path: Path) -> None:
     assert "data: 400 pairs read, 400 kept" in printed
 
 
+@pytest.mark.slow
 def test_an_attention_of_ones_own_trains_loads_and_decodes(run) -> None:
     printed = run("03_subclass_attention")
     assert "of padding 0.0" in printed

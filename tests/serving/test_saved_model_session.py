@@ -108,6 +108,7 @@ def test_xla_is_off_in_the_program_as_in_a_stock_server(arithmetic) -> None:
     assert plain["outputs"]["echo"] == ["a\0b\0!", "\udcff\0!"]
 
 
+@pytest.mark.slow
 def test_an_exported_translator_answers_as_it_does_in_python(translator, version_1) -> None:
     lines = ["Guten Abend.", "", "One more line, and a long one at that."]
     response = answer(version_1, [serving(lines), serving("Hi!"), serving([["Hi!"]]), serving([])])

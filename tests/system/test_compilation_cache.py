@@ -80,6 +80,7 @@ def test_empty_entries_and_the_oldest_of_too_many_go(
     ]
 
 
+@pytest.mark.slow
 def test_the_next_process_finds_what_was_compiled(tmp_path: Path) -> None:
     environment = {**os.environ, "KERAS_ATTN_CACHE": str(tmp_path)}
     environment.pop("TF_XLA_FLAGS", None)  # which this process may have set for a cache of its own

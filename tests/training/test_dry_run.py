@@ -104,6 +104,7 @@ def test_the_time_elsewhere_follows_from_what_it_sustains(result: DryRun) -> Non
 COMMAND = ["train", "phrasebook_tiny", "--dry-run"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     options = [f"--set={name}={str(value).lower()}" for name, value in RECIPE.items()]
     assert main([*COMMAND, *options, "--tflops", "1"]) == 0

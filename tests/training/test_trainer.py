@@ -401,6 +401,7 @@ def test_early_stopping_watches_the_selection_metric(recipe, tmp_path):
     assert result.steps == 6  # the first validation, and two that are no better
 
 
+@pytest.mark.slow
 def test_separate_vocabularies_are_kept_apart(recipe, tmp_path):
     recipe = recipe.override(
         {
