@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Group
 from rich.live import Live
@@ -114,14 +114,14 @@ def _watch_server(arguments: argparse.Namespace) -> int:
     from keras_attn.serving.monitoring import ServerCountsReader
 
     reader = ServerCountsReader(arguments.source)
+    if arguments.follow:
+        _follow(lambda: _server_or_failure(reader), arguments.follow)
     try:
         counts = reader.read()
     except OSError as error:
         raise CommandFailure(str(error)) from error
     if arguments.json:
         print_json({"models": [one.to_dict() for one in counts]})
-    elif arguments.follow:
-        _follow(lambda: _server_or_failure(reader), arguments.follow)
     else:
         make_console().print(show_server(counts))
     return 0
@@ -186,7 +186,7 @@ def _open_metrics(
     return metrics
 
 
-def _follow(picture: Callable[[], Group], seconds: int) -> None:
+def _follow(picture: Callable[[], Group], seconds: int) -> NoReturn:
     """Shows a picture again and again, until interrupted."""
     with Live(console=make_console(), auto_refresh=False) as live:
         while True:
