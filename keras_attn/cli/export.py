@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model_card(translator: Path) -> str | None:
     """The card beside a translator; or what the report of its run says."""
-    card, run = translator / "README.md", translator.resolve().parent
+    card, run = translator / "README.md", translator.absolute().parent
     if card.is_file():
         return card.read_text(encoding="utf-8")
     if not (run / "run.json").is_file() or not (run / "report.json").is_file():

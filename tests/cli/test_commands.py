@@ -205,21 +205,22 @@ def test_export_says_where_the_version_is(
 ) -> None:
     given: list[Any] = []
 
-    def export(translator: Any, directory: str, reference_texts: Any) -> Path:
-        given.extend((type(translator).__name__, directory))
+    def export(translator: Any, directory: str, **options: Any) -> Path:
+        given.extend((type(translator).__name__, directory, options))
         return Path(directory, "7")
 
     monkeypatch.setattr("keras_attn.serving.export_saved_model", export)
     assert main(["export", str(run_directory), "models/x", "--json"]) == 0
     values = json.loads(only_line(capsys.readouterr().out))
-    assert given == ["Translator", "models/x"]
+    options = {"reference_texts": None, "model_card": None, "xla": False}
+    assert given == ["Translator", "models/x", options]
     assert (values["saved_model"], values["version"]) == ("models/x/7", 7)
 
 
 def test_an_export_that_failed_is_status_1(
     run_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def export(translator: Any, directory: str, reference_texts: Any) -> Path:
+    def export(translator: Any, directory: str, **options: Any) -> Path:
         raise ExportError("The export failed its verification.")
 
     monkeypatch.setattr("keras_attn.serving.export_saved_model", export)
@@ -233,7 +234,7 @@ def test_verify_has_status_1_if_a_check_failed(
 ) -> None:
     check = VerificationCheck("files", passed, "looked at")
     report = VerificationReport(Path("models/x/1"), (check,))
-    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda directory, python: report)
+    monkeypatch.setattr("keras_attn.serving.verify_saved_model", lambda *_: report)
     assert main(["verify", "models/x/1", "--json"]) == (0 if passed else 1)
     assert json.loads(only_line(capsys.readouterr().out))["passed"] is passed
     assert main(["verify", "models/x/1"]) == (0 if passed else 1)
