@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -65,23 +64,18 @@ def show_server(counts: list[ServerCounts]) -> Group:
 
 
 def _failures(counts: ServerCounts) -> str:
-    found = {name: count for name, count in counts.requests.items() if count and name != "OK"}
-    return f"{counts.model}: {_list(found)}" if found else ""
-
-
-def _list(counts: Mapping[str, float]) -> str:
-    return ", ".join(f"{count:,.0f} {name}" for name, count in counts.items())
+    found = [
+        f"{count:,.0f} {name}" for name, count in counts.requests.items() if count and name != "OK"
+    ]
+    return f"{counts.model}: {', '.join(found)}" if found else ""
 
 
 def _traffic(report: VersionReport) -> Table:
-    name = "unknown version" if report.version is None else f"version {report.version}"
-    faults = _list(dict(report.window.faults.most_common()))
-    latency = ", ".join(f"p{p} {value * 1000:.0f} ms" for p, value in report.seconds.items())
-    notes = [latency, f"faults: {faults}" if faults else ""]
+    notes = [report.latency, f"faults: {report.faults}" if report.faults else ""]
     if report.less_sure_since is not None:
         notes.append(f"has been less sure since {_clock(report.less_sure_since)}")
     table = Table(
-        title=f"{name}: {report.lines:,} lines, of which the newest {report.window.lines:,}",
+        title=f"{report.name}: {report.lines:,} lines, of which the newest {report.window.lines:,}",
         caption="; ".join(filter(None, notes)),
         title_justify="left",
         caption_justify="left",

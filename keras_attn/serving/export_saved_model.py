@@ -21,7 +21,7 @@ from keras_attn.serving.version_directories import (
     publish,
     temporary_version,
 )
-from keras_attn.serving.warmup import BATCH_SIZES, add_warmup, lines_of_lengths, write_warmup
+from keras_attn.serving.warmup import BATCH_SIZES, lines_of_lengths, write_warmup
 from keras_attn.translator import Translator
 
 # Lines of mixed lengths, so that padding matters when they are translated together, and odd lines
@@ -127,9 +127,8 @@ def export_saved_model(
         signatures = _write_graph(translator, temporary, xla)
         write_record(temporary, record)
         targets = [one["translation"] for one in record["verification"]]
-        write_warmup(temporary, signatures, texts, targets)
-        if xla:
-            add_warmup(temporary, lines_of_lengths(translator, texts))
+        lines = lines_of_lengths(translator, texts) if xla else []
+        write_warmup(temporary, signatures, texts, targets, lines)
         write_model_card(temporary, record, signatures, model_card)
         if reference_texts is not None:
             write_reference(temporary, check_texts("reference_texts", reference_texts))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_attn.serving.signatures import SIGNATURES
+from keras_attn.serving.static_checks import XLA_FLAG
 
 CARD_PATH = "assets.extra/model_card.md"  # servers ignore it
 _MOST_EXAMPLES = 8
@@ -95,7 +96,7 @@ def _export_section(record: Mapping[str, Any], signatures: Sequence[str]) -> str
         "- signatures: " + "; ".join(f"`{name}` ({inputs})" for name, inputs in names.items()),
         f"- written {record['exported_at']} by keras_attn {record['keras_attn_version']}, "
         f"TensorFlow {record['tensorflow_version']}",
-        *(["- for a server that is started with `--xla_cpu_compilation_enabled`"] * record["xla"]),
+        *([f"- for a server that is started with `{XLA_FLAG}`"] * record["xla"]),
         "",
         "What it says of some of the lines that it is verified with:",
         "",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
 
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.serving.row_translation import Row, to_translation
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 
 BATCH_LINES = 64
-Row = dict[str, Any]
 
 
 def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]) -> list[Row]:
@@ -24,7 +23,8 @@ def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]
         texts: sequence of str.
 
     Returns:
-        list of dict, one for each text: the outputs by name, as numbers, bools, bytes and lists.
+        list of dict, one for each text: the outputs by name, as numbers, bools and lists;
+        `translation` as str.
     """
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     rows: dict[int, Row] = {}
@@ -32,6 +32,7 @@ def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]
         members = order[first : first + BATCH_LINES]
         outputs = signature(text=tf.constant([texts[i] for i in members]))
         columns = {name: value.numpy().tolist() for name, value in outputs.items()}
+        columns["translation"] = [one.decode("utf-8", "replace") for one in columns["translation"]]
         for position, i in enumerate(members):
             rows[i] = {name: values[position] for name, values in columns.items()}
     return [rows[i] for i in range(len(texts))]
@@ -95,17 +96,7 @@ class SavedModelTranslator:
             list of `Translation`: `source`, `text`, `score`, `log_probability`, `truncated` and
             `confidence`.
         """
-        translations = [
-            Translation(
-                text,
-                row["translation"].decode("utf-8", "replace"),
-                log_probability=row.get("log_probability", 0.0),
-                score=row["score"],
-                truncated=row.get("truncated"),
-                confidence=row.get("confidence"),
-            )
-            for text, row in zip(texts, rows_of(self._signature, texts), strict=True)
-        ]
+        translations = list(map(to_translation, texts, rows_of(self._signature, texts)))
         self.report = self._make_report(translations)
         return translations
 

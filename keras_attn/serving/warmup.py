@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,7 +19,11 @@ BATCH_SIZES = (1, 8, 32)
 
 
 def write_warmup(
-    version_directory: Path, signatures: list[str], texts: list[str], targets: list[str]
+    version_directory: Path,
+    signatures: list[str],
+    texts: list[str],
+    targets: list[str],
+    more_lines: Sequence[str] = (),
 ) -> None:
     """Writes a request of each signature and batch size.
 
@@ -31,6 +36,8 @@ def write_warmup(
         texts: list of str. Lines like those of real requests; the longest and the shortest ones are
             in every batch of several.
         targets: list of str. Translations of them, for `score`.
+        more_lines: sequence of str. Each fills a request of each batch size to `serving_default`;
+            see `lines_of_lengths`.
     """
     path = version_directory / WARMUP_PATH
     path.parent.mkdir(exist_ok=True)
@@ -46,21 +53,7 @@ def write_warmup(
                     name: [lines[name][i] for i in chosen] for name in SIGNATURES[signature].inputs
                 }
                 writer.write(_record(signature, inputs))
-
-
-def add_warmup(version_directory: Path, lines: list[str]) -> None:
-    """Adds requests of each batch size with each of these lines: a program of XLA for each.
-
-    Args:
-        version_directory: Path. With the requests of `write_warmup`.
-        lines: list of str.
-    """
-    path = version_directory / WARMUP_PATH
-    written = [one.numpy() for one in tf.data.TFRecordDataset(str(path))]
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in written:
-            writer.write(record)
-        for line in lines:
+        for line in more_lines:
             for size in BATCH_SIZES:
                 writer.write(_record(DEFAULT_SIGNATURE, {"text": [line] * size}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,7 @@ class Confidence:
         """
         if len(translation.source_tokens) < 2:  # the end token at most
             return 1.0
-        values = features_of(translation)
-        score = sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+        score = self._score(features_of(translation))
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
     def of_tensors(
@@ -70,14 +70,11 @@ class Confidence:
         """
         read = tf.cast(source_tokens + 1, tf.float32)
         written = tf.cast(target_tokens + 1, tf.float32)
-        values = (
-            tf.ones_like(written),
-            log_probabilities / written,
-            tf.math.log(written),
-            tf.abs(tf.math.log(written / read)),
-        )
-        score = tf.add_n([weight * one for weight, one in zip(self.weights, values, strict=True)])
+        score = self._score(_features(log_probabilities, read, written, tf.math.log))
         return tf.where(source_tokens == 0, 1.0, tf.sigmoid(score))
+
+    def _score(self, values: tuple[Any, ...]) -> Any:
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
     def save(self, directory: Path) -> Path:
         """Writes it beside a translator.
@@ -136,9 +133,11 @@ def features_of(translation: Translation) -> tuple[float, ...]:
     """
     written = len(translation.tokens) + 1  # with the end token
     read = max(1, len(translation.source_tokens))  # with the end token
-    return (
-        1.0,
-        translation.log_probability / written,
-        math.log(written),
-        abs(math.log(written / read)),
-    )
+    return _features(translation.log_probability, read, written, math.log)
+
+
+def _features(
+    log_probability: Any, read: Any, written: Any, log: Callable[[Any], Any]
+) -> tuple[Any, ...]:
+    """Of numbers, or of tensors; end tokens counted."""
+    return 1.0, log_probability / written, log(written), abs(log(written / read))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.prediction import Answer, Prediction
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
+from keras_attn.serving.row_translation import Row
 
 # Half of what a development server takes, and an eighth of what a line may have there.
 _MOST_BYTES = 2**20
-Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,26 +148,6 @@ def facts_of(
         for request, answer in zip(requests, answers, strict=True)
         for position, line in enumerate(request.prediction.inputs["text"])
     ]
-
-
-def to_translation(source: str, row: Row) -> Translation:
-    """The translation that a row of `translate_with_stats` or `serving_default` tells.
-
-    Args:
-        source: str.
-        row: dict.
-
-    Returns:
-        `Translation`.
-    """
-    return Translation(
-        source,
-        row["translation"],
-        log_probability=float(row.get("log_probability", 0.0)),
-        score=float(row.get("score", 0.0)),
-        truncated=bool(row["truncated"]) if "truncated" in row else None,
-        confidence=float(row["confidence"]) if "confidence" in row else None,
-    )
 
 
 def to_n_best(source: str, row: Row) -> Translation:

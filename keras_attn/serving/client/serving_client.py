@@ -15,12 +15,10 @@ from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.channels import open_channel
 from keras_attn.serving.client.line_requests import (
     RequestPlan,
-    Row,
     facts_of,
     rows_of,
     to_attention,
     to_n_best,
-    to_translation,
 )
 from keras_attn.serving.client.model_version import ModelVersion
 from keras_attn.serving.client.prediction import Answer, Prediction
@@ -28,6 +26,7 @@ from keras_attn.serving.client.retry_policy import RetryPolicy, next_wait
 from keras_attn.serving.client.server_address import parse_address
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
+from keras_attn.serving.row_translation import Row, to_translation
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 

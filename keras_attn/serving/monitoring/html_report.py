@@ -84,19 +84,16 @@ def write_html(
 def _version(
     report: VersionReport, reference: TrafficStatistics, lines: Sequence[LineFacts]
 ) -> str:
-    name = "Unknown version" if report.version is None else f"Version {report.version}"
-    latency = ", ".join(f"p{p} {seconds * 1000:.0f} ms" for p, seconds in report.seconds.items())
-    faults = ", ".join(f"{count} {fault}" for fault, count in report.window.faults.most_common())
     notes = [
         f"{report.lines:,} lines, of which the newest {report.window.lines:,} are judged.",
-        f"Latency: {latency}." if latency else "",
-        f"Visible faults: {escape(faults)}." if faults else "No visible faults.",
+        f"Latency: {report.latency}." if report.latency else "",
+        f"Visible faults: {escape(report.faults)}." if report.faults else "No visible faults.",
     ]
     if report.less_sure_since is not None:
         since = _clock(report.less_sure_since)
         notes.append(f"<strong>The model has been less sure since {since}.</strong>")
     return f"""
-<h2>{name}: {_verdict(report)}</h2>
+<h2>{report.name.capitalize()}: {_verdict(report)}</h2>
 <p>{" ".join(filter(None, notes))}</p>
 <div class="wide"><table>
 <thead><tr><th>feature</th><th>reference</th><th>now</th><th>PSI</th><th>alarm above</th><th>JS</th>

@@ -43,11 +43,7 @@ def describe_lines(version_directory: Path, lines: Sequence[str]) -> list[LineFa
             f"`version_directory` must have the signature {STATISTICS_SIGNATURE}. Received: "
             f"{version_directory}. Export the model again."
         )
-    facts = []
-    for line, row in zip(lines, rows_of(signature, lines), strict=True):
-        row["translation"] = row["translation"].decode("utf-8", "replace")
-        facts.append(describe_line(line, row))
-    return facts
+    return list(map(describe_line, lines, rows_of(signature, lines)))
 
 
 def write_reference(version_directory: Path, lines: Sequence[str]) -> TrafficStatistics:

@@ -52,6 +52,22 @@ class VersionReport:
     less_sure_since: float | None
 
     @property
+    def name(self) -> str:
+        """For people: which version."""
+        return "unknown version" if self.version is None else f"version {self.version}"
+
+    @property
+    def latency(self) -> str:
+        """For people: the percentiles."""
+        return ", ".join(f"p{p} {value * 1000:.0f} ms" for p, value in self.seconds.items())
+
+    @property
+    def faults(self) -> str:
+        """For people: the visible faults of the window, the most frequent first."""
+        found = self.window.faults.most_common()
+        return ", ".join(f"{count:,} {fault}" for fault, count in found)
+
+    @property
     def has_moved(self) -> bool:
         """Whether anything asks for attention."""
         return bool(self.alarms) or self.less_sure_since is not None
