@@ -15,6 +15,7 @@ from keras_attn.cli.model_location import find_translator, open_translator
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.pretrained import DEFAULT_MODEL
+from keras_attn.system.free_memory import share_few_heaps
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
@@ -96,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`--config` must be given without DIR. Received: DIR {arguments.directory}."
         )
+    share_few_heaps()
     load_tensorflow()
     from keras_attn.serving.server import DevelopmentServer, ServerOptions
 

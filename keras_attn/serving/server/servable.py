@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import dataclasses
 import enum
 import gc
@@ -19,6 +18,7 @@ from keras_attn.serving.server.batcher import Arrays, Batcher, BatchingOptions
 from keras_attn.serving.server.server_metrics import ServerMetrics
 from keras_attn.serving.status_code import StatusCode
 from keras_attn.serving.warmup import read_warmup
+from keras_attn.system.free_memory import return_free_memory
 
 
 class State(enum.IntEnum):
@@ -162,14 +162,7 @@ class Servable:
         if session is not None:
             session.close()
             gc.collect()
-            _return_free_memory()
+            return_free_memory()
 
     def _observe(self, lines: list[int], waited: list[float]) -> None:
         self._context.metrics.observe_batch(self.name, lines, waited)
-
-
-def _return_free_memory() -> None:
-    """Gives the memory of a closed session back to the system, where the C library can do that."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
