@@ -37,6 +37,7 @@ BEAM = ["apache-beam>=2.77,<3"]
 CTRANSLATE2 = ["ctranslate2>=4.6,<5"]
 JAPANESE = ["sacrebleu[ja]>=2.6,<3"]  # MeCab, which BLEU's tokenizer ja-mecab calls
 KOREAN = ["sacrebleu[ko]>=2.6,<3"]
+LITERT = ["ai-edge-litert>=2.1,<3"]  # the engine without TensorFlow
 MOSES = ["sacremoses>=0.1,<0.3"]  # the tokenizer of the BLEU that papers report
 PLOTS = ["matplotlib>=3.10,<4"]
 SERVING = [
@@ -74,7 +75,7 @@ setup(
         "keras_attn": ["recipes/*.toml"],
         "keras_attn.serving": ["operations/*.txt"],
         "keras_attn.serving.server": ["page/*"],
-        "keras_attn.pretrained": ["*/*", "*/*/*"],
+        "keras_attn.pretrained": ["*/*", "*/*/*", "*/*/*/*"],
     },
     include_package_data=False,
     zip_safe=False,
@@ -85,11 +86,20 @@ setup(
         "ctranslate2": CTRANSLATE2,
         "japanese": JAPANESE,
         "korean": KOREAN,
+        "litert": LITERT,
         "moses": MOSES,
         "plots": PLOTS,
         "serving": SERVING,
         "tensorboard": TENSORBOARD,
-        "dev": DEVELOPMENT + BEAM + CTRANSLATE2 + JAPANESE + KOREAN + MOSES + PLOTS + SERVING,
+        "dev": DEVELOPMENT
+        + BEAM
+        + CTRANSLATE2
+        + JAPANESE
+        + KOREAN
+        + LITERT
+        + MOSES
+        + PLOTS
+        + SERVING,
     },
     entry_points={"console_scripts": ["keras-attn = keras_attn.cli.main:main"]},
     classifiers=[

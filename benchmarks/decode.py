@@ -1,4 +1,4 @@
-"""Translation speed: keras_attn against CTranslate2 with the very same weights.
+"""Translation speed: our engines against CTranslate2 with the very same weights.
 
     python benchmarks/decode.py                  all cells, about 25 minutes on 2 cores
     python benchmarks/decode.py --quick          the small model only, under 3 minutes
@@ -6,13 +6,17 @@
     python benchmarks/decode.py --trained RUN/translator --source FILE    real lines, mixed lengths
 
 Figures are target tokens per second. Every sentence has 32 source tokens and is forced to 32 target
-tokens. CTranslate2 runs at the best of the layouts that share the cores out evenly: on 2 cores 1
-worker with 2 threads, or 2 workers with 1 thread; chosen for each cell.
+tokens. `keras_attn` is the `Translator`, compiled by XLA; `litert` the export for LiteRT; "best"
+the better of the two in a cell, against CTranslate2 of the same precision. CTranslate2 runs at the
+best of the layouts that share the cores out evenly (on 2 cores 1 worker with 2 threads, or 2
+workers with 1 thread) and of its libraries (`CT2_USE_MKL=1` and not); chosen for each cell.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -54,31 +58,46 @@ def main() -> None:
         parser.error("--saved-model gives words, not tokens, of real lines: leave one of them out")
     python = peers_python(arguments.peers_python)
     ours = Engine("keras_attn", "keras_attn_decode.py", environment=CPU_ONLY)
+    edges = {
+        f"litert_{kind}": Engine(f"litert_{kind}", "litert_decode.py", environment=CPU_ONLY)
+        for kind in COMPUTE_TYPES
+    }
     peers = {
-        f"ctranslate2_{kind}": Engine(
-            f"ctranslate2_{kind}", "ctranslate2_decode.py", python, CPU_ONLY
-        )
+        f"ctranslate2_{kind}": [
+            Engine(f"ctranslate2_{kind}", "ctranslate2_decode.py", python, {**CPU_ONLY, **library})
+            for library in ({}, {"CT2_USE_MKL": "1"})
+        ]
         for kind in COMPUTE_TYPES
     }
     with tempfile.TemporaryDirectory() as directory:
-        benchmark = DecodeBenchmark(ours, peers, arguments, Path(directory))
+        benchmark = DecodeBenchmark(ours, edges, peers, arguments, Path(directory))
         cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
     result = summarize(cells, list(peers))
     result["machine"] = describe_machine()
-    result["versions"] = {**ours.versions, **next(iter(peers.values())).versions}
-    for engine in (ours, *peers.values()):
+    result |= geometric_means_of_best(cells)
+    others = [*edges.values(), *(engine for pair in peers.values() for engine in pair)]
+    result["versions"] = {**ours.versions, **others[0].versions, **others[-1].versions}
+    for engine in (ours, *others):
         engine.close()
     title = "Decoding" + (", SavedModel with XLA off" if arguments.saved_model else "")
-    print_result(title, "target tokens/s", result, ["keras_attn", *peers], arguments.json)
+    print_result(title, "target tokens/s", result, ["keras_attn", *edges, *peers], arguments.json)
+    if not arguments.json:
+        print_best(result)
 
 
 class DecodeBenchmark:
     """The cells of one call of this program."""
 
     def __init__(
-        self, ours: Engine, peers: dict[str, Engine], arguments: Any, directory: Path
+        self,
+        ours: Engine,
+        edges: dict[str, Engine],
+        peers: dict[str, list[Engine]],
+        arguments: Any,
+        directory: Path,
     ) -> None:
         self.ours = ours
+        self.edges = edges
         self.peers = peers
         self.arguments = arguments
         self.directory = directory
@@ -166,18 +185,24 @@ class DecodeBenchmark:
             options |= {"min_decoding_length": forced, "max_decoding_length": forced}
         else:
             options |= {"length_penalty": 0.6}
-        layouts = {
+        edges = {} if self.arguments.saved_model else self.edges
+        for kind, engine in edges.items():
+            self._prepare_edge(engine, directory / f"{kind}-{name}", kind.split("_")[1], texts)
+        chosen = {
             peer: self._best_layout(peer, directory / "ctranslate2", pieces, options)
             for peer in self.peers
         }
-        engines = {"keras_attn": self.ours, **self.peers}
+        engines = {"keras_attn": self.ours, **edges}
+        engines |= {peer: engine for peer, (engine, _) in chosen.items()}
         figures = take_turns(
             {key: _measurement(engine, forced) for key, engine in engines.items()},
             self.arguments.rounds,
         )
         cell = make_cell(name, figures)
-        cell["layouts"] = {peer: f"{w} x {t}" for peer, (w, t) in layouts.items()}
-        float32 = self.peers["ctranslate2_float32"]
+        cell["layouts"] = {peer: layout for peer, (_, layout) in chosen.items()}
+        for kind in COMPUTE_TYPES:
+            cell |= best_of_ours(kind, figures)
+        float32 = chosen["ctranslate2_float32"][0]
         cell["equal_tokens"] = _share_equal(self.ours, float32, forced is not None)
         progress(
             f"{name}: "
@@ -185,14 +210,19 @@ class DecodeBenchmark:
         )
         return cell
 
+    def _prepare_edge(self, engine: Engine, directory: Path, kind: str, texts: list[str]) -> None:
+        quantize = None if kind == "float32" else kind
+        self.ours.ask("export_for_litert", directory=str(directory), quantize=quantize)
+        engine.ask("prepare", directory=str(directory), texts=texts)
+
     def _best_layout(
         self, peer: str, model: Path, pieces: list[list[str]], options: dict[str, Any]
-    ) -> tuple[int, int]:
-        """Leaves the peer prepared with its faster layout."""
+    ) -> tuple[Engine, str]:
+        """The faster of the peer's engines, left prepared with its faster layout."""
         seconds = {}
 
-        def prepare(layout: tuple[int, int]) -> None:
-            self.peers[peer].ask(
+        def prepare(engine: int, layout: tuple[int, int]) -> Engine:
+            self.peers[peer][engine].ask(
                 "prepare",
                 model=str(model),
                 compute_type=peer.split("_")[1],
@@ -201,18 +231,47 @@ class DecodeBenchmark:
                 sources=pieces,
                 options=options,
             )
+            self.peers[peer][engine].ask("run", repeat=1)
+            return self.peers[peer][engine]
 
-        for layout in layouts():
-            prepare(layout)
-            self.peers[peer].ask("run", repeat=1)
-            repeat = _repeats(self.peers[peer])
-            seconds[layout] = min(
-                self.peers[peer].ask("run", repeat=repeat)["seconds"] for _ in range(3)
-            )
+        for choice in itertools.product(range(len(self.peers[peer])), layouts()):
+            engine = prepare(*choice)
+            repeat = _repeats(engine)
+            seconds[choice] = min(engine.ask("run", repeat=repeat)["seconds"] for _ in range(3))
         best = min(seconds, key=seconds.__getitem__)
-        prepare(best)
-        self.peers[peer].ask("run", repeat=1)
-        return best
+        library, (workers, threads) = best
+        return prepare(*best), f"{workers} x {threads}{', MKL' if library else ''}"
+
+
+def best_of_ours(kind: str, figures: dict[str, list[float]]) -> Cell:
+    """The faster of our engines in a precision, and its ratio to CTranslate2's, round by round."""
+    ours = ["keras_attn", f"litert_{kind}"] if kind == "float32" else [f"litert_{kind}"]
+    medians = {name: statistics.median(figures[name]) for name in ours if name in figures}
+    if not medians:
+        return {}
+    best = max(medians, key=medians.__getitem__)
+    pairs = zip(figures[best], figures[f"ctranslate2_{kind}"], strict=True)
+    return {f"best_{kind}": best, f"ratio_best_{kind}": statistics.median(a / b for a, b in pairs)}
+
+
+def geometric_means_of_best(cells: list[Cell]) -> dict[str, float]:
+    means = {}
+    for kind in COMPUTE_TYPES:
+        ratios = [cell[f"ratio_best_{kind}"] for cell in cells if f"ratio_best_{kind}" in cell]
+        if ratios:
+            means[f"geometric_mean_best_{kind}"] = statistics.geometric_mean(ratios)
+    return means
+
+
+def print_best(result: dict[str, Any]) -> None:
+    for kind in COMPUTE_TYPES:
+        for cell in result["cells"]:
+            if f"best_{kind}" in cell:
+                ratio, best = cell[f"ratio_best_{kind}"], cell[f"best_{kind}"]
+                print(f"{cell['name']}: {best} / ctranslate2_{kind} = {ratio:.2f}")
+        mean = result.get(f"geometric_mean_best_{kind}")
+        if mean is not None:
+            print(f"geometric mean, {kind}: {mean:.2f}")
 
 
 def layouts() -> list[tuple[int, int]]:

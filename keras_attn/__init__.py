@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn import bulk as bulk
     from keras_attn import data as data
     from keras_attn import decoding as decoding
+    from keras_attn import edge as edge
     from keras_attn import evaluation as evaluation
     from keras_attn import interop as interop
     from keras_attn import layers as layers
@@ -50,6 +51,7 @@ _PUBLIC_NAMES: dict[str, str | None] = {
     "create_model": "keras_attn.models",
     "data": None,
     "decoding": None,
+    "edge": None,
     "evaluation": None,
     "interop": None,
     "layers": None,

@@ -3,9 +3,9 @@
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
 writes keras_attn/pretrained/NAME (8-bit weights, recipe, card, confidence calibrated on the
-validation split), exports exactly that translator as saved_models/NAME/1, and scores it on the
-run's test split, or on its validation split if it has no other. The text of the card stands in
-scripts/cards/NAME.md; what was measured is filled in.
+validation split, export for LiteRT), exports exactly that translator as saved_models/NAME/1, and
+scores it on the run's test split, or on its validation split if it has no other. The text of the
+card stands in scripts/cards/NAME.md; what was measured is filled in.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from keras_attn.evaluation import (
     evaluate,
     evaluate_confidence,
 )
+from keras_attn.interop import export_litert
 from keras_attn.serving import export_saved_model
 from keras_attn.training import Recipe
 from keras_attn.training.load_corpora import load_corpora
@@ -74,6 +75,10 @@ def main() -> None:
     for name, text in facts.items():
         card = card.replace(f"{{{name}}}", text)
     (target / "README.md").write_text(card, encoding="utf-8")
+    language = recipe.data.source_language
+    export_litert(
+        translator, target / "litert", "int8", texts=sources[:5], source_language=language
+    )
     if not arguments.no_saved_model:
         saved = ROOT / "saved_models" / arguments.name
         shutil.rmtree(saved, ignore_errors=True)

@@ -16,7 +16,8 @@ from number_tokenizer import NumberTokenizer  # noqa: E402
 from serve_requests import serve_requests  # noqa: E402
 
 import keras_attn  # noqa: E402
-from keras_attn.interop import export_ctranslate2  # noqa: E402
+from keras_attn.data import WordTokenizer  # noqa: E402
+from keras_attn.interop import export_ctranslate2, export_litert  # noqa: E402
 from keras_attn.serving import export_saved_model  # noqa: E402
 from keras_attn.serving.saved_model_session import SavedModelSession  # noqa: E402
 
@@ -83,6 +84,20 @@ def prepare(
     run(1)
 
 
+def export_for_litert(directory: str, quantize: str | None) -> None:
+    """Writes the prepared translator for LiteRT. Its tokenizers know the same numbers as words."""
+    tokenizer = _translator.source_tokenizer
+    if isinstance(tokenizer, NumberTokenizer):
+        tokenizer = WordTokenizer([str(i) for i in range(4, tokenizer.vocabulary_size)])
+    translator = keras_attn.Translator(
+        _translator.model,
+        tokenizer,
+        decoding=_translator.decoding,
+        max_extra_tokens=_translator.max_extra_tokens,
+    )
+    export_litert(translator, directory, quantize, texts=_texts[:1])
+
+
 def run(repeat: int) -> dict[str, Any]:
     """Seconds of one translation of all lines, and the tokens produced."""
     lines = np.array([text.encode() for text in _texts], object)
@@ -100,5 +115,8 @@ def run(repeat: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     serve_requests(
-        {name: globals()[name] for name in ("versions", "make_model", "convert", "prepare", "run")}
+        {
+            name: globals()[name]
+            for name in ("versions", "make_model", "convert", "prepare", "export_for_litert", "run")
+        }
     )

@@ -1,4 +1,4 @@
-"""`keras-attn export`: the next SavedModel version of a model, verified."""
+"""`keras-attn export`: a model for TF Serving or for LiteRT, verified."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import shlex
 from pathlib import Path
 
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
-from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
+from keras_attn.cli.model_location import (
+    add_run_argument,
+    find_recipe,
+    find_translator,
+    open_translator,
+)
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import program
 from keras_attn.lines import read_lines
@@ -16,14 +21,22 @@ from keras_attn.lines import read_lines
 _DESCRIPTION = """\
 Writes the translator of a run as a SavedModel for an unmodified TF Serving: strings in, strings
 out. The SavedModel is loaded again, as a server loads it, and must translate as the translator
-does. Then one rename makes it the next version directory, DIRECTORY/1, DIRECTORY/2 and so on."""
+does. Then one rename makes it the next version directory, DIRECTORY/1, DIRECTORY/2 and so on.
 
+With `--format litert`, DIRECTORY becomes a model for LiteRT: `keras-attn translate DIRECTORY` then
+starts without TensorFlow (extra `litert`), and telephones can run the same files."""
+
+
+FORMATS = ("saved_model", "litert")
 
 COMMAND = Command(
     "export",
-    "write the next SavedModel version, verified",
+    "write a model for TF Serving or LiteRT, verified",
     _DESCRIPTION,
-    ["keras-attn export runs/phrasebook saved_models/phrasebook"],
+    [
+        "keras-attn export runs/phrasebook saved_models/phrasebook",
+        "keras-attn export runs/phrasebook phrasebook_litert --format litert --quantize int8",
+    ],
 )
 
 
@@ -31,7 +44,22 @@ def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     add_run_argument(parser)
     parser.add_argument(
-        "directory", metavar="DIRECTORY", help="model directory, such as saved_models/NAME"
+        "directory",
+        metavar="DIRECTORY",
+        help="model directory, such as saved_models/NAME; a new directory for LiteRT",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        metavar="FORMAT",
+        help="saved_model, for TF Serving, or litert (default: saved_model)",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("int8",),
+        metavar="int8",
+        help="with --format litert: 8-bit weights, a quarter of the size",
     )
     parser.add_argument(
         "--reference",
@@ -50,6 +78,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exports a translator."""
+    _check_options(arguments)
+    if arguments.format == "litert":
+        return _export_litert(arguments)
     lines = read_lines(arguments.reference) if arguments.reference else None
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
@@ -72,6 +103,43 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console()
     say(console, f"saved model: {version}, verified")
     say(console, f"next: {program()} translate {shlex.quote(str(version))}")
+    return 0
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raises ValueError for an option of the other format."""
+    options = {
+        "saved_model": (("--reference", arguments.reference), ("--xla", arguments.xla)),
+        "litert": (("--quantize", arguments.quantize),),
+    }
+    for name, given in (
+        option for form, others in options.items() if form != arguments.format for option in others
+    ):
+        if given:
+            raise ValueError(
+                f"`{name}` must be left out with this format. Received: --format "
+                f"{arguments.format}."
+            )
+
+
+def _export_litert(arguments: argparse.Namespace) -> int:
+    translator = open_translator(arguments.run_path)
+    from keras_attn.interop import export_litert
+
+    recipe = find_recipe(arguments.run_path)
+    with make_console(stderr=True).status("exporting and verifying"):
+        directory = export_litert(
+            translator,
+            arguments.directory,
+            quantize=arguments.quantize,
+            source_language=None if recipe is None else recipe.data.source_language,
+        )
+    if arguments.json:
+        print_json({"litert": directory, "quantize": arguments.quantize, "verified": True})
+        return 0
+    console = make_console()
+    say(console, f"model for LiteRT: {directory}, verified")
+    say(console, f"next: {program()} translate {shlex.quote(str(directory))}")
     return 0
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from keras_attn.cli.command_parser import CommandParser
 from keras_attn.cli.output import make_console, say
-from keras_attn.cli.process import load_tensorflow
+from keras_attn.cli.process import captured_stderr, load_tensorflow
 from keras_attn.pretrained import DEFAULT_MODEL, list_pretrained, locate
 from keras_attn.system.did_you_mean import nearest_names
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from keras_attn.training import Recipe
     from keras_attn.translator import Translation, Translator
 
-RUN_HELP = "run directory, saved translator, SavedModel version directory, or a shipped model"
+RUN_HELP = (
+    "run directory, saved translator, export for LiteRT, SavedModel version directory, or a "
+    "shipped model"
+)
 TRANSLATOR_HELP = "run directory, saved translator, or a shipped model"
 
 
@@ -65,31 +69,56 @@ class _ShippedByDefault(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def open_model(location: str, beams: int | None = None) -> LineTranslator:
+def open_model(
+    location: str, beams: int | None = None, quick_start: bool = False
+) -> LineTranslator:
     """Loads the model at a location.
 
     Args:
         location: str. `RUN` on the command line.
         beams: int or None. Hypotheses of the beam search; None: as the model was saved.
+        quick_start: bool. Take the LiteRT form of a shipped model, which does not wait for
+            TensorFlow, if LiteRT is installed and `beams` is None.
 
     Returns:
-        `Translator`, or `SavedModelTranslator` for a SavedModel.
+        `Translator`, `EdgeTranslator` for an export for LiteRT, or `SavedModelTranslator`.
 
     Raises:
         ValueError: if there is no model, or the number of beams cannot be changed.
     """
     path = _existing_directory(location)
-    if not (path / "saved_model.pb").is_file():
+    if quick_start and beams is None and _has_litert() and _is_litert(path / "litert"):
+        say(make_console(stderr=True), "engine: LiteRT, int8 (of TensorFlow: give --beams)")
+        return _open_edge(path / "litert")
+    kind = "an export for LiteRT" if _is_litert(path) else "a SavedModel"
+    if not _is_litert(path) and not (path / "saved_model.pb").is_file():
         return open_translator(location, beams)
     if beams is not None:
         raise ValueError(
-            "`--beams` must be left out for a SavedModel, whose search is in its graph. "
+            f"`--beams` must be left out for {kind}, whose search is in its graph. "
             f"Received: {beams}, for {location}."
         )
+    if _is_litert(path):
+        return _open_edge(path)
     load_tensorflow()
     from keras_attn.serving.saved_model_translator import SavedModelTranslator
 
     return SavedModelTranslator(path)
+
+
+def _is_litert(path: Path) -> bool:
+    return (path / "litert.json").is_file()
+
+
+def _has_litert() -> bool:
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def _open_edge(path: Path) -> LineTranslator:
+    from keras_attn.edge import EdgeTranslator
+
+    with captured_stderr():  # LiteRT says which delegate it takes
+        return EdgeTranslator(path)
 
 
 def open_translator(location: str, beams: int | None = None) -> Translator:
@@ -131,6 +160,11 @@ def find_translator(location: str) -> Path:
         raise ValueError(
             f"`RUN` must be a {TRANSLATOR_HELP} for this command. Received: {location}, a "
             "SavedModel; give the run that it was exported from."
+        )
+    if _is_litert(path):
+        raise ValueError(
+            f"`RUN` must be a {TRANSLATOR_HELP} for this command. Received: {location}, an export "
+            "for LiteRT; give the run that it was exported from."
         )
     if (path / "translator" / "translator.json").is_file():
         _check_run(path)

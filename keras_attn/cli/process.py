@@ -54,7 +54,7 @@ def load_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     is_verbose = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
-    with contextlib.nullcontext() if is_verbose else _captured_stderr():
+    with contextlib.nullcontext() if is_verbose else captured_stderr():
         import tensorflow as tf
         import tensorflow_text  # noqa: F401
 
@@ -62,7 +62,7 @@ def load_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _captured_stderr() -> Iterator[None]:
+def captured_stderr() -> Iterator[None]:
     """Captures what native code writes to standard error; shows it after an exception."""
     sys.stderr.flush()
     try:

@@ -13,7 +13,7 @@ from keras_attn.cli.model_location import find_translator
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
 
-ENGINES = ("local", "beam")
+ENGINES = ("local", "beam", "ctranslate2")
 _DEBUG = "KERAS_ATTN_DEBUG"
 
 
@@ -28,7 +28,14 @@ def add_engine_options(parser: CommandParser) -> None:
         choices=ENGINES,
         default=ENGINES[0],
         metavar="ENGINE",
-        help="local, or beam for many files (extra `beam`); default: local",
+        help="local; ctranslate2, for much text (extra `ctranslate2`); or beam, for many files "
+        "(extra `beam`); default: local",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("int8",),
+        metavar="int8",
+        help="with ctranslate2: 8-bit weights, faster (default: float32)",
     )
     parser.add_argument(
         "--num-shards",
@@ -68,6 +75,11 @@ def check_is_local(arguments: argparse.Namespace) -> None:
                 f"`{name}` must be left out without `--engine beam`. Received: --engine "
                 f"{arguments.engine}."
             )
+    if arguments.quantize and arguments.engine != "ctranslate2":
+        raise ValueError(
+            "`--quantize` must be left out without `--engine ctranslate2`. Received: --engine "
+            f"{arguments.engine}. For LiteRT, quantize with `keras-attn export --format litert`."
+        )
 
 
 def run_beam(arguments: argparse.Namespace) -> int:
@@ -92,6 +104,7 @@ def run_beam(arguments: argparse.Namespace) -> int:
         (arguments.split_sentences, "--split-sentences"),
         (arguments.review_below, "--review-below"),
         (arguments.review_file, "--review-file"),
+        (arguments.quantize, "--quantize"),
     ):
         if given is not None:
             raise ValueError(f"`{name}` must be left out with `--engine beam`.")

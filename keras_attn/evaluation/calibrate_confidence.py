@@ -10,8 +10,8 @@ import numpy as np
 from sacrebleu.metrics import CHRF
 
 from keras_attn.evaluation.reference_streams import ReferenceStream, check_references
+from keras_attn.lines.confidence import Confidence, features_of
 from keras_attn.lines.translation import Translation
-from keras_attn.translator.confidence import Confidence, features_of
 
 _BINS = 10
 _LEAST_SURE = 0.2

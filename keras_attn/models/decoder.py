@@ -1,12 +1,14 @@
 """The decoder stack (Vaswani et al., 2017, Section 3.1 and Figure 1, right)."""
 
 import keras
+from keras import ops
 
 from keras_attn.layers import DecoderBlock, TokenEmbedding
 from keras_attn.layers.slots import fill_slot, serialize_slot
 from keras_attn.layers.transformer_block import as_tuple
 from keras_attn.models.transformer_stack import TransformerStack, stack_scores
 from keras_attn.ops import padding_mask as mask_padding
+from keras_attn.ops.axes import leading_sizes
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -161,6 +163,11 @@ class Decoder(TransformerStack):
         return tuple(results) if len(results) > 1 else results[0]
 
     def _logits(self, hidden, output_kernel):
+        if isinstance(self.output_projection, keras.layers.Dense):
+            # As rows: Keras multiplies an input of rank 3 in a roundabout way (`tensordot`).
+            rows = ops.reshape(hidden, (-1, hidden.shape[-1]))  # (B * T, D)
+            logits = self.output_projection(rows)
+            return ops.reshape(logits, (*leading_sizes(hidden), self.vocabulary_size))
         if self.output_projection is not None:
             return self.output_projection(hidden)
         laid_out = {} if output_kernel is None else {"output_kernel": output_kernel}

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from keras_attn.system.processor import describe_core, num_cores
@@ -44,9 +44,10 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     True
     """
     flags = environment.get(FLAGS_VARIABLE, "")
-    if environment.get(DIRECTORY_VARIABLE) == "" or _DIRECTORY_FLAG in flags:
+    root = cache_directory(environment)
+    if root is None or _DIRECTORY_FLAG in flags:
         return None
-    directory = _root(environment) / "xla" / _kind_of_machine(environment)
+    directory = root / "xla" / _kind_of_machine(environment)
     if any(character.isspace() for character in str(directory)):
         return None  # flags are separated by blanks
     try:
@@ -63,10 +64,22 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     return directory
 
 
-def _root(environment: MutableMapping[str, str]) -> Path:
+def cache_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where this package keeps what it would otherwise make again: `KERAS_ATTN_CACHE`.
+
+    Args:
+        environment: mapping. The environment variables.
+
+    Returns:
+        Path, by default `keras_attn` in the user's cache directory; None if the variable is empty.
+
+    Example:
+    >>> cache_directory({"XDG_CACHE_HOME": "/caches"}).name
+    'keras_attn'
+    """
     named = environment.get(DIRECTORY_VARIABLE)
-    if named:
-        return Path(named).expanduser().absolute()
+    if named is not None:
+        return Path(named).expanduser().absolute() if named else None
     cache_home = environment.get("XDG_CACHE_HOME")
     return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
 

@@ -12,6 +12,7 @@ _PACKAGE = "keras_attn"
 
 # Module -> the classes that it registers with `register_keras_serializable(package="keras_attn")`.
 REGISTERED_CLASSES = {
+    "keras_attn.interop": ("LiteRTAttention", "PositionTable"),
     "keras_attn.layers": (
         "DecoderBlock",
         "Dropout",

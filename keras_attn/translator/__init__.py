@@ -1,8 +1,8 @@
 """Text to text: model, tokenizers and search together."""
 
+from keras_attn.lines.confidence import Confidence
+from keras_attn.lines.sentence_splitter import SentenceSplitter, split_sentences
 from keras_attn.lines.translation import Translation, TranslationReport
-from keras_attn.translator.confidence import Confidence
-from keras_attn.translator.sentence_splitter import SentenceSplitter, split_sentences
 from keras_attn.translator.translator import Translator
 
 __all__ = [

@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from keras_attn.data import Tokenizer
 from keras_attn.decoding import SearchResult, SearchStrategy, search, with_all_hypotheses
+from keras_attn.lines.confidence import Confidence
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.clean_text import clean_text
 from keras_attn.translator.compiled_search import CompiledSearch
-from keras_attn.translator.confidence import Confidence
+from keras_attn.translator.graph_confidence import graph_confidence
 from keras_attn.translator.in_place_caches import in_place_caches
 from keras_attn.translator.target_scorer import forced_inputs, target_log_probabilities
 
@@ -102,7 +103,8 @@ class GraphTranslator:
         }
         if self._confidence is not None:
             names = ("log_probability", "source_tokens", "target_tokens")
-            outputs["confidence"] = self._confidence.of_tensors(*(outputs[name] for name in names))
+            counts = (outputs[name] for name in names)
+            outputs["confidence"] = graph_confidence(self._confidence, *counts)
         return outputs
 
     def n_best(self, texts: tf.Tensor) -> Outputs:

@@ -15,12 +15,12 @@ from keras_attn import decoding
 from keras_attn.data import Tokenizer
 from keras_attn.data.line_batches import token_lists
 from keras_attn.lines import check_texts
+from keras_attn.lines.confidence import Confidence
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
 from keras_attn.pretrained import locate
 from keras_attn.system.argument_checks import check_integer
 from keras_attn.translator.batch_search import BatchSearch
-from keras_attn.translator.confidence import Confidence
 from keras_attn.translator.graph_translator import GraphTranslator
 from keras_attn.translator.hypothesis import Hypothesis, read_hypotheses
 from keras_attn.translator.target_scorer import TargetScorer

@@ -10,13 +10,13 @@ from typing import Any
 import keras
 
 from keras_attn.data import Tokenizer, load_tokenizer
+from keras_attn.lines.confidence import Confidence
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.compact_weights import (
     COMPACT_DTYPES,
     read_compact_model,
     write_compact_model,
 )
-from keras_attn.translator.confidence import Confidence
 from keras_attn.version import __version__
 
 FORMAT_VERSION = 1

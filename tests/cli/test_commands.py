@@ -339,7 +339,7 @@ def test_evaluate_scores_tsv_files_and_their_mean(
         def translate(self, texts: list[str]) -> list[str]:
             return [" ".join(text.rsplit("> ", 1)[-1]) for text in texts]
 
-    monkeypatch.setattr(evaluate, "open_model", lambda location, beams: Spelled())
+    monkeypatch.setattr(evaluate, "open_model", lambda location, beams, **_: Spelled())
     files = [
         write(tmp_path / "aa.tsv", "ab\ta b", "cd\tc d", "cd\tc e"),
         write(tmp_path / "bb.tsv", "<\t<", "xyz\tx y", "q\tq", "r\tt"),

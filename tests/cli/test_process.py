@@ -87,9 +87,9 @@ def test_the_log_level_of_the_user_stays(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_was_held_back_is_shown_when_an_import_fails(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with process._captured_stderr():
+    with process.captured_stderr():
         os.write(2, b"of no interest\n")
-    with pytest.raises(ImportError), process._captured_stderr():
+    with pytest.raises(ImportError), process.captured_stderr():
         os.write(2, b"the reason\n")
         raise ImportError
     os.write(2, b"afterwards\n")

@@ -45,7 +45,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[
         '{"format_version": 1, "status": "finished"}', encoding="utf-8"
     )
     for module in (evaluate, translate):
-        monkeypatch.setattr(module, "open_model", lambda *_: Echo())
+        monkeypatch.setattr(module, "open_model", lambda *_, **__: Echo())
     for module in (score, plot):
         monkeypatch.setattr(module, "open_translator", lambda *_: Echo())
     monkeypatch.setattr("keras_attn.cli.export.open_translator", lambda *_: Echo())
@@ -171,7 +171,7 @@ def test_an_error_of_the_command_is_told_though_the_output_failed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         print("something")
         raise ValueError("`x` must be even.")
 
@@ -211,7 +211,7 @@ class Echo:
     def translate_detailed(self, texts):
         from keras_attn.lines.translation import Translation
         return [Translation(text, text) for text in texts]
-translate.open_model = lambda location, beams: Echo()
+translate.open_model = lambda location, beams, **_: Echo()
 sys.exit(main(["translate", "run", *sys.argv[1:]]))
 """
 

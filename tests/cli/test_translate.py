@@ -36,7 +36,7 @@ class Upper:
 def upper(monkeypatch: pytest.MonkeyPatch) -> Upper:
     """The model that every `RUN` is."""
     model = Upper()
-    monkeypatch.setattr(translate, "open_model", lambda location, beams: model)
+    monkeypatch.setattr(translate, "open_model", lambda location, beams, **_: model)
     return model
 
 
@@ -201,7 +201,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    monkeypatch.setattr(translate, "open_model", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(translate, "open_model", lambda *_, **__: pytest.fail("loaded"))
     status, _, errors = run(monkeypatch, capfdbinary, b"a\n", "--output", str(tmp_path / place))
     assert status == 2
     assert errors.startswith("keras-attn translate: error: `--output`")
@@ -273,7 +273,7 @@ class Echo:
     def translate_detailed(self, texts):
         from keras_attn.lines.translation import Translation
         return [Translation(text, text) for text in texts]
-translate.open_model = lambda location, beams: Echo()
+translate.open_model = lambda location, beams, **_: Echo()
 sys.exit(main(["translate", "run", "--input", sys.argv[1]]))
 """
     file = tmp_path / "much.txt"
@@ -302,7 +302,7 @@ def test_without_a_run_the_shipped_model_is_used_and_named(
 ) -> None:
     locations = []
     monkeypatch.setattr(
-        translate, "open_model", lambda location, beams: locations.append(location) or Upper()
+        translate, "open_model", lambda location, beams, **_: locations.append(location) or Upper()
     )
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))
     assert main(["translate", "--beams", "2"]) == 0

@@ -121,7 +121,7 @@ def refusal_of(read, *arguments) -> str:
 
 @pytest.fixture(autouse=True)
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translate, "open_model", lambda *_: Parrot())
+    monkeypatch.setattr(translate, "open_model", lambda *_, **__: Parrot())
     monkeypatch.setattr(translate, "check_is_local", lambda _: None)
     monkeypatch.setattr(translate, "say", lambda *_: None)
 

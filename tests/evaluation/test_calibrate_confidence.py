@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from keras_attn.evaluation import calibrate_confidence, evaluate_confidence
 from keras_attn.evaluation.calibrate_confidence import _logistic_regression
+from keras_attn.lines.confidence import features_of
 from keras_attn.translator import Confidence, Translation
-from keras_attn.translator.confidence import features_of
+from keras_attn.translator.graph_confidence import graph_confidence
 
 TRUE = (3.5, 4.0, 0.2, -1.0)
 
@@ -95,7 +96,8 @@ def test_a_graph_says_the_same() -> None:
         tokens, sources = ("t",) * written, ("s",) * read + ("</s>",)
         value = 0.0 if not read else -generator.uniform(0, 3) * (written + 1)
         translations.append(Translation("x", "y", tokens, value, source_tokens=sources))
-    in_graph = confidence.of_tensors(
+    in_graph = graph_confidence(
+        confidence,
         tf.constant([one.log_probability for one in translations]),
         tf.constant([len(one.source_tokens) - 1 for one in translations]),
         tf.constant([len(one.tokens) for one in translations]),

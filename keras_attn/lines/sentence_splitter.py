@@ -6,7 +6,7 @@ from typing import Protocol
 
 import sentencex
 
-from keras_attn.lines import check_texts
+from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 
 

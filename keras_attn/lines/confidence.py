@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from keras_attn.lines.translation import Translation
 from keras_attn.system.whole_file import whole_file
 
@@ -52,28 +50,23 @@ class Confidence:
         """
         if len(translation.source_tokens) < 2:  # the end token at most
             return 1.0
-        score = self._score(features_of(translation))
+        score = self.score(*_counts(translation), math.log)
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
-    def of_tensors(
-        self, log_probabilities: tf.Tensor, source_tokens: tf.Tensor, target_tokens: tf.Tensor
-    ) -> tf.Tensor:
-        """The same in a graph.
+    def score(
+        self, log_probability: Any, read: Any, written: Any, log: Callable[[Any], Any]
+    ) -> Any:
+        """The logit of the probability, of numbers or of tensors.
 
         Args:
-            log_probabilities: float32, (B,). Of whole translations.
-            source_tokens: int32, (B,). Tokens read, end tokens not counted.
-            target_tokens: int32, (B,). Tokens written, end tokens not counted.
+            log_probability: float. Of the whole translation.
+            read, written: float. Tokens of source and translation, end tokens counted.
+            log: function. The natural logarithm of such values.
 
         Returns:
-            float32, (B,). From 0 to 1; 1 for a line without tokens.
+            float, or a tensor.
         """
-        read = tf.cast(source_tokens + 1, tf.float32)
-        written = tf.cast(target_tokens + 1, tf.float32)
-        score = self._score(_features(log_probabilities, read, written, tf.math.log))
-        return tf.where(source_tokens == 0, 1.0, tf.sigmoid(score))
-
-    def _score(self, values: tuple[Any, ...]) -> Any:
+        values = _features(log_probability, read, written, log)
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
     def save(self, directory: Path) -> Path:
@@ -131,9 +124,13 @@ def features_of(translation: Translation) -> tuple[float, ...]:
     Returns:
         tuple of float.
     """
-    written = len(translation.tokens) + 1  # with the end token
-    read = max(1, len(translation.source_tokens))  # with the end token
-    return _features(translation.log_probability, read, written, math.log)
+    return _features(*_counts(translation), math.log)
+
+
+def _counts(translation: Translation) -> tuple[float, int, int]:
+    """The log-probability, and the tokens read and written, end tokens counted."""
+    read = max(1, len(translation.source_tokens))
+    return translation.log_probability, read, len(translation.tokens) + 1
 
 
 def _features(

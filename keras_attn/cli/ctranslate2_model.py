@@ -1,0 +1,65 @@
+"""`keras-attn translate --engine ctranslate2`: the model is exported once, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from pathlib import Path
+
+from keras_attn.cli.model_location import LineTranslator, find_recipe, find_translator
+from keras_attn.cli.output import make_console, say
+from keras_attn.cli.process import load_tensorflow
+from keras_attn.system.compilation_cache import cache_directory
+from keras_attn.version import __version__
+
+
+def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> LineTranslator:
+    """Loads a translator for CTranslate2; the first time it is exported to the cache.
+
+    Args:
+        location: str. `RUN` on the command line: a run, a saved translator or a shipped model.
+        beams: int or None. Hypotheses of the beam search; None: as the model was saved.
+        quantize: str or None. `"int8"`, or float32.
+
+    Returns:
+        `CTranslate2Translator`.
+
+    Raises:
+        ValueError: if there is no translator, or CTranslate2 does not know a part of the model.
+    """
+    from keras_attn.edge import CTranslate2Translator
+
+    translator = find_translator(location)
+    cache = cache_directory()
+    with contextlib.ExitStack() as stack:
+        if cache is None:
+            temporary = tempfile.TemporaryDirectory(prefix="keras-attn-ctranslate2-")
+            cache = Path(stack.enter_context(temporary))
+        name = f"{_fingerprint(translator)}-{quantize or 'float32'}"
+        exported = cache / "ctranslate2" / name
+        if not exported.exists():
+            say(make_console(stderr=True), f"exporting for CTranslate2: {exported}")
+            _export(location, translator, exported, quantize)
+        return CTranslate2Translator(exported, num_beams=beams)
+
+
+def _fingerprint(directory: Path) -> str:
+    """Changes with any file of a translator, and with the version of this package."""
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(directory.rglob("*")):
+        # What stands beside a shipped model is no part of it.
+        if path.is_file() and "litert" not in path.relative_to(directory).parts:
+            digest.update(str(path.relative_to(directory)).encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _export(location: str, translator: Path, exported: Path, quantize: str | None) -> None:
+    load_tensorflow()
+    from keras_attn.interop import export_ctranslate2_engine
+    from keras_attn.translator import Translator
+
+    recipe = find_recipe(location)
+    language = None if recipe is None else recipe.data.source_language
+    export_ctranslate2_engine(Translator.load(translator), exported, quantize, language)

@@ -1,0 +1,171 @@
+"""The encoder, and the decoder step by step, with the caches that this side of the graph keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_attn.edge.beams import Beams
+from keras_attn.edge.litert_graph import LiteRTGraph
+
+ENCODER_FILE, DECODER_FILE = "encoder.tflite", "decoder.tflite"
+# Other shapes cost LiteRT a millisecond or two. So lengths of sources, and positions of caches, are
+# filled up to multiples of these, and most sentences find the shapes of the one before.
+_SOURCE_STEP, _TARGET_STEP = 8, 16
+_MASKED = -1e9
+_START = 2  # the id of the start token, the same for every tokenizer
+
+
+class EdgeModel:
+    """A model and its search in two graphs. Each instance translates one batch at a time.
+
+    The hypotheses of a sentence share one cache. At each position all W of them write their keys
+    and values, side by side, and nothing is moved when hypotheses change their order: a mask tells
+    which of the W each hypothesis, or one that it comes from, has written.
+
+    Args:
+        directory: Path. With the two graphs.
+        num_beams: int. Hypotheses of a sentence, W, for which the decoder was written.
+        num_threads: int.
+
+    Attributes:
+        beams: `Beams`. The hypotheses of the sentences that are left, as the last step made them.
+    """
+
+    beams: Beams
+
+    def __init__(self, directory: Path, num_beams: int, num_threads: int = 1) -> None:
+        self._num_beams = num_beams
+        self._encoder = LiteRTGraph(directory / ENCODER_FILE, num_threads)
+        self._decoder = LiteRTGraph(directory / DECODER_FILE, num_threads)
+        self._encoder.resize({"token_ids": (1, _SOURCE_STEP)})
+        self._position = self._capacity = 0
+        self._connected: dict[str, np.ndarray] = {}
+        self._fed_back: list[tuple[np.ndarray, np.ndarray]] = []
+        self._written: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def start(self, sources: Sequence[Sequence[int]], limits: np.ndarray, max_length: int) -> None:
+        """Encodes sentences, and begins their translations.
+
+        Args:
+            sources: B lists of ids, end token included.
+            limits: int32, (B,). Tokens of each translation at most, end token included.
+            max_length: int. The largest limit for which the decoder was written.
+        """
+        encoded = [self._encode(ids) for ids in sources]
+        rows, longest = len(sources), max(map(len, sources))
+        length = _filled(longest, _SOURCE_STEP)
+        state: dict[str, np.ndarray] = {
+            "length_limits": limits,
+            "source_mask": np.full((rows, 1, 1, length), _MASKED, np.float32),
+        }
+        for row, ids in enumerate(sources):
+            state["source_mask"][row, ..., : len(ids)] = 0.0
+        for name, like in encoded[0].items():
+            state[name] = np.zeros((rows, like.shape[1], length, like.shape[3]), np.float32)
+            for row, tensors in enumerate(encoded):
+                state[name][row, :, : tensors[name].shape[2]] = tensors[name][0]
+        self._position = 0
+        self.beams = Beams.start(rows, self._num_beams, max_length)
+        state |= {f"beam_{name}": value for name, value in vars(self.beams).items()}
+        state["token_ids"] = np.full((rows * self._num_beams, 1), _START, np.int32)
+        # Most translations are about as long as their sources.
+        self._lay_out(state, _filled(min(longest + _SOURCE_STEP, max_length), _TARGET_STEP))
+
+    def step(self) -> None:
+        """Extends every hypothesis that is alive by a token."""
+        if self._position == self._capacity:
+            self._lay_out(self._state(slice(None)), self._capacity + _TARGET_STEP)
+        self._decoder.inputs["position"][0] = self._position
+        outputs = self._decoder.run()
+        if outputs is not self._connected:
+            self._connect(outputs)
+        width, place = self._num_beams, self._position * self._num_beams
+        for cache, new in self._written:
+            cache[:, :, place : place + width] = new
+        for old, new in self._fed_back:
+            old[...] = new
+        mask = self._decoder.inputs["target_mask"][:, 0]  # (B, W, P * W)
+        if width == 1:
+            mask[..., place] = 0.0
+        else:
+            parents = outputs["parents"]
+            mask[..., :place] = mask[self._rows, parents, :place]
+            mask[self._rows, self._slots, place + parents] = 0.0
+        self._position += 1
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Leaves the other sentences out from now on.
+
+        Args:
+            rows: int, (B',). Their order stays.
+        """
+        self._lay_out(self._state(rows), self._capacity)
+
+    def _encode(self, token_ids: Sequence[int]) -> dict[str, np.ndarray]:
+        length = _filled(len(token_ids), _SOURCE_STEP)
+        if self._encoder.inputs["token_ids"].shape[1] != length:
+            self._encoder.resize({"token_ids": (1, length)})
+        self._encoder.inputs["token_ids"][0] = [*token_ids, *[0] * (length - len(token_ids))]
+        return {name: array.copy() for name, array in self._encoder.run().items()}
+
+    def _state(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+        """A copy of what the inputs hold, of some of the sentences."""
+        state = {
+            name: array[rows].copy()
+            for name, array in self._decoder.inputs.items()
+            if name not in ("position", "token_ids")
+        }
+        token_ids = self._decoder.inputs["token_ids"].reshape(-1, self._num_beams)
+        state["token_ids"] = token_ids[rows].reshape(-1, 1).copy()
+        return state
+
+    def _lay_out(self, state: dict[str, np.ndarray], capacity: int) -> None:
+        """Gives the inputs the shapes of a state, with caches of `capacity` positions."""
+        self._capacity, width = capacity, self._num_beams
+        rows, used = len(state["length_limits"]), self._position * width
+        shapes = {name: array.shape for name, array in state.items() if name in self._decoder.names}
+        shapes["target_mask"] = (rows, 1, width, capacity * width)
+        caches = [name for name in self._decoder.names if name.startswith(("target_k", "target_v"))]
+        for name in caches:
+            _, heads, _, size = state[name.replace("target", "source")].shape
+            shapes[name] = (rows, heads, capacity * width, size)
+        before = self._decoder.inputs
+        if any(name not in before or before[name].shape != shapes[name] for name in shapes):
+            self._decoder.resize(shapes)
+        inputs = self._decoder.inputs
+        for name in shapes:
+            if name in caches:
+                inputs[name][:] = 0.0
+                if used:
+                    inputs[name][:, :, :used] = state[name][:, :, :used]
+            elif name == "target_mask":
+                inputs[name][:] = _MASKED
+                if used:
+                    inputs[name][..., :used] = state[name][..., :used]
+            else:
+                inputs[name][:] = state[name]
+        self._rows, self._slots = np.ogrid[:rows, :width]
+
+    def _connect(self, outputs: dict[str, np.ndarray]) -> None:
+        """Finds out which outputs become which inputs of the next step, in which form."""
+        inputs, width = self._decoder.inputs, self._num_beams
+        self._connected = outputs
+        self._written = [
+            (
+                inputs[name.replace("new", "target")],
+                new.reshape(-1, width, *new.shape[1:]).transpose(0, 2, 1, 3),  # (B, H, W, K)
+            )
+            for name, new in outputs.items()
+            if name.startswith("new")
+        ]
+        self._fed_back = [(inputs[name], outputs[name]) for name in inputs if name in outputs]
+        self._fed_back.append((inputs["token_ids"], outputs["next_token_ids"]))
+        beams = {name[5:]: array for name, array in outputs.items() if name.startswith("beam_")}
+        self.beams = Beams(**beams, scores=outputs["scores"])
+
+
+def _filled(length: int, step: int) -> int:
+    return -(-length // step) * step

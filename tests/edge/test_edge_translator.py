@@ -1,0 +1,105 @@
+"""Translation without TensorFlow, with the models that ship."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_attn.edge import EdgeTranslator
+from keras_attn.pretrained import find_pretrained, list_pretrained
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Any import of these fails in the process.
+WITHOUT_TENSORFLOW = """
+import sys
+for name in ("tensorflow", "keras", "tensorflow_text", "jax", "torch"):
+    sys.modules[name] = None
+"""
+
+
+def run_without_tensorflow(program, **options):
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW + program]
+    return subprocess.run(command, capture_output=True, text=True, check=True, **options)
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_a_shipped_model_says_what_was_written_down(name):
+    directory = find_pretrained(name) / "litert"
+    record = json.loads((directory / "expected.json").read_text(encoding="utf-8"))
+    found = EdgeTranslator(directory).translate_detailed([one["source"] for one in record])
+    assert [one.text for one in found] == [one["translation"] for one in record]
+
+
+def test_the_library_needs_no_tensorflow():
+    program = """
+from keras_attn.edge import EdgeTranslator
+from keras_attn.pretrained import find_pretrained
+translator = EdgeTranslator(find_pretrained("tatoeba_en_de") / "litert")
+print(translator.translate(["Where is the station?"])[0])
+"""
+    assert run_without_tensorflow(program).stdout == "Wo ist der Bahnhof?\n"
+
+
+def test_the_command_needs_no_tensorflow():
+    program = 'from keras_attn.cli.main import main\nsys.exit(main(["translate", "--scores"]))'
+    done = run_without_tensorflow(program, input="Where is the station?\n\n")
+    first, second = done.stdout.splitlines()
+    assert first.endswith("\tWo ist der Bahnhof?")
+    assert second == "0.000000\t"
+    assert "LiteRT" in done.stderr
+
+
+def test_paragraphs_need_no_tensorflow():
+    program = (
+        'from keras_attn.cli.main import main\nsys.exit(main(["translate", "--split-sentences"]))'
+    )
+    done = run_without_tensorflow(program, input="Where is the station? I am tired.\n")
+    assert done.stdout == "Wo ist der Bahnhof? Ich bin müde.\n"
+
+
+@pytest.mark.slow
+def test_the_requirements_are_enough(tmp_path):
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [environment / "bin" / "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-r", REPOSITORY / "keras_attn/edge/requirements.txt"], check=True)
+    source = tmp_path / "source"  # a build in the repository would leave files there
+    ignored = shutil.ignore_patterns(".*", "build", "*.egg-info", "runs", "saved_models")
+    shutil.copytree(REPOSITORY, source, ignore=ignored)
+    subprocess.run([*pip, "--no-deps", source], check=True)
+    command = [environment / "bin" / "keras-attn", "translate"]
+    line = "Where is the station?\n"
+    done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "Wo ist der Bahnhof?\n", done.stderr
+    assert not list(environment.glob("lib/*/site-packages/tensorflow"))
+
+
+def test_one_string_is_refused():
+    translator = EdgeTranslator(find_pretrained("tatoeba_en_de") / "litert")
+    with pytest.raises(ValueError, match="put it in a list"):
+        translator.translate("Where is the station?")
+    assert translator.translate([]) == []
+
+
+def test_other_directories_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"without litert\.json"):
+        EdgeTranslator(tmp_path)
+    shutil.copytree(find_pretrained("tatoeba_en_de") / "litert", tmp_path / "model")
+    settings = tmp_path / "model" / "litert.json"
+    before = json.loads(settings.read_text(encoding="utf-8"))
+    settings.write_text(json.dumps({**before, "format_version": 99}))
+    with pytest.raises(ValueError, match="format version 99"):
+        EdgeTranslator(tmp_path / "model")
+    settings.write_text("{")
+    with pytest.raises(ValueError, match="damaged"):
+        EdgeTranslator(tmp_path / "model")
+    settings.write_text(json.dumps(before))
+    (tmp_path / "model" / "decoder.tflite").write_bytes(b"not a graph")
+    with pytest.raises(ValueError, match=r"decoder\.tflite"):
+        EdgeTranslator(tmp_path / "model")
+    (tmp_path / "model" / "decoder.tflite").unlink()
+    with pytest.raises(ValueError, match=r"decoder\.tflite"):
+        EdgeTranslator(tmp_path / "model")

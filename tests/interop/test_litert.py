@@ -1,0 +1,178 @@
+"""An export for LiteRT is the same translator: texts, scores, limits and n-best are equal."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_attn.data import CharacterTokenizer, WordTokenizer
+from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
+from keras_attn.edge import EdgeTranslator
+from keras_attn.interop import export_litert
+from keras_attn.interop import litert as litert_module
+from keras_attn.layers import FeedForward, MultiHeadAttention
+from keras_attn.models import Transformer
+from keras_attn.translator import Translator
+from tests.interop.interop_models import (
+    AnotherAttention,
+    AnotherFeedForward,
+    AnotherPosition,
+    AnotherTransformer,
+    make_model,
+)
+
+LETTERS = "abcdefghijklmnopq"
+LINES = ["a", "gfedcb", "", "jihgfedcba", "ccc", "kb", "aaaaabbb", "qponm", "e\tk?h", "bdfhjlnpq"]
+LINES += ["abcdefghijklmnopqabcdefg", "x"]
+WIDE = BeamSearch(4, num_hypotheses=3)
+# What differs from the paper's model, the search, and a seed for which translations of several
+# lengths end by themselves.
+CASES = {"paper, beam": ({}, WIDE, 2)}
+MORE_CASES = {
+    "pre-norm, greedy": ({"normalize_first": True}, GreedySearch(), 2),
+    "learned positions, long ones first": (
+        {"position": "learned", "max_sequence_length": 37},
+        BeamSearch(3, length_penalty=-0.7, num_hypotheses=2, min_length=2),
+        0,
+    ),
+    "gelu": ({"activation": "gelu"}, WIDE, 2),
+    "untied": ({"tie_output": False}, WIDE, 1),
+    "rms norm": ({"normalization": "rms_norm"}, WIDE, 7),
+    "output bias": ({"use_output_bias": True}, WIDE, 40),
+    "no biases, other heads": (
+        {
+            "attention": MultiHeadAttention(2, 6, use_bias=False),
+            "feed_forward": FeedForward(17, use_bias=False),
+        },
+        WIDE,
+        3,
+    ),
+    "no positions": ({"position": None}, WIDE, 0),
+    "half precision": ({"dtype": "mixed_bfloat16"}, GreedySearch(), 0),
+}
+
+
+def make(overrides=None, decoding=None, seed=2, **settings):
+    settings = {"max_source_tokens": 13, "max_extra_tokens": 20, **settings}
+    model = make_model(seed, **(overrides or {}))
+    tokenizer = CharacterTokenizer(list(LETTERS))
+    return Translator(model, tokenizer, decoding=decoding or WIDE, jit_compile=False, **settings)
+
+
+def check_equal(found, wanted):
+    assert [one.text for one in found] == [one.text for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.tokens == other.tokens
+        assert one.source_tokens == other.source_tokens
+        assert one.truncated == other.truncated
+        np.testing.assert_allclose(one.score, other.score, atol=1e-4)
+        np.testing.assert_allclose(one.log_probability, other.log_probability, atol=1e-4)
+        check_equal(one.alternatives, other.alternatives)
+
+
+@pytest.mark.parametrize(
+    "name", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_CASES)]
+)
+def test_it_translates_as_the_translator(tmp_path, name):
+    overrides, decoding, seed = (CASES | MORE_CASES)[name]
+    translator = make(overrides, decoding, seed)
+    edge = EdgeTranslator(export_litert(translator, tmp_path / "litert"), num_threads=1)
+    wanted = translator.translate_detailed(LINES)
+    assert len({len(one.tokens) for one in wanted}) > 3  # else the search was never tested
+    if overrides.get("dtype"):  # the export computes in float32
+        translator = make({**overrides, "dtype": "float32"}, decoding, seed)
+        wanted = translator.translate_detailed(LINES)
+    check_equal(edge.translate_detailed(LINES), wanted)
+    assert edge.report == translator.report
+    assert edge.translate(["gfedcb"]) == translator.translate(["gfedcb"])
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    translator = make(batch_tokens=40)
+    directory = tmp_path_factory.mktemp("litert") / "model"
+    return translator, export_litert(translator, directory)
+
+
+def test_batches_and_threads_change_nothing(exported):
+    translator, directory = exported
+    lines = [LETTERS[i % 17 : i % 17 + 1 + i % 11] for i in range(60)]
+    wanted = translator.translate_detailed(lines)
+    for num_threads in (1, 3):
+        check_equal(EdgeTranslator(directory, num_threads).translate_detailed(lines), wanted)
+
+
+def test_expected_translations_are_written_down(exported):
+    translator, directory = exported
+    record = json.loads((directory / "expected.json").read_text(encoding="utf-8"))
+    wanted = translator.translate([one["source"] for one in record])
+    assert [one["translation"] for one in record] == wanted
+
+
+@pytest.mark.slow
+def test_eight_bits_are_smaller_and_nearly_the_same(exported, tmp_path):
+    translator, directory = exported
+    small = export_litert(translator, tmp_path / "int8", "int8")
+    scores = [one.log_probability for one in EdgeTranslator(small).translate_detailed(["gfedcb"])]
+    wanted = [one.log_probability for one in translator.translate_detailed(["gfedcb"])]
+    np.testing.assert_allclose(scores, wanted, atol=1.0)
+    assert json.loads((small / "litert.json").read_text())["quantize"] == "int8"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"attention": AnotherAttention(3, 4)}, "attention=AnotherAttention"),
+        ({"attention": MultiHeadAttention(3, 4, sliding_window=2)}, "sliding_window=2"),
+        ({"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)}, "num_key_value_heads=1"),
+        ({"position": AnotherPosition()}, "position=AnotherPosition"),
+        ({"feed_forward": AnotherFeedForward(17)}, "feed_forward=AnotherFeedForward"),
+    ],
+)
+def test_other_layers_are_refused(tmp_path, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        export_litert(make(overrides), tmp_path / "litert")
+    assert not any(tmp_path.iterdir())
+
+
+def test_other_models_and_searches_are_refused(tmp_path):
+    translator = make()
+    translator.model = AnotherTransformer.from_config(translator.model.get_config())
+    with pytest.raises(ValueError, match="model=AnotherTransformer"):
+        export_litert(translator, tmp_path / "litert")
+    with pytest.raises(ValueError, match="GreedySearch or a BeamSearch"):
+        export_litert(make(decoding=RandomSampling()), tmp_path / "litert")
+    with pytest.raises(ValueError, match="`quantize` must be"):
+        export_litert(make(), tmp_path / "litert", "int4")
+    (tmp_path / "full").write_text("")
+    with pytest.raises(ValueError, match="new or empty"):
+        export_litert(make(), tmp_path)
+
+
+@pytest.mark.slow
+def test_an_export_that_translates_otherwise_is_not_written(tmp_path, monkeypatch):
+    other = make_model(seed=17)
+
+    def with_other_weights(model, longest):
+        return original(other, longest)
+
+    original = litert_module.litert_model
+    monkeypatch.setattr(litert_module, "litert_model", with_other_weights)
+    with pytest.raises(RuntimeError, match="translates otherwise"):
+        export_litert(make(), tmp_path / "litert", texts=["gfedcb", "jihg"])
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_two_vocabularies(tmp_path):
+    model = make_model(17, target_vocabulary_size=29)
+    tokenizers = CharacterTokenizer(list(LETTERS)), WordTokenizer([f"w{i}" for i in range(22)])
+    translator = Translator(model, *tokenizers, WIDE, 13, 20, jit_compile=False)
+    edge = EdgeTranslator(export_litert(translator, tmp_path / "litert"))
+    check_equal(edge.translate_detailed(LINES), translator.translate_detailed(LINES))
+
+
+def test_the_model_itself_is_left_as_it_was(exported):
+    translator, _ = exported
+    assert type(translator.model) is Transformer
+    assert type(translator.model.decoder.blocks[0].self_attention) is MultiHeadAttention
