@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 from side_by_side import FILE_WIDTH, describe_machine, progress
 
-from keras_attn.edge import CTranslate2Translator
 from keras_attn.lines import read_lines
 from keras_attn.pretrained import DEFAULT_MODEL, find_pretrained
 
@@ -52,6 +51,7 @@ def main() -> None:
 
 def prepare(directory: Path) -> dict[str, tuple[list[str], Path]]:
     """Exports the shipped model for each engine: arguments of `translate`, and what it reads."""
+    os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # of the commands, too
     model = find_pretrained(DEFAULT_MODEL)
     litert, saved = directory / "litert", directory / "saved"
     command("export", DEFAULT_MODEL, str(litert), "--format", "litert")
@@ -65,10 +65,9 @@ def prepare(directory: Path) -> dict[str, tuple[list[str], Path]]:
     for quantize in ([], ["--quantize", "int8"]):
         options = [DEFAULT_MODEL, "--engine", "ctranslate2", *quantize]
         command("translate", *options, lines=["A dog."])
-        cache = Path(os.environ["KERAS_ATTN_CACHE"]) / "ctranslate2"
-        newest = max(cache.glob("*"), key=lambda path: path.stat().st_mtime)
-        CTranslate2Translator(newest)  # it is whole
-        engines[f"ctranslate2, {'int8' if quantize else 'float32'}"] = (options, newest)
+        kind = "int8" if quantize else "float32"
+        (exported,) = (directory / "cache" / "ctranslate2").glob(f"*-{kind}")
+        engines[f"ctranslate2, {kind}"] = (options, exported)
     return engines
 
 

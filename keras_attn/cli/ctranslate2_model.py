@@ -7,7 +7,11 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from keras_attn.cli.model_location import LineTranslator, find_recipe, find_translator
+from keras_attn.cli.model_location import (
+    LineTranslator,
+    find_source_language,
+    find_translator,
+)
 from keras_attn.cli.output import make_console, say
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.compilation_cache import cache_directory
@@ -60,6 +64,5 @@ def _export(location: str, translator: Path, exported: Path, quantize: str | Non
     from keras_attn.interop import export_ctranslate2_engine
     from keras_attn.translator import Translator
 
-    recipe = find_recipe(location)
-    language = None if recipe is None else recipe.data.source_language
+    language = find_source_language(location)
     export_ctranslate2_engine(Translator.load(translator), exported, quantize, language)

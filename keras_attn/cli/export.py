@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
 from keras_attn.cli.model_location import (
     add_run_argument,
-    find_recipe,
+    find_source_language,
     find_translator,
     open_translator,
 )
@@ -126,13 +126,12 @@ def _export_litert(arguments: argparse.Namespace) -> int:
     translator = open_translator(arguments.run_path)
     from keras_attn.interop import export_litert
 
-    recipe = find_recipe(arguments.run_path)
     with make_console(stderr=True).status("exporting and verifying"):
         directory = export_litert(
             translator,
             arguments.directory,
             quantize=arguments.quantize,
-            source_language=None if recipe is None else recipe.data.source_language,
+            source_language=find_source_language(arguments.run_path),
         )
     if arguments.json:
         print_json({"litert": directory, "quantize": arguments.quantize, "verified": True})

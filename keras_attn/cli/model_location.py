@@ -90,15 +90,16 @@ def open_model(
     if quick_start and beams is None and _has_litert() and _is_litert(path / "litert"):
         say(make_console(stderr=True), "engine: LiteRT, int8 (of TensorFlow: give --beams)")
         return _open_edge(path / "litert")
-    kind = "an export for LiteRT" if _is_litert(path) else "a SavedModel"
-    if not _is_litert(path) and not (path / "saved_model.pb").is_file():
+    is_litert = _is_litert(path)
+    if not is_litert and not (path / "saved_model.pb").is_file():
         return open_translator(location, beams)
+    kind = "an export for LiteRT" if is_litert else "a SavedModel"
     if beams is not None:
         raise ValueError(
             f"`--beams` must be left out for {kind}, whose search is in its graph. "
             f"Received: {beams}, for {location}."
         )
-    if _is_litert(path):
+    if is_litert:
         return _open_edge(path)
     load_tensorflow()
     from keras_attn.serving.saved_model_translator import SavedModelTranslator
@@ -208,6 +209,19 @@ def find_recipe(location: str) -> Recipe | None:
     from keras_attn.training import Recipe
 
     return Recipe.from_run(run)
+
+
+def find_source_language(location: str) -> str | None:
+    """The language that a model reads, as its recipe says.
+
+    Args:
+        location: str. `RUN` on the command line.
+
+    Returns:
+        str, or None for a model without a recipe.
+    """
+    recipe = find_recipe(location)
+    return None if recipe is None else recipe.data.source_language
 
 
 def _has_recipe(path: Path) -> bool:

@@ -16,7 +16,7 @@ from keras_attn.cli.model_location import (
     RUN_HELP,
     LineTranslator,
     add_run_argument,
-    find_recipe,
+    find_source_language,
     open_model,
 )
 from keras_attn.cli.output import make_console, open_output, say
@@ -129,9 +129,8 @@ def _by_sentence(model: LineTranslator, language: str, location: str) -> LineTra
     """The model, to which lines are given sentence by sentence."""
     from keras_attn.lines.sentence_splitter import SentenceSplitter
 
-    language = language or getattr(model, "source_language", None) or ""
-    recipe = None if language else find_recipe(location)
-    return SentenceSplitter(model, language or (recipe.data.source_language if recipe else "en"))
+    chosen = language or getattr(model, "source_language", None) or find_source_language(location)
+    return SentenceSplitter(model, "en" if chosen is None else chosen)
 
 
 def _translate_stream(

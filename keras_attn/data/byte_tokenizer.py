@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_attn.data.tokenizer import SPECIAL_PIECES, Tokenizer
+from keras_attn.data.tokenizer import Tokenizer
+from keras_attn.lines.special_tokens import SPECIAL_PIECES
 
 _NUM_SPECIAL = len(SPECIAL_PIECES)
 _REPLACEMENT = "\ufffd".encode()

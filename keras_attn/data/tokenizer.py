@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from keras_attn.lines import check_texts
+from keras_attn.lines.special_tokens import END, PAD, START, UNKNOWN
 from keras_attn.system.did_you_mean import nearest_or_first
 from keras_attn.system.whole_file import whole_file
 
 _CONFIG_NAME = "tokenizer.json"
 _FORMAT = 1
-SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # of the ids 0 to 3, in readable form
 
 
 class Tokenizer(tf.Module, abc.ABC):
@@ -41,10 +41,10 @@ class Tokenizer(tf.Module, abc.ABC):
     [b'hi', b'']
     """
 
-    pad_token_id: ClassVar[int] = 0
-    unknown_token_id: ClassVar[int] = 1
-    start_token_id: ClassVar[int] = 2
-    end_token_id: ClassVar[int] = 3
+    pad_token_id: ClassVar[int] = PAD
+    unknown_token_id: ClassVar[int] = UNKNOWN
+    start_token_id: ClassVar[int] = START
+    end_token_id: ClassVar[int] = END
     vocabulary_size: int
     _classes: ClassVar[dict[str, type["Tokenizer"]]] = {}
 

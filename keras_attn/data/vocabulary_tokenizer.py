@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
-from keras_attn.data.tokenizer import SPECIAL_PIECES, Tokenizer, check_training_texts
+from keras_attn.data.tokenizer import Tokenizer, check_training_texts
+from keras_attn.lines.special_tokens import SPECIAL_PIECES
 
 _VOCABULARY_NAME = "vocabulary.json"
 _REPLACEMENT = "\ufffd"

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from keras_attn.edge.edge_tokenizer import END, SPECIAL_PIECES, UNKNOWN, EdgeTokenizer
+from keras_attn.edge.edge_tokenizer import EdgeTokenizer
 from keras_attn.edge.engine_translator import EngineTranslator, Found, Hypothesis
+from keras_attn.lines.special_tokens import END, SPECIAL_PIECES, UNKNOWN
 
 MODEL_DIRECTORY = "model"
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from keras_attn.edge.beams import Beams
 from keras_attn.edge.litert_graph import LiteRTGraph
+from keras_attn.lines.special_tokens import PAD, START
 
 ENCODER_FILE, DECODER_FILE = "encoder.tflite", "decoder.tflite"
 # Other shapes cost LiteRT a millisecond or two. So lengths of sources, and positions of caches, are
 # filled up to multiples of these, and most sentences find the shapes of the one before.
 _SOURCE_STEP, _TARGET_STEP = 8, 16
-_MASKED = -1e9
-_START = 2  # the id of the start token, the same for every tokenizer
+MASKED = -1e9  # added to the logit of a key that a query may not attend to
 
 
 class EdgeModel:
@@ -59,7 +59,7 @@ class EdgeModel:
         length = _filled(longest, _SOURCE_STEP)
         state: dict[str, np.ndarray] = {
             "length_limits": limits,
-            "source_mask": np.full((rows, 1, 1, length), _MASKED, np.float32),
+            "source_mask": np.full((rows, 1, 1, length), MASKED, np.float32),
         }
         for row, ids in enumerate(sources):
             state["source_mask"][row, ..., : len(ids)] = 0.0
@@ -70,7 +70,7 @@ class EdgeModel:
         self._position = 0
         self.beams = Beams.start(rows, self._num_beams, max_length)
         state |= {f"beam_{name}": value for name, value in vars(self.beams).items()}
-        state["token_ids"] = np.full((rows * self._num_beams, 1), _START, np.int32)
+        state["token_ids"] = np.full((rows * self._num_beams, 1), START, np.int32)
         # Most translations are about as long as their sources.
         self._lay_out(state, _filled(min(longest + _SOURCE_STEP, max_length), _TARGET_STEP))
 
@@ -108,7 +108,7 @@ class EdgeModel:
         length = _filled(len(token_ids), _SOURCE_STEP)
         if self._encoder.inputs["token_ids"].shape[1] != length:
             self._encoder.resize({"token_ids": (1, length)})
-        self._encoder.inputs["token_ids"][0] = [*token_ids, *[0] * (length - len(token_ids))]
+        self._encoder.inputs["token_ids"][0] = [*token_ids, *[PAD] * (length - len(token_ids))]
         return {name: array.copy() for name, array in self._encoder.run().items()}
 
     def _state(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
@@ -142,7 +142,7 @@ class EdgeModel:
                 if used:
                     inputs[name][:, :, :used] = state[name][:, :, :used]
             elif name == "target_mask":
-                inputs[name][:] = _MASKED
+                inputs[name][:] = MASKED
                 if used:
                     inputs[name][..., :used] = state[name][..., :used]
             else:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")  # of the ids 0 to 3
-PAD, UNKNOWN, START, END = range(4)
+from keras_attn.lines.special_tokens import END, PAD, SPECIAL_PIECES, START, UNKNOWN
+
 _REPLACEMENT = "\ufffd"
 _CONTROL_CHARACTERS = {code: " " for code in range(0x20)}
 # What `tf.strings.split` takes for a blank.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from keras_attn.edge.edge_tokenizer import END, load_edge_tokenizer
+from keras_attn.edge.edge_tokenizer import load_edge_tokenizer
 from keras_attn.lines import check_texts
+from keras_attn.lines.best_translation import best_translation
 from keras_attn.lines.confidence import Confidence
+from keras_attn.lines.special_tokens import END
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.system.processor import num_cores
 
@@ -122,11 +123,6 @@ class EngineTranslator(abc.ABC):
     def _translation(
         self, source: str, source_ids: Sequence[int], cut: bool, best_first: list[Hypothesis]
     ) -> Translation:
-        if not best_first:
-            raise ValueError(
-                "The logits of the model are NaN, so it cannot translate. Received: "
-                f"{source[:60]!r}."
-            )
         source_tokens = tuple(self._source_tokenizer.pieces(source_ids))
         found = [
             Translation(
@@ -140,10 +136,7 @@ class EngineTranslator(abc.ABC):
             )
             for one in best_first
         ]
-        if self._confidence is not None:
-            sure = self._confidence.of
-            found = [dataclasses.replace(one, confidence=sure(one)) for one in found]
-        return dataclasses.replace(found[0], alternatives=tuple(found[1:]))
+        return best_translation(source, found, self._confidence)
 
     def _read_settings(self) -> dict[str, Any]:
         path = self._directory / self.settings_file

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import collections
 import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Any
 
 from keras_attn.data import Tokenizer
 from keras_attn.interop.ctranslate2_spec import ctranslate2_spec
+from keras_attn.interop.engine_files import check_target, whole_directory
+from keras_attn.lines.special_tokens import SPECIAL_PIECES
 from keras_attn.translator import Translator
 
 # Writing "bfloat16" would need PyTorch.
 QUANTIZATIONS = (None, "int8", "int8_float32", "int8_float16", "int16", "float16")
-# CTranslate2 has one name per special token for both vocabularies. So the ids 0 to 3 get its
-# default names, whatever the tokenizers call them.
-_SPECIAL_PIECES = ("<pad>", "<unk>", "<s>", "</s>")
 # CTranslate2's default limits: it reads at most 1024 tokens, and writes at most 256.
 _LEAST_POSITIONS = 1024
 
@@ -69,7 +65,11 @@ def export_ctranslate2(
         - [CTranslate2](https://opennmt.net/CTranslate2/), "Model conversion".
     """
     directory = Path(directory)
-    _check_arguments(translator, directory, quantization)
+    check_target(translator, directory)
+    if quantization not in QUANTIZATIONS:
+        raise ValueError(
+            f"`quantization` must be one of {list(QUANTIZATIONS)}. Received: {quantization!r}."
+        )
     model = translator.model
     longest = translator.max_source_tokens + 1 + translator.max_extra_tokens
     spec = ctranslate2_spec(model, max(longest, _LEAST_POSITIONS))
@@ -79,35 +79,22 @@ def export_ctranslate2(
     spec.register_target_vocabulary(
         _vocabulary(translator.target_tokenizer, model.target_vocabulary_size)
     )
-    _, spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = _SPECIAL_PIECES
+    _, spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = SPECIAL_PIECES
     spec.config.decoder_start_token = spec.config.bos_token
     spec.config.add_source_eos = True
     spec.validate()
     spec.optimize(quantization=quantization)
-    _save(spec, directory)
+    with whole_directory(directory) as temporary:
+        spec.save(str(temporary))
     return directory
-
-
-def _check_arguments(translator: Any, directory: Path, quantization: Any) -> None:
-    if not isinstance(translator, Translator):
-        raise ValueError(
-            f"`translator` must be a Translator. Received: {type(translator).__name__}."
-        )
-    if quantization not in QUANTIZATIONS:
-        raise ValueError(
-            f"`quantization` must be one of {list(QUANTIZATIONS)}. Received: {quantization!r}."
-        )
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ValueError(
-            f"`directory` must be new or empty. Received: {directory}, which is neither. "
-            "Choose another directory."
-        )
 
 
 def _vocabulary(tokenizer: Tokenizer, size: int) -> list[str]:
     """The pieces by id. Ids that only the model has get a generated name."""
     pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
-    pieces[: len(_SPECIAL_PIECES)] = _SPECIAL_PIECES
+    # CTranslate2 has one name per special token for both vocabularies. So the ids 0 to 3 get its
+    # default names, whatever the tokenizers call them.
+    pieces[: len(SPECIAL_PIECES)] = SPECIAL_PIECES
     pieces += [f"<unused_{i}>" for i in range(len(pieces), size)]
     twice = [piece for piece, count in collections.Counter(pieces).items() if count > 1]
     if twice:
@@ -116,16 +103,3 @@ def _vocabulary(tokenizer: Tokenizer, size: int) -> list[str]:
             f"Received: {sorted(twice)[:3]} more than once, from {type(tokenizer).__name__}."
         )
     return pieces
-
-
-def _save(spec: Any, directory: Path) -> None:
-    """Writes under a temporary name, then renames."""
-    directory = directory.resolve()  # a link stays a link
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp makes it private
-        spec.save(str(temporary))
-        temporary.replace(directory)  # works if it is new or still empty
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

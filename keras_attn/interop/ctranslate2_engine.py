@@ -7,7 +7,12 @@ from pathlib import Path
 
 from keras_attn.edge.ctranslate2_translator import MODEL_DIRECTORY, CTranslate2Translator
 from keras_attn.interop.ctranslate2 import export_ctranslate2
-from keras_attn.interop.engine_files import check_export, whole_directory, write_engine_files
+from keras_attn.interop.engine_files import (
+    check_search,
+    check_target,
+    whole_directory,
+    write_engine_files,
+)
 from keras_attn.translator import Translator
 
 
@@ -40,7 +45,8 @@ def export_ctranslate2_engine(
     ValueError: `translator` must be a Translator. Received: str.
     """
     directory = Path(directory)
-    check_export(translator, directory)
+    check_target(translator, directory)
+    check_search(translator)
     with whole_directory(directory) as temporary:
         export_ctranslate2(translator, temporary / MODEL_DIRECTORY, quantize)
         settings_file = CTranslate2Translator.settings_file

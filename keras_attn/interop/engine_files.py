@@ -16,16 +16,15 @@ from keras_attn.translator import Translator
 from keras_attn.version import __version__
 
 
-def check_export(translator: Any, directory: Path) -> None:
-    """Raises ValueError unless the translator can be exported, and the directory is free.
+def check_target(translator: Any, directory: Path) -> None:
+    """Raises ValueError unless there is a translator to export, and the directory is free.
 
     Args:
         translator: `Translator`.
         directory: Path. New or empty.
 
     Raises:
-        ValueError: if it is no translator, its search is not deterministic, or the directory holds
-            something.
+        ValueError: if it is no translator, or the directory holds something.
     """
     if not isinstance(translator, Translator):
         raise ValueError(
@@ -36,6 +35,17 @@ def check_export(translator: Any, directory: Path) -> None:
             f"`directory` must be new or empty. Received: {directory}, which is neither. "
             "Choose another directory."
         )
+
+
+def check_search(translator: Translator) -> None:
+    """Raises ValueError unless the engines know the translator's search.
+
+    Args:
+        translator: `Translator`.
+
+    Raises:
+        ValueError: if it is neither greedy nor beam search.
+    """
     if type(translator.decoding) not in (GreedySearch, BeamSearch):
         raise ValueError(
             "`translator.decoding` must be a GreedySearch or a BeamSearch. Received: "

@@ -10,7 +10,8 @@ from pathlib import Path
 from keras_attn.edge import EdgeTranslator
 from keras_attn.edge.edge_model import DECODER_FILE, ENCODER_FILE
 from keras_attn.interop.engine_files import (
-    check_export,
+    check_search,
+    check_target,
     longest_target,
     whole_directory,
     write_engine_files,
@@ -72,7 +73,8 @@ def export_litert(
         - [LiteRT](https://ai.google.dev/edge/litert), formerly TensorFlow Lite.
     """
     directory = Path(directory)
-    check_export(translator, directory)
+    check_target(translator, directory)
+    check_search(translator)
     if quantize not in LITERT_QUANTIZATIONS:
         raise ValueError(
             f"`quantize` must be one of {list(LITERT_QUANTIZATIONS)}. Received: {quantize!r}."

@@ -8,13 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_attn.edge.edge_model import MASKED
 from keras_attn.layers import MultiHeadAttention
 from keras_attn.layers.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.slots import fill_slot
 from keras_attn.ops.axes import leading_sizes
-
-# Added to the logit of a key that a query may not attend to. XNNPACK has no `where`.
-MASKED = -1e9
 
 
 class HostCache(SelfCache):
@@ -38,9 +36,9 @@ class LiteRTAttention(MultiHeadAttention):
     """`MultiHeadAttention` with the same weights, in the operations that XNNPACK computes fast.
 
     One product gives query, key and value, with the scale of the logits in its matrix. Masks are
-    added. In a step of decoding, the logit of the new position is computed beside those of a
-    `HostCache`, so that the cache is read where it is. A `CrossCache` holds a `"mask"` among its
-    tensors: float, (B, 1, 1, S), 0 or `MASKED`.
+    added, because XNNPACK has no `where`. In a step of decoding, the logit of the new position is
+    computed beside those of a `HostCache`, so that the cache is read where it is. A `CrossCache`
+    holds a `"mask"` among its tensors: float, (B, 1, 1, S), 0 or `MASKED`.
     """
 
     def call(  # type: ignore[override]
@@ -95,7 +93,7 @@ class LiteRTAttention(MultiHeadAttention):
 
     def _split(self, inputs, *denses):
         """(B, T, D) -> (B, T, H, K) for each of the projections, computed as one product."""
-        kernel, bias = self._matrix(denses, num_contracted=1)
+        kernel, bias = self._constants(denses, num_contracted=1)
         columns = tf.matmul(tf.reshape(inputs, (-1, inputs.shape[-1])), kernel) + bias
         sizes = leading_sizes(inputs)
         return [
@@ -106,25 +104,21 @@ class LiteRTAttention(MultiHeadAttention):
     def _join(self, query, outputs):
         """(B, H, T, K) -> (B, T, D)."""
         rows = tf.reshape(tf.transpose(outputs, (0, 2, 1, 3)), (-1, self.num_heads * self.key_dim))
-        kernel, bias = self._matrix((self.output_dense,), num_contracted=2)
+        kernel, bias = self._constants((self.output_dense,), num_contracted=2)
         return tf.reshape(tf.matmul(rows, kernel) + bias, (*leading_sizes(query), kernel.shape[1]))
 
-    def _matrix(self, denses, num_contracted):
+    def _constants(self, denses, num_contracted):
         """Kernels side by side as one matrix, and their biases: constants of the graph."""
         with tf.init_scope():
             kernels, biases = [], []
             for dense in denses:
-                kernel = np.asarray(dense.kernel, "float32")
-                rows = int(np.prod(kernel.shape[:num_contracted]))
-                kernel = kernel.reshape(rows, -1)
-                bias = np.zeros(kernel.shape[1], "float32")
-                if dense.bias is not None:
-                    bias = np.asarray(dense.bias, "float32").ravel()
                 scale = self.key_dim**-0.5 if dense is self.query_dense else 1.0
+                kernel = self._matrix(dense.kernel, num_contracted)
+                bias = tf.zeros(kernel.shape[1]) if dense.bias is None else self._vector(dense.bias)
                 kernels.append(scale * kernel)
                 biases.append(scale * bias)
             matrix, vector = np.concatenate(kernels, axis=1), np.concatenate(biases)
-        return tf.constant(matrix, "float32"), tf.constant(vector, "float32")
+        return tf.constant(matrix), tf.constant(vector)
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")

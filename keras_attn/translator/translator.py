@@ -15,6 +15,7 @@ from keras_attn import decoding
 from keras_attn.data import Tokenizer
 from keras_attn.data.line_batches import token_lists
 from keras_attn.lines import check_texts
+from keras_attn.lines.best_translation import best_translation
 from keras_attn.lines.confidence import Confidence
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.models import Seq2SeqModel
@@ -299,11 +300,6 @@ class Translator(tf.Module):
     def _translation(
         self, source: str, source_ids: list[int], cut: bool, best_first: list[Hypothesis]
     ) -> Translation:
-        if not best_first:
-            raise ValueError(
-                "The logits of the model are NaN, so it cannot translate. Received: "
-                f"{source[:60]!r}. Use an earlier checkpoint."
-            )
         source_tokens = tuple(self.source_tokenizer.pieces(source_ids))
         hypotheses = [
             Translation(
@@ -313,10 +309,7 @@ class Translator(tf.Module):
             )
             for hypothesis in best_first
         ]
-        if self.confidence is not None:
-            sure = self.confidence.of
-            hypotheses = [dataclasses.replace(one, confidence=sure(one)) for one in hypotheses]
-        return dataclasses.replace(hypotheses[0], alternatives=tuple(hypotheses[1:]))
+        return best_translation(source, hypotheses, self.confidence)
 
     def _attention(self, source_ids: list[int], target_ids: np.ndarray) -> np.ndarray:
         """Cross-attention of one source and its translation, (T,) ids: (L, H, T, S)."""

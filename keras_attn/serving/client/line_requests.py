@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from keras_attn.data.tokenizer import SPECIAL_PIECES
 from keras_attn.lines.check_texts import check_texts
+from keras_attn.lines.special_tokens import SPECIAL_PIECES
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.prediction import Answer, Prediction
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
