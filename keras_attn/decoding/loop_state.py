@@ -114,11 +114,14 @@ def keep_shapes(values: Any, reference: Any) -> Any:
     """
     try:
         tf.nest.assert_same_structure(values, reference)
-        return tf.nest.map_structure(
-            lambda new, old: tf.ensure_shape(new, old.shape), values, reference
-        )
+        return tf.nest.map_structure(_keep_shape, values, reference)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
             "`decode_step` must return a state of the structure and the shapes that it received. "
             f"{error}"
         ) from error
+
+
+def _keep_shape(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    is_same = new.shape.rank is not None and new.shape.as_list() == old.shape.as_list()
+    return new if is_same else tf.ensure_shape(new, old.shape)

@@ -54,7 +54,7 @@ def search(
             with the hypotheses.
             `"carried"`: nest of tensors that are handed from step to step as they are. May be left
             out.
-            `"constants"`: nest of tensors without rows that stay the same. May be left out.
+            `"constants"`: nest of tensors made of the model's weights alone. May be left out.
             `"position"`: int scalar, which only `decode_step` reads and changes.
         strategy: `SearchStrategy`, or what `get` makes one of.
         max_length: int or int scalar tensor. Tokens produced at most, end token included; the

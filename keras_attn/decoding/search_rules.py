@@ -82,9 +82,8 @@ class SearchRules(NamedTuple):
         if not min_length:
             return bias
         without_end = tf.where(tokens == self.end_token_id, -float("inf"), bias)
-        # Minimum and maximum instead of one more `where`, which TensorFlow is slow to broadcast.
-        gate = tf.where(step >= min_length, 0.0, -float("inf"))  # ()
-        return tf.maximum(without_end, tf.minimum(bias, gate))
+        # Looked up, because both are constants, and TensorFlow is slow to broadcast a `where`.
+        return tf.gather(tf.stack([without_end, bias]), tf.cast(step >= min_length, tf.int32))
 
     def special_token_ids(self) -> list[int]:
         """Returns padding, start and end: the tokens that the rules may forbid."""

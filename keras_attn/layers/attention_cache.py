@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from keras_attn.ops import write_cache
+from keras_attn.ops import causal_mask, write_cache
 
 Tensor = Any
 
@@ -45,6 +45,9 @@ class SelfCache(NamedTuple):
         beam_mask: bool, (B, W, S, W), from `keras_attn.ops.beam_mask`. Defaults to `()`: one
             hypothesis has the cache. (A loop of TensorFlow can carry `()`, but not None.)
         kernels: `FusedKernels`, from `fuse_projections`. Defaults to `()`: the layer's weights.
+        mask: bool, broadcastable to (B, H, T, S), or (B, H, W, S * W) if W hypotheses share it.
+            What the positions of the next call may attend to, from `mask_of_step`, where many
+            layers are at the same position. Defaults to `()`: each call makes its own.
 
     Example:
     >>> layer = keras_attn.layers.MultiHeadAttention(num_heads=2, key_dim=4)
@@ -60,6 +63,7 @@ class SelfCache(NamedTuple):
     position: Tensor
     beam_mask: Tensor = ()
     kernels: Any = ()
+    mask: Tensor = ()
 
     @property
     def is_shared(self) -> bool:
@@ -90,6 +94,14 @@ class SelfCache(NamedTuple):
             batch_size, num_heads, length, num_beams, size = ops.shape(rows)
             merged[name] = ops.reshape(rows, (batch_size, num_heads, length * num_beams, size))
         return merged
+
+    def mask_of_step(self) -> Tensor:
+        """What one new position of each hypothesis may attend to: a `mask` for every layer."""
+        if self.is_shared:  # a history says nothing of positions to come
+            length = ops.shape(self.beam_mask)[2]
+        else:
+            length = ops.shape(self.tensors["key"])[2]
+        return self.mask_of_beams(causal_mask(1, length, self.position))
 
     def mask_of_beams(self, mask: Tensor) -> Tensor:
         """A mask of positions, (..., S), as one of each hypothesis' own keys: (B, 1, W, S * W)."""

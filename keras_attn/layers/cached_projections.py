@@ -130,7 +130,11 @@ class CachedProjections(AttentionProjections):
 
 
 def heads_first(projected):
-    return ops.transpose(projected, (0, 2, 1, 3))  # (B, T, H, K) -> (B, H, T, K)
+    """(B, T, H, K) -> (B, H, T, K), and back."""
+    if 1 in projected.shape[1:3] and None not in projected.shape[1:]:  # nothing to move in memory
+        _, length, heads, size = projected.shape
+        return ops.reshape(projected, (-1, heads, length, size))
+    return ops.transpose(projected, (0, 2, 1, 3))
 
 
 def _multiply(inputs, kernel, bias):

@@ -213,11 +213,14 @@ class MultiHeadAttention(KerasNames, CachedProjections):
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
         attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
         outputs, scores = attend(heads_first(heads), key, value, mask, training)
-        return ops.transpose(outputs, (0, 2, 1, 3)), scores
+        return heads_first(outputs), scores
 
     def _combine_masks(self, heads, key_value, masks, use_causal_mask, cache):
         """All masks as one, broadcastable to (B, H, T, S), or None."""
         query_mask, value_mask, key_mask, attention_mask = masks
+        if isinstance(cache, SelfCache) and not isinstance(cache.mask, tuple):
+            if query_mask is None and attention_mask is None and self.sliding_window is None:
+                return cache.mask
         query_length, key_length = ops.shape(heads)[1], ops.shape(key_value["key"])[2]
         start_index = 0
         if isinstance(cache, SelfCache):

@@ -19,13 +19,14 @@ class Seq2SeqModel(TrainableModel):
         "source"      nest of tensors of B rows, one a sentence, that the search never changes
         "rows"        nest of tensors of R rows, one a hypothesis, that the search reorders
         "carried"     nest of tensors that each step hands to the next; the search leaves them alone
-        "constants"   nest of tensors without rows that stay the same
+        "constants"   nest of tensors that are made of the weights alone
         "position"    int32 scalar: number of tokens decoded so far
 
     where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`. "carried" and
     "constants" may be left out. "carried" is for what would be costly to move: the Transformer
     keeps keys and values where they were written, and has in "rows" only which of them belong to
-    each hypothesis. "constants" is for what would be costly to make at every step.
+    each hypothesis. "constants" is for what would be costly to make at every step;
+    an exported model makes it once, when it is loaded.
 
     Attributes:
         source_vocabulary_size: int. Ids of `encoder_token_ids` are below it.

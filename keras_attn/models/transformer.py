@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attn.layers import TokenEmbedding
+from keras_attn.layers import MultiHeadAttention, TokenEmbedding
 from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep, SelfCache
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
@@ -215,9 +215,10 @@ class Transformer(Seq2SeqModel):
     def _decoding_step(self, caches, state):
         """The state as the decoder takes it."""
         position, kernels = state["position"], state["constants"]["kernels"]
+        mask = self._mask_of_step(caches, position)
         blocks = [
             BlockStep(
-                SelfCache(tensors, position, caches.beam_mask, self_kernels),
+                SelfCache(tensors, position, caches.beam_mask, self_kernels, mask),
                 CrossCache(cross_tensors, cross_kernels),
                 caches.num_beams,
             )
@@ -226,6 +227,13 @@ class Transformer(Seq2SeqModel):
             )
         ]
         return DecodingStep(position, blocks, state["constants"]["output_kernel"])
+
+    def _mask_of_step(self, caches, position):
+        """The mask that all blocks share; `()` if an attention layer keeps something of its own."""
+        attentions = (block.self_attention for block in self.decoder.blocks)
+        if not all(isinstance(attention, MultiHeadAttention) for attention in attentions):
+            return ()
+        return SelfCache(caches.blocks[0], position, caches.beam_mask).mask_of_step()
 
     def attention_scores(self, inputs):
         encoder_token_ids = inputs["encoder_token_ids"]

@@ -22,7 +22,7 @@ def query_key_products(query: Tensor, key: Tensor) -> Tensor:
     cache; in a plain graph 26 instead of 69 ms for 64 sentences and 32 positions in 6 layers.
     """
     if _is_serving_step(query, limit=1):
-        return ops.sum(query * key, axis=-1)[..., None, :]
+        return ops.expand_dims(ops.sum(query * key, axis=-1), -2)
     if _is_beam_step(query):
         return ops.swapaxes(ops.einsum("...sk,...tk->...st", key, query), -1, -2)
     return ops.einsum("...tk,...sk->...ts", query, key)

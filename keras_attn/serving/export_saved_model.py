@@ -13,6 +13,7 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.serving.model_card import write_model_card
 from keras_attn.serving.monitoring.reference_statistics import write_reference
 from keras_attn.serving.signatures import signature_functions
+from keras_attn.serving.single_threaded_loops import run_loops_in_one_thread
 from keras_attn.serving.verification_record import describe_translator, write_record
 from keras_attn.serving.verification_report import VerificationReport
 from keras_attn.serving.verify_saved_model import check_saved_model
@@ -174,7 +175,11 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
 def _write_graph(translator: Translator, directory: Path, xla: bool) -> list[str]:
     """Traces the translator and writes the SavedModel; returns the names of its signatures."""
     try:
-        functions = signature_functions(translator, BATCH_SIZES if xla else ())
+        graph = translator.graph.prepared()
+        if xla:
+            graph = graph.compiled(BATCH_SIZES)
+        is_own = type(translator).translate_tensor is not Translator.translate_tensor
+        functions = signature_functions(graph, translator.translate_tensor if is_own else None)
         # Save only what the graph reads. The translator itself would add its functions, even
         # compiled ones. TensorFlow saves the attributes of this module.
         tracked = tf.Module(name="exported_translator")
@@ -182,7 +187,10 @@ def _write_graph(translator: Translator, directory: Path, xla: bool) -> list[str
         tracked.weights = list({id(one): one for one in variables}.values())
         tracked.source_tokenizer = translator.source_tokenizer
         tracked.target_tokenizer = translator.target_tokenizer
+        tracked.constants = graph.constants
         tf.saved_model.save(tracked, str(directory), signatures=functions)
+        if not xla:
+            run_loops_in_one_thread(directory)
         return list(functions)
     except OSError:
         raise  # such as a full disk, which is not a fault of the graph

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_attn.translator import Translator
+from keras_attn.translator.graph_translator import GraphTranslator
 
 DEFAULT_SIGNATURE = "serving_default"
 STATISTICS_SIGNATURE = "translate_with_stats"
@@ -83,24 +83,20 @@ SIGNATURES: dict[str, Signature] = {
 
 
 def signature_functions(
-    translator: Translator, xla_batch_sizes: Sequence[int] = ()
+    graph: GraphTranslator, translate: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None
 ) -> dict[str, tf.types.experimental.ConcreteFunction]:
-    """Traces the signatures of a translator.
+    """Traces the signatures.
 
     `attention` is left out if the model has no `attention_scores`.
 
     Args:
-        translator: `Translator`.
-        xla_batch_sizes: sequence of int. The numbers of lines for which XLA compiles the search;
-            none: XLA compiles nothing.
+        graph: `GraphTranslator`. It gives the signatures.
+        translate: function. Translates in its place. Defaults to None: its own `translate`.
 
     Returns:
         dict of str to concrete function.
     """
-    graph, translate = translator.graph, translator.translate_tensor
-    if xla_batch_sizes:
-        graph = graph.compiled(xla_batch_sizes)
-        translate = graph.translate
+    translate = translate or graph.translate
     computations: dict[str, Callable[..., dict[str, tf.Tensor]]] = {
         DEFAULT_SIGNATURE: translate,
         STATISTICS_SIGNATURE: translate,

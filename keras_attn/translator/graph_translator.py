@@ -16,6 +16,7 @@ from keras_attn.translator.clean_text import clean_text
 from keras_attn.translator.compiled_search import CompiledSearch
 from keras_attn.translator.graph_confidence import graph_confidence
 from keras_attn.translator.in_place_caches import in_place_caches
+from keras_attn.translator.load_time_constants import LoadTimeConstants, load_time_constants
 from keras_attn.translator.target_scorer import forced_inputs, target_log_probabilities
 
 Outputs = dict[str, tf.Tensor]
@@ -47,6 +48,16 @@ class GraphTranslator:
         max_extra_tokens: int,
         confidence: Confidence | None = None,
     ) -> None:
+        self._arguments = (
+            model,
+            source_tokenizer,
+            target_tokenizer,
+            decoding,
+            max_source_tokens,
+            max_extra_tokens,
+            confidence,
+        )
+        self.constants: LoadTimeConstants | None = None
         self._model = model
         self._source_tokenizer = source_tokenizer
         self._target_tokenizer = target_tokenizer
@@ -59,6 +70,16 @@ class GraphTranslator:
         self._shared_search: Callable[[tf.Tensor], SearchResult] = tf.function(
             self.search, input_signature=[ids], autograph=False
         )
+
+    def prepared(self) -> GraphTranslator:
+        """The same, for a SavedModel: what a search makes of the weights is made at loading.
+
+        Returns:
+            `GraphTranslator`. Whatever saves it must track its `constants`.
+        """
+        other = GraphTranslator(*self._arguments)
+        other.constants = load_time_constants(self._model, self._decoding.num_beams)
+        return other
 
     def compiled(self, batch_sizes: Sequence[int]) -> GraphTranslator:
         """The same, with a search that XLA compiles: for servers that have XLA switched on.
@@ -209,6 +230,8 @@ class GraphTranslator:
         source_lengths = _count_tokens(encoder_token_ids)
         limits = tf.where(source_lengths > 0, source_lengths + 1 + self._max_extra_tokens, 1)
         start = self._model.start(encoder_token_ids, max_length, decoding.num_beams)
+        if self.constants is not None:
+            start = {**start, "constants": self.constants.read()}
         with in_place_caches(start) as state:
             return search(
                 self._model.decode_step,

@@ -36,38 +36,57 @@ def in_place_caches(state: State) -> Iterator[State]:
         return
     # TensorFlow merges equal tensors, such as caches of zeros. Each cache needs its own buffer.
     carried = tf.nest.map_structure(lambda cache: tf.raw_ops.DeepCopy(x=cache), state["carried"])
-    with positions_written_by(_InPlaceWriter(caches)):
+    with positions_written_by(_InPlaceWriter(tf.nest.flatten(carried))):
         yield {**state, "carried": carried}
 
 
 class _InPlaceWriter:
     """Writes one position of (B, H, S, ...), seen as B * H * S rows.
 
+    Where each sentence and head begins among the rows is computed before the loop, once for all
+    caches of one form and all steps; at which row each is written, once for all of them in a step.
+
     Args:
-        caches: list of float tensors. As they are before the loop: where each sentence and head
-            begins among the rows is computed there, once for all caches of one form and all steps.
+        caches: list of float tensors, as they are before the loop.
     """
 
     def __init__(self, caches: list[tf.Tensor]) -> None:
-        self._first_rows: dict[tuple[int, int], tf.Tensor] = {}  # (H, S) -> (B * H,)
-        for cache in (one for one in caches if one.shape.rank > 2):
-            form = tuple(cache.shape[1:3])
-            if None not in form and form not in self._first_rows:
-                self._first_rows[form] = _first_rows(cache)
+        self._first_rows: dict[tuple[int | None, ...], tf.Tensor] = {}  # shape -> (B * H,)
+        self._written_rows: dict[Any, tf.Tensor] = {}
+        for form in {tuple(cache.shape) for cache in caches if cache.shape.rank > 2}:
+            alike = [cache for cache in caches if tuple(cache.shape) == form]
+            with tf.control_dependencies(_same_sizes(alike)):
+                self._first_rows[form] = _first_rows(alike[0])
 
     def __call__(self, cache: tf.Tensor, update: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-        first_rows = self._first_rows.get(tuple(cache.shape[1:3]))
-        if first_rows is None:  # of a length that is not known yet
-            first_rows = _first_rows(cache)
         size = math.prod(cache.shape[3:])
         rows = tf.raw_ops.InplaceUpdate(
             x=tf.reshape(cache, (-1, size)),
-            i=first_rows + index,
+            i=self._rows_of(tuple(cache.shape), cache, index),
             v=tf.reshape(update, (-1, size)),
         )
         return tf.reshape(rows, tf.shape(cache))
+
+    def _rows_of(self, form: tuple[int | None, ...], cache: tf.Tensor, index: tf.Tensor) -> Any:
+        key = (form, index.ref())
+        if key not in self._written_rows:
+            first_rows = self._first_rows.get(form)
+            first_rows = _first_rows(cache) if first_rows is None else first_rows
+            self._written_rows[key] = first_rows + index
+        return self._written_rows[key]
 
 
 def _first_rows(cache: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(cache)
     return tf.range(shape[0] * shape[1]) * shape[2]
+
+
+def _same_sizes(caches: list[tf.Tensor]) -> list[tf.Operation]:
+    """Checks, when the graph runs, that caches whose sizes are not all known are of one shape."""
+    shape = tf.shape(caches[0])
+    return [
+        tf.debugging.assert_equal(
+            tf.shape(other), shape, "Caches in `carried` must have as many rows and positions."
+        )
+        for other in caches[1:]
+    ]

@@ -142,4 +142,4 @@ def test_a_model_without_attention_has_the_other_signatures() -> None:
     graph._model.attention_scores = refuse
     from keras_attn.serving.signatures import signature_functions
 
-    assert set(signature_functions(translator)) == set(SIGNATURES) - {"attention"}
+    assert set(signature_functions(translator.graph)) == set(SIGNATURES) - {"attention"}

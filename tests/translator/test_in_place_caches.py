@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_attn import create_model
 from keras_attn.decoding import search
+from keras_attn.ops import write_cache
 from keras_attn.translator.in_place_caches import in_place_caches
 
 V, S, LENGTH = 29, 7, 11
@@ -71,3 +72,17 @@ def test_a_state_of_known_size_stays_as_it_is():
     state = {"carried": [tf.zeros([2, 3])], "rows": {}, "source": (), "position": 0}
     with in_place_caches(state) as same:
         assert same is state
+
+
+def test_caches_of_one_form_must_be_of_one_size():
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 2, autograph=False)
+    def write(first, second):
+        caches = [tf.zeros([1, 2, length, 3]) for length in (first, second)]
+        form = [None, 2, None, 3]  # as in a graph for any number of rows
+        caches = [tf.raw_ops.PlaceholderWithDefault(input=one, shape=form) for one in caches]
+        with in_place_caches({"carried": caches}) as state:
+            return write_cache(state["carried"][1], tf.ones([1, 2, 1, 3]), 1)
+
+    np.testing.assert_array_equal(write(4, 4)[0, :, 1], np.ones((2, 3)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows and positions"):
+        write(4, 5)

@@ -1,0 +1,56 @@
+"""Constants that are computed at loading are those that a search would compute itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attn import create_model
+from keras_attn.translator.load_time_constants import load_time_constants
+
+V = 29
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A model, and a SavedModel that gives the constants as they were computed at loading."""
+    model = create_model("transformer_tiny", source_vocabulary_size=V, num_layers=1)
+    module = tf.Module()
+    module.constants = load_time_constants(model, num_beams=4)
+    module.weights = module.constants.weights
+
+    @tf.function(input_signature=[], autograph=False)
+    def read():
+        values = tf.nest.flatten(module.constants.read())
+        return {f"value_{i:02d}": value for i, value in enumerate(values)}
+
+    tf.saved_model.save(module, str(tmp_path), signatures=read.get_concrete_function())
+    return model, tmp_path
+
+
+def test_they_are_what_the_model_starts_with(saved):
+    model, directory = saved
+    signature = tf.saved_model.load(str(directory)).signatures["serving_default"]
+    loaded = signature()  # the loaded object itself is gone
+    expected = tf.nest.flatten(model.start(tf.constant([[4, 5, 3]] * 2), 7, 4)["constants"])
+    assert len(loaded) == len(expected) > 8
+    for name, value in zip(sorted(loaded), expected, strict=True):
+        np.testing.assert_array_equal(loaded[name], value)
+
+
+def test_they_are_in_no_checkpoint(saved):
+    model, directory = saved
+    names = [name for name, _ in tf.train.list_variables(str(directory / "variables/variables"))]
+    assert len([name for name in names if name.startswith("weights/")]) == len(
+        {id(one) for one in load_time_constants(model, 4).weights}
+    )
+    assert not [name for name in names if name.startswith("constants/")]
+
+
+def test_a_model_without_constants_has_none():
+    class Plain:
+        def start(self, token_ids, max_length, num_beams):
+            return {"source": (), "rows": token_ids, "position": 0}
+
+    assert load_time_constants(Plain(), num_beams=2) is None
