@@ -9,7 +9,9 @@ Figures are target tokens per second. Every sentence has 32 source tokens and is
 tokens. `keras_attn` is the `Translator`, compiled by XLA; `litert` the export for LiteRT; "best"
 the better of the two in a cell, against CTranslate2 of the same precision. CTranslate2 runs at the
 best of the layouts that share the cores out evenly (on 2 cores 1 worker with 2 threads, or 2
-workers with 1 thread) and of its libraries (`CT2_USE_MKL=1` and not); chosen for each cell.
+workers with 1 thread) and of its libraries (`CT2_USE_MKL=1` and not); chosen for each cell. So does
+the exported graph: one request and all threads for each operation, or a request a core with one
+thread each, as a server runs with `--tensorflow_intra_op_parallelism=1`.
 """
 
 from __future__ import annotations
@@ -58,6 +60,11 @@ def main() -> None:
         parser.error("--saved-model gives words, not tokens, of real lines: leave one of them out")
     python = peers_python(arguments.peers_python)
     ours = Engine("keras_attn", "keras_attn_decode.py", environment=CPU_ONLY)
+    one_thread = Engine(
+        "keras_attn",
+        "keras_attn_decode.py",
+        environment={**CPU_ONLY, "TF_NUM_INTRAOP_THREADS": "1"},
+    )
     edges = {
         f"litert_{kind}": Engine(f"litert_{kind}", "litert_decode.py", environment=CPU_ONLY)
         for kind in COMPUTE_TYPES
@@ -70,14 +77,14 @@ def main() -> None:
         for kind in COMPUTE_TYPES
     }
     with tempfile.TemporaryDirectory() as directory:
-        benchmark = DecodeBenchmark(ours, edges, peers, arguments, Path(directory))
+        benchmark = DecodeBenchmark(ours, one_thread, edges, peers, arguments, Path(directory))
         cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
     result = summarize(cells, list(peers))
     result["machine"] = describe_machine()
     result |= geometric_means_of_best(cells)
     others = [*edges.values(), *(engine for pair in peers.values() for engine in pair)]
     result["versions"] = {**ours.versions, **others[0].versions, **others[-1].versions}
-    for engine in (ours, *others):
+    for engine in (ours, one_thread, *others):
         engine.close()
     title = "Decoding" + (", SavedModel with XLA off" if arguments.saved_model else "")
     print_result(title, "target tokens/s", result, ["keras_attn", *edges, *peers], arguments.json)
@@ -91,12 +98,14 @@ class DecodeBenchmark:
     def __init__(
         self,
         ours: Engine,
+        one_thread: Engine,
         edges: dict[str, Engine],
         peers: dict[str, list[Engine]],
         arguments: Any,
         directory: Path,
     ) -> None:
         self.ours = ours
+        self.one_thread = one_thread
         self.edges = edges
         self.peers = peers
         self.arguments = arguments
@@ -172,14 +181,9 @@ class DecodeBenchmark:
     ) -> Cell:
         saved_model = str(directory / f"saved_model-{name}") if self.arguments.saved_model else None
         progress(f"{name}: preparing")
-        self.ours.ask(
-            "prepare",
-            translator=str(translator),
-            beams=beams,
-            texts=texts,
-            forced_tokens=forced,
-            saved_model=saved_model,
-        )
+        options = {"translator": str(translator), "beams": beams, "texts": texts}
+        options |= {"forced_tokens": forced, "saved_model": saved_model}
+        ours = self._prepare_ours(options)
         options = {"beam_size": beams, "return_scores": True}
         if forced:
             options |= {"min_decoding_length": forced, "max_decoding_length": forced}
@@ -192,7 +196,7 @@ class DecodeBenchmark:
             peer: self._best_layout(peer, directory / "ctranslate2", pieces, options)
             for peer in self.peers
         }
-        engines = {"keras_attn": self.ours, **edges}
+        engines = {"keras_attn": ours, **edges}
         engines |= {peer: engine for peer, (engine, _) in chosen.items()}
         figures = take_turns(
             {key: _measurement(engine, forced) for key, engine in engines.items()},
@@ -203,12 +207,27 @@ class DecodeBenchmark:
         for kind in COMPUTE_TYPES:
             cell |= best_of_ours(kind, figures)
         float32 = chosen["ctranslate2_float32"][0]
-        cell["equal_tokens"] = _share_equal(self.ours, float32, forced is not None)
+        is_split = ours is self.one_thread
+        cell["layouts"]["keras_attn"] = f"{num_cores()} x 1" if is_split else f"1 x {num_cores()}"
+        cell["equal_tokens"] = _share_equal(ours, float32, forced is not None)
         progress(
             f"{name}: "
             + ", ".join(f"{k} {v:.2f}" for k, v in cell.items() if k.startswith("ratio"))
         )
         return cell
+
+    def _prepare_ours(self, options: dict[str, Any]) -> Engine:
+        """The engine that has the translator ready; of an exported graph the faster of the two."""
+        self.ours.ask("prepare", **options, at_once=1)
+        if not options["saved_model"]:
+            return self.ours
+        several = {**options, "saved_model": options["saved_model"] + "-one_thread"}
+        self.one_thread.ask("prepare", **several, at_once=num_cores())
+        seconds = {}
+        for engine in (self.ours, self.one_thread):
+            repeat = _repeats(engine)
+            seconds[engine] = min(engine.ask("run", repeat=repeat)["seconds"] for _ in range(3))
+        return min(seconds, key=seconds.__getitem__)
 
     def _prepare_edge(self, engine: Engine, directory: Path, kind: str, texts: list[str]) -> None:
         quantize = None if kind == "float32" else kind

@@ -1,6 +1,7 @@
 """keras_attn translating lines of text: the `Translator`, or an export of it in a Session."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from keras_attn.serving.saved_model_session import SavedModelSession  # noqa: E4
 _translator: Any = None
 _session: Any = None
 _texts: list[str] = []
+_requests: list[Any] = []
+_threads = ThreadPoolExecutor()
 
 
 def versions() -> dict[str, str]:
@@ -57,10 +60,16 @@ def prepare(
     texts: list[str],
     forced_tokens: int | None,
     saved_model: str | None,
+    at_once: int = 1,
 ) -> None:
-    """Loads the translator, or exports it to the directory `saved_model` and loads that."""
-    global _translator, _session, _texts
+    """Loads the translator, or exports it to the directory `saved_model` and loads that.
+
+    The lines are sent to the export in so many requests at once as `at_once` says.
+    """
+    global _translator, _session, _texts, _requests
     _texts, _session = texts, None
+    lines = np.array([text.encode() for text in texts], object)
+    _requests = np.array_split(lines, min(at_once, len(lines)))
     _translator = keras_attn.Translator.load(translator)
     options: dict[str, Any] = {"min_length": forced_tokens - 1} if forced_tokens else {}
     extra = 0 if forced_tokens else _translator.max_extra_tokens
@@ -100,17 +109,21 @@ def export_for_litert(directory: str, quantize: str | None) -> None:
 
 def run(repeat: int) -> dict[str, Any]:
     """Seconds of one translation of all lines, and the tokens produced."""
-    lines = np.array([text.encode() for text in _texts], object)
     started = time.perf_counter()
     for _ in range(repeat):
         if _session is None:
             translations = _translator.translate_detailed(_texts)
         else:
-            outputs = _session.run("serving_default", {"text": lines})
+            answers = list(_threads.map(_ask_session, _requests))
     seconds = (time.perf_counter() - started) / repeat
     if _session is None:
         return {"seconds": seconds, "tokens": [list(t.tokens) for t in translations]}
-    return {"seconds": seconds, "tokens": [x.decode().split() for x in outputs["translation"]]}
+    translations = [text for answer in answers for text in answer["translation"]]
+    return {"seconds": seconds, "tokens": [text.decode().split() for text in translations]}
+
+
+def _ask_session(lines: Any) -> Any:
+    return _session.run("serving_default", {"text": lines})
 
 
 if __name__ == "__main__":

@@ -19,12 +19,15 @@ prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 """
 
 # Labels are assigned before the models are loaded: without the flag the server would not start.
+# Batches run side by side, one a core; several threads for each operation of a step of decoding
+# would cost more to wake than they compute.
 FLAGS = Template("""\
 --port=$grpc_port
 --rest_api_port=$rest_port
 --model_config_file=$config/models.config
 --allow_version_labels_for_unavailable_models=true
 --enable_batching
+--tensorflow_intra_op_parallelism=1
 --batching_parameters_file=$config/batching.config
 --monitoring_config_file=$config/monitoring.config
 """)
