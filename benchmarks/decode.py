@@ -60,11 +60,10 @@ def main() -> None:
         parser.error("--saved-model gives words, not tokens, of real lines: leave one of them out")
     python = peers_python(arguments.peers_python)
     ours = Engine("keras_attn", "keras_attn_decode.py", environment=CPU_ONLY)
-    one_thread = Engine(
-        "keras_attn",
-        "keras_attn_decode.py",
-        environment={**CPU_ONLY, "TF_NUM_INTRAOP_THREADS": "1"},
-    )
+    one_thread = {**CPU_ONLY, "TF_NUM_INTRAOP_THREADS": "1"}
+    servers = [ours]
+    if arguments.saved_model:
+        servers.append(Engine("keras_attn", "keras_attn_decode.py", environment=one_thread))
     edges = {
         f"litert_{kind}": Engine(f"litert_{kind}", "litert_decode.py", environment=CPU_ONLY)
         for kind in COMPUTE_TYPES
@@ -77,14 +76,14 @@ def main() -> None:
         for kind in COMPUTE_TYPES
     }
     with tempfile.TemporaryDirectory() as directory:
-        benchmark = DecodeBenchmark(ours, one_thread, edges, peers, arguments, Path(directory))
+        benchmark = DecodeBenchmark(servers, edges, peers, arguments, Path(directory))
         cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
     result = summarize(cells, list(peers))
     result["machine"] = describe_machine()
     result |= geometric_means_of_best(cells)
     others = [*edges.values(), *(engine for pair in peers.values() for engine in pair)]
     result["versions"] = {**ours.versions, **others[0].versions, **others[-1].versions}
-    for engine in (ours, one_thread, *others):
+    for engine in (*servers, *others):
         engine.close()
     title = "Decoding" + (", SavedModel with XLA off" if arguments.saved_model else "")
     print_result(title, "target tokens/s", result, ["keras_attn", *edges, *peers], arguments.json)
@@ -97,15 +96,14 @@ class DecodeBenchmark:
 
     def __init__(
         self,
-        ours: Engine,
-        one_thread: Engine,
+        servers: list[Engine],
         edges: dict[str, Engine],
         peers: dict[str, list[Engine]],
         arguments: Any,
         directory: Path,
     ) -> None:
-        self.ours = ours
-        self.one_thread = one_thread
+        # The second one, for an exported graph only, has one thread for each operation.
+        self.ours, *self.one_thread = servers
         self.edges = edges
         self.peers = peers
         self.arguments = arguments
@@ -181,9 +179,17 @@ class DecodeBenchmark:
     ) -> Cell:
         saved_model = str(directory / f"saved_model-{name}") if self.arguments.saved_model else None
         progress(f"{name}: preparing")
-        options = {"translator": str(translator), "beams": beams, "texts": texts}
-        options |= {"forced_tokens": forced, "saved_model": saved_model}
-        ours = self._prepare_ours(options)
+        version = self.ours.ask(
+            "prepare",
+            translator=str(translator),
+            beams=beams,
+            texts=texts,
+            forced_tokens=forced,
+            saved_model=saved_model,
+        )
+        for engine in self.one_thread:
+            engine.ask("load_version", version=version, texts=texts, at_once=num_cores())
+        ours = self._faster_of_ours()
         options = {"beam_size": beams, "return_scores": True}
         if forced:
             options |= {"min_decoding_length": forced, "max_decoding_length": forced}
@@ -207,8 +213,8 @@ class DecodeBenchmark:
         for kind in COMPUTE_TYPES:
             cell |= best_of_ours(kind, figures)
         float32 = chosen["ctranslate2_float32"][0]
-        is_split = ours is self.one_thread
-        cell["layouts"]["keras_attn"] = f"{num_cores()} x 1" if is_split else f"1 x {num_cores()}"
+        cores = num_cores()
+        cell["layouts"]["keras_attn"] = f"1 x {cores}" if ours is self.ours else f"{cores} x 1"
         cell["equal_tokens"] = _share_equal(ours, float32, forced is not None)
         progress(
             f"{name}: "
@@ -216,18 +222,9 @@ class DecodeBenchmark:
         )
         return cell
 
-    def _prepare_ours(self, options: dict[str, Any]) -> Engine:
-        """The engine that has the translator ready; of an exported graph the faster of the two."""
-        self.ours.ask("prepare", **options, at_once=1)
-        if not options["saved_model"]:
-            return self.ours
-        several = {**options, "saved_model": options["saved_model"] + "-one_thread"}
-        self.one_thread.ask("prepare", **several, at_once=num_cores())
-        seconds = {}
-        for engine in (self.ours, self.one_thread):
-            repeat = _repeats(engine)
-            seconds[engine] = min(engine.ask("run", repeat=repeat)["seconds"] for _ in range(3))
-        return min(seconds, key=seconds.__getitem__)
+    def _faster_of_ours(self) -> Engine:
+        """The engine with all threads, or the one with one thread for each operation."""
+        return min((self.ours, *self.one_thread), key=_shortest)
 
     def _prepare_edge(self, engine: Engine, directory: Path, kind: str, texts: list[str]) -> None:
         quantize = None if kind == "float32" else kind
@@ -255,8 +252,7 @@ class DecodeBenchmark:
 
         for choice in itertools.product(range(len(self.peers[peer])), layouts()):
             engine = prepare(*choice)
-            repeat = _repeats(engine)
-            seconds[choice] = min(engine.ask("run", repeat=repeat)["seconds"] for _ in range(3))
+            seconds[choice] = _shortest(engine)
         best = min(seconds, key=seconds.__getitem__)
         library, (workers, threads) = best
         return prepare(*best), f"{workers} x {threads}{', MKL' if library else ''}"
@@ -311,6 +307,12 @@ def _search(beams: int) -> str:
 def _repeats(engine: Engine) -> int:
     seconds = engine.ask("run", repeat=1)["seconds"]
     return max(1, round(SHORTEST_MEASUREMENT_SECONDS / seconds))
+
+
+def _shortest(engine: Engine) -> float:
+    """Seconds of the fastest of three short measurements."""
+    repeat = _repeats(engine)
+    return min(engine.ask("run", repeat=repeat)["seconds"] for _ in range(3))
 
 
 def _measurement(engine: Engine, forced: int | None) -> Any:

@@ -60,16 +60,13 @@ def prepare(
     texts: list[str],
     forced_tokens: int | None,
     saved_model: str | None,
-    at_once: int = 1,
-) -> None:
+) -> str | None:
     """Loads the translator, or exports it to the directory `saved_model` and loads that.
 
-    The lines are sent to the export in so many requests at once as `at_once` says.
+    Returns the directory of the version that it exported.
     """
-    global _translator, _session, _texts, _requests
+    global _translator, _session, _texts
     _texts, _session = texts, None
-    lines = np.array([text.encode() for text in texts], object)
-    _requests = np.array_split(lines, min(at_once, len(lines)))
     _translator = keras_attn.Translator.load(translator)
     options: dict[str, Any] = {"min_length": forced_tokens - 1} if forced_tokens else {}
     extra = 0 if forced_tokens else _translator.max_extra_tokens
@@ -89,7 +86,18 @@ def prepare(
     )
     if saved_model:
         version = export_saved_model(_translator, saved_model, verification_texts=texts[:2])
-        _session = SavedModelSession(version, disable_xla=True)
+        load_version(str(version), texts, at_once=1)
+        return str(version)
+    run(1)
+    return None
+
+
+def load_version(version: str, texts: list[str], at_once: int) -> None:
+    """Loads an export, to which the lines are sent in so many requests at once."""
+    global _session, _requests
+    lines = np.array([text.encode() for text in texts], object)
+    _requests = np.array_split(lines, min(at_once, len(lines)))
+    _session = SavedModelSession(version, disable_xla=True)
     run(1)
 
 
@@ -130,6 +138,14 @@ if __name__ == "__main__":
     serve_requests(
         {
             name: globals()[name]
-            for name in ("versions", "make_model", "convert", "prepare", "export_for_litert", "run")
+            for name in (
+                "versions",
+                "make_model",
+                "convert",
+                "prepare",
+                "load_version",
+                "export_for_litert",
+                "run",
+            )
         }
     )

@@ -73,6 +73,7 @@ class SelfCache(NamedTuple):
     def write(self, update: dict[str, Tensor]) -> "SelfCache":
         """Writes keys and values, each (B, H', T, K), at `position`, and moves on by T.
 
+        The mask was that of the position that is written, so the cache that is returned has none.
         With a `beam_mask`, T is the W hypotheses at one position.
         """
         length = ops.shape(update["key"])[2]
@@ -83,7 +84,7 @@ class SelfCache(NamedTuple):
             name: write_cache(cache, update[name], self.position)
             for name, cache in self.tensors.items()
         }
-        return self._replace(tensors=tensors, position=self.position + length)
+        return self._replace(tensors=tensors, position=self.position + length, mask=())
 
     def keys_and_values(self) -> dict[str, Tensor]:
         """All keys and values, (B, H', S, K) and (B, H', S, V); S * W of those that are shared."""

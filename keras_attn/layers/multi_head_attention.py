@@ -218,9 +218,9 @@ class MultiHeadAttention(KerasNames, CachedProjections):
     def _combine_masks(self, heads, key_value, masks, use_causal_mask, cache):
         """All masks as one, broadcastable to (B, H, T, S), or None."""
         query_mask, value_mask, key_mask, attention_mask = masks
-        if isinstance(cache, SelfCache) and not isinstance(cache.mask, tuple):
-            if query_mask is None and attention_mask is None and self.sliding_window is None:
-                return cache.mask
+        is_all = query_mask is None and attention_mask is None and self.sliding_window is None
+        if is_all and isinstance(cache, SelfCache) and not isinstance(cache.mask, tuple):
+            return cache.mask
         query_length, key_length = ops.shape(heads)[1], ops.shape(key_value["key"])[2]
         start_index = 0
         if isinstance(cache, SelfCache):

@@ -229,9 +229,10 @@ class Transformer(Seq2SeqModel):
         return DecodingStep(position, blocks, state["constants"]["output_kernel"])
 
     def _mask_of_step(self, caches, position):
-        """The mask that all blocks share; `()` if an attention layer keeps something of its own."""
-        attentions = (block.self_attention for block in self.decoder.blocks)
-        if not all(isinstance(attention, MultiHeadAttention) for attention in attentions):
+        """The mask that all blocks share; `()` if an attention layer has a `call` of its own."""
+        attentions = [type(block.self_attention) for block in self.decoder.blocks]
+        # Such a layer may keep something else than keys and values, and knows nothing of the mask.
+        if any(getattr(one, "call", None) is not MultiHeadAttention.call for one in attentions):
             return ()
         return SelfCache(caches.blocks[0], position, caches.beam_mask).mask_of_step()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -153,11 +153,17 @@ def _check_translator(translator: Translator, xla: bool) -> None:
             "server's batch and could not be verified. "
             f"Received: {translator.decoding!r}. Use BeamSearch or GreedySearch."
         )
-    if xla and type(translator).translate_tensor is not Translator.translate_tensor:
+    if xla and _own_translation(translator) is not None:
         raise ValueError(
             "`xla` must be False for a translator with a `translate_tensor` of its own. Received: "
             f"{type(translator).__name__}."
         )
+
+
+def _own_translation(translator: Translator) -> Callable[..., dict[str, tf.Tensor]] | None:
+    """The `translate_tensor` of a subclass, or None."""
+    is_own = type(translator).translate_tensor is not Translator.translate_tensor
+    return translator.translate_tensor if is_own else None
 
 
 def _check_texts(texts: Sequence[str] | None) -> list[str]:
@@ -178,8 +184,7 @@ def _write_graph(translator: Translator, directory: Path, xla: bool) -> list[str
         graph = translator.graph.prepared()
         if xla:
             graph = graph.compiled(BATCH_SIZES)
-        is_own = type(translator).translate_tensor is not Translator.translate_tensor
-        functions = signature_functions(graph, translator.translate_tensor if is_own else None)
+        functions = signature_functions(graph, _own_translation(translator))
         # Save only what the graph reads. The translator itself would add its functions, even
         # compiled ones. TensorFlow saves the attributes of this module.
         tracked = tf.Module(name="exported_translator")

@@ -48,15 +48,6 @@ class GraphTranslator:
         max_extra_tokens: int,
         confidence: Confidence | None = None,
     ) -> None:
-        self._arguments = (
-            model,
-            source_tokenizer,
-            target_tokenizer,
-            decoding,
-            max_source_tokens,
-            max_extra_tokens,
-            confidence,
-        )
         self.constants: LoadTimeConstants | None = None
         self._model = model
         self._source_tokenizer = source_tokenizer
@@ -65,11 +56,12 @@ class GraphTranslator:
         self._max_extra_tokens = max_extra_tokens
         self._confidence = confidence
         self.source_limit = self.limit_length(max_source_tokens + 1) - 1
-        # One function, however many outputs ask for a search: an exported graph holds it once.
+        self._shared_search = self._make_shared_search()
+
+    def _make_shared_search(self) -> Callable[[tf.Tensor], SearchResult]:
+        """One function, however many outputs ask for a search: an exported graph holds it once."""
         ids = tf.TensorSpec([None, None], tf.int32)
-        self._shared_search: Callable[[tf.Tensor], SearchResult] = tf.function(
-            self.search, input_signature=[ids], autograph=False
-        )
+        return tf.function(self.search, input_signature=[ids], autograph=False)
 
     def prepared(self) -> GraphTranslator:
         """The same, for a SavedModel: what a search makes of the weights is made at loading.
@@ -77,8 +69,9 @@ class GraphTranslator:
         Returns:
             `GraphTranslator`. Whatever saves it must track its `constants`.
         """
-        other = GraphTranslator(*self._arguments)
+        other = copy.copy(self)
         other.constants = load_time_constants(self._model, self._decoding.num_beams)
+        other._shared_search = other._make_shared_search()
         return other
 
     def compiled(self, batch_sizes: Sequence[int]) -> GraphTranslator:

@@ -62,17 +62,18 @@ class _InPlaceWriter:
         size = math.prod(cache.shape[3:])
         rows = tf.raw_ops.InplaceUpdate(
             x=tf.reshape(cache, (-1, size)),
-            i=self._rows_of(tuple(cache.shape), cache, index),
+            i=self._rows_of(cache, index),
             v=tf.reshape(update, (-1, size)),
         )
         return tf.reshape(rows, tf.shape(cache))
 
-    def _rows_of(self, form: tuple[int | None, ...], cache: tf.Tensor, index: tf.Tensor) -> Any:
+    def _rows_of(self, cache: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        form = tuple(cache.shape)
+        if form not in self._first_rows:  # none of those whose sizes are known to be the same
+            return _first_rows(cache) + index
         key = (form, index.ref())
         if key not in self._written_rows:
-            first_rows = self._first_rows.get(form)
-            first_rows = _first_rows(cache) if first_rows is None else first_rows
-            self._written_rows[key] = first_rows + index
+            self._written_rows[key] = self._first_rows[form] + index
         return self._written_rows[key]
 
 

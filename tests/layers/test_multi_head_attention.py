@@ -221,6 +221,25 @@ def test_hypotheses_that_share_a_cache_attend_to_their_own_past():
         np.testing.assert_allclose(scores, weights.transpose(0, 2, 1, 3), atol=2e-6)
 
 
+@pytest.mark.parametrize("num_beams", [None, 3])
+def test_the_mask_of_a_step_is_the_one_that_the_layer_makes_itself(num_beams):
+    rows, length = num_beams or 1, 4
+    layer = MultiHeadAttention(H, K)
+    inputs = draw(B, rows, length, D)
+    layer.build((B, rows, D))
+    cache = layer.empty_cache(B, length, num_beams)
+    history = np.full((B * rows, length), -1)
+    for t in range(length):
+        history[:, t] = np.arange(B * rows) % rows
+        if num_beams is not None:
+            cache = cache._replace(beam_mask=beam_mask(history, num_beams))
+        expected, _ = layer(inputs[:, :, t], cache=cache)
+        given = cache._replace(mask=cache.mask_of_step())
+        output, cache = layer(inputs[:, :, t], cache=given)
+        np.testing.assert_array_equal(output, expected)
+        assert cache.mask == ()  # the next position has another one
+
+
 def test_a_loop_of_tensorflow_carries_a_cache():
     inputs = draw(B, T, D)
     layer = MultiHeadAttention(H, K)

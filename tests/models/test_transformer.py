@@ -69,6 +69,13 @@ class RunningMean(keras.layers.Layer):
         return {"value": value}
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class RunningMeanOfHeads(RunningMean, MultiHeadAttention):
+    """A subclass of ours whose `call` is its own, and whose cache holds no keys."""
+
+    can_share_cache = False
+
+
 VARIANTS = {
     "post-norm": {},
     "pre-norm": {"normalize_first": True},
@@ -83,6 +90,7 @@ VARIANTS = {
     "positions of keys": {"attention": FadingAttention},
     "keys of its own": {"attention": UnitKeysAttention},
     "attention of its own": {"attention": RunningMean},
+    "call of its own": {"attention": RunningMeanOfHeads(3, 4)},
     "grouped heads": {"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
 }
 

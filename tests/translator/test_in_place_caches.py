@@ -74,6 +74,25 @@ def test_a_state_of_known_size_stays_as_it_is():
         assert same is state
 
 
+def test_a_cache_that_is_not_carried_has_rows_of_its_own():
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 2, autograph=False)
+    def write(first, second):
+        form = [None, 2, None, 3]
+        caches = [tf.zeros([1, 2, length, 3]) for length in (first, second)]
+        caches = [tf.raw_ops.PlaceholderWithDefault(input=one, shape=form) for one in caches]
+        carried = [tf.raw_ops.PlaceholderWithDefault(input=tf.zeros([1, 4]), shape=[None, 4])]
+        index = tf.constant(1)
+        with in_place_caches({"carried": carried}):
+            return [
+                write_cache(tf.raw_ops.DeepCopy(x=one), 1 + 0 * one[:, :, :1], index)
+                for one in caches
+            ]
+
+    for written in write(3, 4):
+        positions = written.numpy()[0, :, :, 0]
+        assert (positions == (np.arange(positions.shape[1]) == 1)).all()
+
+
 def test_caches_of_one_form_must_be_of_one_size():
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 2, autograph=False)
     def write(first, second):
