@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"`--config` must be given without DIR. Received: DIR {arguments.directory}."
         )
     share_few_heaps()
+    # Batches run side by side, one a core. A step of decoding has many small operations: to wake a
+    # second thread for each costs more than it computes.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     load_tensorflow()
     from keras_attn.serving.server import DevelopmentServer, ServerOptions
 

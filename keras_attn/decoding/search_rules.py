@@ -82,8 +82,10 @@ class SearchRules(NamedTuple):
         if not min_length:
             return bias
         without_end = tf.where(tokens == self.end_token_id, -float("inf"), bias)
-        # Looked up, because both are constants, and TensorFlow is slow to broadcast a `where`.
-        return tf.gather(tf.stack([without_end, bias]), tf.cast(step >= min_length, tf.int32))
+        # Cut out of a constant, because TensorFlow is slow to broadcast a `where`. The rows of a
+        # table would not do: LiteRT takes one for an embedding, and cannot quantize infinity.
+        start = tf.where(step >= min_length, vocabulary_size, 0)
+        return tf.slice(tf.concat([without_end, bias], axis=0), [start], [vocabulary_size])
 
     def special_token_ids(self) -> list[int]:
         """Returns padding, start and end: the tokens that the rules may forbid."""

@@ -32,7 +32,6 @@ DEFAULT_VERIFICATION_TEXTS: tuple[str, ...] = (
     "A man is riding a bicycle.",
     "Two young children are playing with a red ball in the garden behind the house.",
     "I do not know where the station is, but the woman at the window can surely tell us.",
-    "Does it rain?",
     "The price rose by 3.5 % to $1,299.00 on 24 December 2016 (see p. 17).",
     "",
     "   \t ",
@@ -41,6 +40,7 @@ DEFAULT_VERIFICATION_TEXTS: tuple[str, ...] = (
     "\u041f\u0440\u0438\u0432\u0435\u0442, \u4e16\u754c! \u0645\u0631\u062d\u0628\u0627",
     '<s> </s> <pad> <unk> & "quoted" \\n \u0000 \u2581',
     "the same word " * 100,
+    "Does it rain?",  # the last one fills batches up
 )
 
 

@@ -25,13 +25,20 @@ class LoadTimeConstants(tf.Module):
 
     def __init__(self, compute: Callable[[], Any]) -> None:
         super().__init__(name="load_time_constants")
-        values = tf.function(compute, autograph=False).get_concrete_function()
-        self.weights = list(values.variables)
-        self._structure = values.structured_outputs
+        traced = tf.compat.v1.wrap_function(compute, [])
+        self._structure = traced.structured_outputs
+        # Without the rest of `start`, the encoder above all.
+        self._values = traced.prune([], tf.nest.flatten(self._structure))
+        self.weights = list(self._values.variables)
+        # The first one initializes all, so that the loader optimizes and runs `compute` once.
         self.tensors = [
-            _Constant(values, i, tf.TensorSpec(spec.shape, spec.dtype))
-            for i, spec in enumerate(tf.nest.flatten(values.structured_outputs))
+            _Constant(tf.TensorSpec(spec.shape, spec.dtype), None if i else self._assign)
+            for i, spec in enumerate(self._values.outputs)
         ]
+
+    def _assign(self) -> None:
+        for constant, value in zip(self.tensors, self._values(), strict=True):
+            tf.raw_ops.AssignVariableOp(resource=constant.resource_handle, value=value)
 
     def read(self) -> Any:
         """The nest of tensors, in the graph that is being traced."""
@@ -62,9 +69,9 @@ class _Constant(tf.saved_model.experimental.TrackableResource):
     program may hold a signature alone: the object that would destroy the tensor is gone by then.
     """
 
-    def __init__(self, values: Any, index: int, spec: tf.TensorSpec) -> None:
+    def __init__(self, spec: tf.TensorSpec, initialize: Callable[[], None] | None) -> None:
         super().__init__()
-        self._values, self._index, self._spec = values, index, spec
+        self._spec, self._assign = spec, initialize
         # Models in one process must not share it.
         self._shared_name = f"load_time_constant_{uuid.uuid4()}"
         _ = self.resource_handle  # made here, not in the graph of a signature
@@ -75,8 +82,8 @@ class _Constant(tf.saved_model.experimental.TrackableResource):
         )
 
     def _initialize(self) -> None:
-        value = tf.nest.flatten(self._values())[self._index]
-        tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=value)
+        if self._assign is not None:
+            self._assign()
 
     def read(self) -> tf.Tensor:
         value = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=self._spec.dtype)

@@ -4,12 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from keras_attn.data import CharacterTokenizer, WordTokenizer
 from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
+from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.edge import EdgeTranslator
 from keras_attn.interop import export_litert
 from keras_attn.interop import litert as litert_module
+from keras_attn.interop.litert_graphs import convert
 from keras_attn.layers import FeedForward, MultiHeadAttention
 from keras_attn.models import Transformer
 from keras_attn.translator import Translator
@@ -117,6 +121,22 @@ def test_eight_bits_are_smaller_and_nearly_the_same(exported, tmp_path):
     wanted = [one.log_probability for one in translator.translate_detailed(["gfedcb"])]
     np.testing.assert_allclose(scores, wanted, atol=1.0)
     assert json.loads((small / "litert.json").read_text())["quantize"] == "int8"
+
+
+def test_eight_bits_do_not_spoil_a_minimum_length():
+    vocabulary_size = 1000  # smaller constants are never quantized
+
+    @tf.function(autograph=False)
+    def bias(*, step):
+        rules = SearchRules(tf.constant([9]), start_token_id=2, end_token_id=3)
+        return {"bias": rules.token_bias(vocabulary_size, step[0], min_length=5)}
+
+    function = bias.get_concrete_function(step=tf.TensorSpec((1,), tf.int32))
+    run = Interpreter(model_content=convert(function, "int8")).get_signature_runner()
+    for step, forbidden in ((4, [0, 2, 3]), (5, [0, 2])):
+        found = run(step=np.array([step], np.int32))["bias"]
+        assert np.flatnonzero(found < -1e38).tolist() == forbidden  # -inf becomes -3.4e38
+        assert np.count_nonzero(found) == len(forbidden)
 
 
 @pytest.mark.parametrize(

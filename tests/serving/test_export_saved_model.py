@@ -76,7 +76,7 @@ def test_the_graph_holds_no_xla_and_no_function_but_the_signatures(version_1) ->
     assert nodes
     assert not [node.op for node in nodes if "Xla" in node.op or "PyFunc" in node.op]
     assert not [one for one in [*library, *nodes] if "_XlaMustCompile" in one.attr]
-    at_loading = ("_creator", "_initializer", "_destroyer", "_compute")
+    at_loading = ("_creator", "_initializer", "_destroyer", "_pruned")
     names = [one.signature.name for one in library if "inference" in one.signature.name]
     entries = [name for name in names if not any(part in name for part in at_loading)]
     assert len([name for name in entries if "traced_save" in name or "restore" in name]) == 2

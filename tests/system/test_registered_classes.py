@@ -7,13 +7,16 @@ import json
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
 import keras_attn
+from keras_attn.interop.litert_layers import LiteRTAttention, PositionTable
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.matrix_initializer import MatrixInitializer
 from keras_attn.system.registered_classes import REGISTERED_CLASSES
@@ -42,34 +45,35 @@ print("all loaded")
 """
 
 
-def example_of(name: str):
-    """An object of each registered class."""
-    block = {**SIZES, "name": "block"}
-    stack = {**SIZES, "vocabulary_size": 11, "num_layers": 1}
-    training = keras_attn.training
-    layers, models = keras_attn.layers, keras_attn.models
-    examples = {
-        "DecoderBlock": lambda: layers.DecoderBlock(**block),
-        "Dropout": lambda: Dropout(0.5),
-        "EncoderBlock": lambda: layers.EncoderBlock(**block),
-        "FeedForward": lambda: layers.FeedForward(7),
-        "LearnedPositionEmbedding": lambda: layers.LearnedPositionEmbedding(5),
-        "MatrixInitializer": lambda: MatrixInitializer(keras.initializers.GlorotUniform(), 1),
-        "MultiHeadAttention": lambda: layers.MultiHeadAttention(3, 5),
-        "Residual": lambda: layers.Residual(),
-        "SinusoidalPositionEncoding": lambda: layers.SinusoidalPositionEncoding(),
-        "TokenEmbedding": lambda: layers.TokenEmbedding(11, 6),
-        "Decoder": lambda: models.Decoder(**stack),
-        "Encoder": lambda: models.Encoder(**stack),
-        "Transformer": lambda: models.Transformer(source_vocabulary_size=11, **SIZES, num_layers=1),
-        "GuardedAdam": lambda: training.GuardedAdam(0.1),
-        "LabelSmoothedCrossEntropy": lambda: training.LabelSmoothedCrossEntropy(0.2),
-        "Perplexity": lambda: training.Perplexity(),
-        "PlannedSchedule": lambda: training.PlannedSchedule(0.002),
-        "TokenAccuracy": lambda: training.TokenAccuracy(),
-        "TransformerSchedule": lambda: training.TransformerSchedule(12),
-    }
-    return examples[name]()
+BLOCK = {**SIZES, "name": "block"}
+STACK = {**SIZES, "vocabulary_size": 11, "num_layers": 1}
+
+# What makes an object of each registered class.
+EXAMPLES: dict[str, Callable[[], Any]] = {
+    "DecoderBlock": lambda: keras_attn.layers.DecoderBlock(**BLOCK),
+    "Dropout": lambda: Dropout(0.5),
+    "EncoderBlock": lambda: keras_attn.layers.EncoderBlock(**BLOCK),
+    "FeedForward": lambda: keras_attn.layers.FeedForward(7),
+    "LearnedPositionEmbedding": lambda: keras_attn.layers.LearnedPositionEmbedding(5),
+    "MatrixInitializer": lambda: MatrixInitializer(keras.initializers.GlorotUniform(), 1),
+    "MultiHeadAttention": lambda: keras_attn.layers.MultiHeadAttention(3, 5),
+    "Residual": lambda: keras_attn.layers.Residual(),
+    "SinusoidalPositionEncoding": lambda: keras_attn.layers.SinusoidalPositionEncoding(),
+    "TokenEmbedding": lambda: keras_attn.layers.TokenEmbedding(11, 6),
+    "Decoder": lambda: keras_attn.models.Decoder(**STACK),
+    "Encoder": lambda: keras_attn.models.Encoder(**STACK),
+    "Transformer": lambda: keras_attn.models.Transformer(
+        source_vocabulary_size=11, **SIZES, num_layers=1
+    ),
+    "GuardedAdam": lambda: keras_attn.training.GuardedAdam(0.1),
+    "LabelSmoothedCrossEntropy": lambda: keras_attn.training.LabelSmoothedCrossEntropy(0.2),
+    "Perplexity": lambda: keras_attn.training.Perplexity(),
+    "PlannedSchedule": lambda: keras_attn.training.PlannedSchedule(0.002),
+    "TokenAccuracy": lambda: keras_attn.training.TokenAccuracy(),
+    "TransformerSchedule": lambda: keras_attn.training.TransformerSchedule(12),
+    "LiteRTAttention": lambda: LiteRTAttention(3, 4),
+    "PositionTable": lambda: PositionTable(keras_attn.layers.LearnedPositionEmbedding(5), 5),
+}
 
 
 def save_compiled_transformer(path: Path) -> None:
@@ -103,6 +107,7 @@ def test_the_table_names_every_class_that_is_registered() -> None:
     }
     listed = {name: module for module, names in REGISTERED_CLASSES.items() for name in names}
     assert registered == listed
+    assert set(EXAMPLES) == set(listed)
 
 
 @pytest.mark.slow
@@ -110,10 +115,8 @@ def test_the_table_names_every_class_that_is_registered() -> None:
 def test_every_saved_object_loads_where_only_the_package_is_imported(
     order: str, tmp_path: Path
 ) -> None:
-    saved: dict[str, object] = {
-        name: keras.saving.serialize_keras_object(example_of(name))
-        for names in REGISTERED_CLASSES.values()
-        for name in names
+    saved = {
+        name: keras.saving.serialize_keras_object(example()) for name, example in EXAMPLES.items()
     }
     save_compiled_transformer(tmp_path / "transformer.keras")
     save_functional_model_of_layers(tmp_path / "functional.keras")
