@@ -37,13 +37,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def make_model(preset: str, vocabulary_size: int, directory: str) -> None:
-    """Writes a model with random weights for every engine."""
+def make_model(preset: str, vocabulary_size: int, directory: str) -> dict[str, int]:
+    """Writes a model with random weights for every engine; returns its sizes."""
     keras.utils.set_random_seed(1)
     model = keras_attn.create_model(preset, source_vocabulary_size=vocabulary_size)
     translator = keras_attn.Translator(model, NumberTokenizer(vocabulary_size))
     translator.save(Path(directory) / "translator")
     export_ctranslate2(translator, Path(directory) / "ctranslate2")
+    config = model.get_config()
+    names = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads")
+    return {"vocabulary_size": vocabulary_size, **{name: config[name] for name in names}}
 
 
 def convert(run: str, directory: str, texts: list[str]) -> list[list[str]]:
