@@ -48,6 +48,7 @@ SERVING = [
 TENSORBOARD = ["tensorboard>=2.20,<3"]  # TensorFlow no longer brings it
 # The formatter's style changes with minor versions, so ruff is held to one.
 DEVELOPMENT = [
+    "filelock>=3.16",  # what the workers of a test run make once
     "hypothesis>=6.100,<7",
     "import-linter>=2.16,<3",
     "mypy>=2.4,<3",

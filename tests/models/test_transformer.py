@@ -76,22 +76,24 @@ class RunningMeanOfHeads(RunningMean, MultiHeadAttention):
     can_share_cache = False
 
 
+# One layer shows what a kind of layer does. The first two have several.
+ONE = {"num_layers": 1}
 VARIANTS = {
     "post-norm": {},
-    "pre-norm": {"normalize_first": True},
-    "learned positions": {"position": "learned", "max_sequence_length": 9},
-    "rms norm": {"normalization": "rms_norm"},
-    "untied": {"tie_output": False},
-    "output bias": {"use_output_bias": True},
-    "projection of its own": {"output_projection": keras.layers.Dense},
-    "two vocabularies": {"target_vocabulary_size": 19},
     "deep decoder": {"num_decoder_layers": 3},
-    "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
-    "positions of keys": {"attention": FadingAttention},
-    "keys of its own": {"attention": UnitKeysAttention},
-    "attention of its own": {"attention": RunningMean},
-    "call of its own": {"attention": RunningMeanOfHeads(3, 4)},
-    "grouped heads": {"attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
+    "pre-norm": {**ONE, "normalize_first": True},
+    "learned positions": {**ONE, "position": "learned", "max_sequence_length": 9},
+    "rms norm": {**ONE, "normalization": "rms_norm"},
+    "untied": {**ONE, "tie_output": False},
+    "output bias": {**ONE, "use_output_bias": True},
+    "projection of its own": {**ONE, "output_projection": keras.layers.Dense},
+    "two vocabularies": {**ONE, "target_vocabulary_size": 19},
+    "window": {**ONE, "attention": MultiHeadAttention(3, 4, sliding_window=3)},
+    "positions of keys": {**ONE, "attention": FadingAttention},
+    "keys of its own": {**ONE, "attention": UnitKeysAttention},
+    "attention of its own": {**ONE, "attention": RunningMean},
+    "call of its own": {**ONE, "attention": RunningMeanOfHeads(3, 4)},
+    "grouped heads": {**ONE, "attention": MultiHeadAttention(3, 4, num_key_value_heads=1)},
 }
 
 

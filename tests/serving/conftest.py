@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import pytest
+from filelock import FileLock
 
 import keras_attn
 from keras_attn.data import ByteTokenizer
@@ -43,8 +45,15 @@ def translator() -> keras_attn.Translator:
 
 @pytest.fixture(scope="session")
 def version_1(translator, tmp_path_factory) -> Path:
-    """Its export. Do not change it: copy it."""
-    return export_saved_model(translator, tmp_path_factory.mktemp("models") / "nonsense")
+    """Its export, made once for all workers of a run. Do not change it: copy it."""
+    is_shared = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    models = (base.parent if is_shared else base) / "nonsense_models" / "nonsense"
+    models.parent.mkdir(exist_ok=True)
+    with FileLock(models.parent / "lock"):
+        if not (models / "1").is_dir():
+            export_saved_model(translator, models)
+    return models / "1"
 
 
 @pytest.fixture
