@@ -32,7 +32,6 @@ from side_by_side import (
     Cell,
     Engine,
     describe_machine,
-    num_cores,
     peers_python,
     print_result,
     summarize,
@@ -88,7 +87,7 @@ def main() -> None:
         benchmark = DecodeBenchmark(*engines, arguments, Path(directory))
         cells = benchmark.trained_cells() if arguments.trained else benchmark.forced_cells()
     result = summarize(cells, [*peers, *frameworks])
-    result["machine"] = {**describe_machine(), "cores used": num_cores()}
+    result["machine"] = describe_machine()
     result |= geometric_means_of_best(cells)
     others = [*edges.values(), *(engine for pair in peers.values() for engine in pair)]
     result["versions"] = {}

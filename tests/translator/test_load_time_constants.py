@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_attn import create_model
 from keras_attn.translator.load_time_constants import load_time_constants
@@ -46,6 +47,20 @@ def test_they_are_in_no_checkpoint(saved):
         {id(one) for one in load_time_constants(model, 4).weights}
     )
     assert not [name for name in names if name.startswith("constants/")]
+
+
+def test_one_small_function_computes_all_of_them(saved):
+    # With one for each constant, TensorFlow optimized the whole of `start` that often at loading.
+    _, directory = saved
+    content = (directory / "saved_model.pb").read_bytes()
+    library = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].graph_def.library
+    initializers = [one for one in library.function if "_initializer" in one.signature.name]
+    calls = [node for one in initializers for node in one.node_def if "Call" in node.op]
+    assert len(initializers) > 8 and len(calls) == 1
+    (compute,) = [
+        one for one in library.function if one.signature.name == calls[0].attr["f"].func.name
+    ]
+    assert not [node for node in compute.node_def if node.op in ("Softmax", "Relu")]
 
 
 def test_a_model_without_constants_has_none():
