@@ -130,14 +130,8 @@ class DecodeBenchmark:
             peer: self._best_layout(peer, directory / "ctranslate2", pieces, options)
             for peer in self.peers
         }
-        for framework in self.frameworks.values():
-            framework.ask(
-                "prepare",
-                sizes=self.sizes,
-                token_ids=[[*map(int, row), END_TOKEN_ID] for row in pieces],
-                beams=beams,
-                length=LENGTH,
-            )
+        for engine in self.frameworks.values():
+            self._prepare_framework(engine, pieces, beams)
         engines = {"keras_attn": ours, **edges, **self.frameworks}
         engines |= {peer: engine for peer, (engine, _) in chosen.items()}
         figures = take_turns(
@@ -166,6 +160,10 @@ class DecodeBenchmark:
         quantize = None if kind == "float32" else kind
         self.ours.ask("export_for_litert", directory=str(directory), quantize=quantize)
         engine.ask("prepare", directory=str(directory), texts=texts)
+
+    def _prepare_framework(self, engine: Engine, pieces: list[list[str]], beams: int) -> None:
+        ids = [[*map(int, row), END_TOKEN_ID] for row in pieces]
+        engine.ask("prepare", sizes=self.sizes, token_ids=ids, beams=beams, length=LENGTH)
 
     def _best_layout(
         self, peer: str, model: Path, pieces: list[list[str]], options: dict[str, Any]

@@ -69,9 +69,9 @@ class _Constant(tf.saved_model.experimental.TrackableResource):
     program may hold a signature alone: the object that would destroy the tensor is gone by then.
     """
 
-    def __init__(self, spec: tf.TensorSpec, initialize: Callable[[], None] | None) -> None:
+    def __init__(self, spec: tf.TensorSpec, assign: Callable[[], None] | None) -> None:
         super().__init__()
-        self._spec, self._assign = spec, initialize
+        self._spec, self._assign = spec, assign
         # Models in one process must not share it.
         self._shared_name = f"load_time_constant_{uuid.uuid4()}"
         _ = self.resource_handle  # made here, not in the graph of a signature

@@ -76,11 +76,13 @@ class RunningMeanOfHeads(RunningMean, MultiHeadAttention):
     can_share_cache = False
 
 
-# One layer shows what a kind of layer does. The first two have several.
+# One layer shows what a kind of layer does. The first three have several, of which the blocks of a
+# step share a mask, or must not.
 ONE = {"num_layers": 1}
 VARIANTS = {
     "post-norm": {},
     "deep decoder": {"num_decoder_layers": 3},
+    "window": {"attention": MultiHeadAttention(3, 4, sliding_window=3)},
     "pre-norm": {**ONE, "normalize_first": True},
     "learned positions": {**ONE, "position": "learned", "max_sequence_length": 9},
     "rms norm": {**ONE, "normalization": "rms_norm"},
@@ -88,7 +90,6 @@ VARIANTS = {
     "output bias": {**ONE, "use_output_bias": True},
     "projection of its own": {**ONE, "output_projection": keras.layers.Dense},
     "two vocabularies": {**ONE, "target_vocabulary_size": 19},
-    "window": {**ONE, "attention": MultiHeadAttention(3, 4, sliding_window=3)},
     "positions of keys": {**ONE, "attention": FadingAttention},
     "keys of its own": {**ONE, "attention": UnitKeysAttention},
     "attention of its own": {**ONE, "attention": RunningMean},
