@@ -25,7 +25,7 @@ CONTRACT = {
         "EncoderBlock",
         "DecoderBlock",
     ],
-    "keras_attn.models": ["Seq2SeqModel", "Encoder", "Decoder", "Transformer"],
+    "keras_attn.models": ["Seq2SeqModel", "Encoder", "Decoder", "Transformer", "RNNSeq2Seq"],
     "keras_attn.decoding": ["GreedySearch", "BeamSearch", "RandomSampling", "search"],
     "keras_attn.data": [
         "read_text_pair",

@@ -15,6 +15,7 @@ from keras_attn.data.read_directory import read_directory
 from keras_attn.data.read_text_pair import read_text_pair
 from keras_attn.data.read_tsv import read_tsv
 from keras_attn.data.read_tsv_files import read_tsv_files, source_tag
+from keras_attn.data.scan import scan
 from keras_attn.data.sentencepiece_tokenizer import SentencePieceTokenizer
 from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.data.tokenizer import Tokenizer, load_tokenizer
@@ -50,6 +51,7 @@ __all__ = [
     "read_text_pair",
     "read_tsv",
     "read_tsv_files",
+    "scan",
     "source_tag",
     "training_pipeline",
     "word_pairs",

@@ -11,10 +11,10 @@ from keras_attn.layers import (
     FeedForward,
     LearnedPositionEmbedding,
     MultiHeadAttention,
+    Residual,
     SinusoidalPositionEncoding,
 )
 from keras_attn.models import Seq2SeqModel, Transformer
-from keras_attn.ops import sinusoidal_encoding
 
 # Keras' activation -> its name in CTranslate2. The function decides, not its name. "gelu" is the
 # exact one in both.
@@ -95,6 +95,8 @@ def _check_is_not_quantized(layer: Any) -> None:
 
 
 def _check_block(block: Any) -> None:
+    if type(block.feed_forward_residual) is not Residual:
+        raise _unknown("residual", _class_of(block.feed_forward_residual))
     if type(block.feed_forward) is not FeedForward:
         raise _unknown("feed_forward", _class_of(block.feed_forward))
     activation = block.feed_forward.activation
@@ -116,6 +118,7 @@ def _check_attention(slot: str, attention: Any, hidden_dim: int) -> None:
     wanted = {
         "use_gate": False,
         "sliding_window": None,
+        "position": None,
         "num_key_value_heads": attention.num_heads,
         "key_dim": hidden_dim / attention.num_heads,
         "value_dim": hidden_dim / attention.num_heads,
@@ -153,9 +156,7 @@ def _fill_stack(part: Any, stack: Any, longest_tokens: int) -> None:
     part.scale_embeddings = bool(stack.embedding.scale)
     position = stack.position
     if type(position) is SinusoidalPositionEncoding:
-        encoding = sinusoidal_encoding(
-            longest_tokens, stack.hidden_dim, max_wavelength=position.max_wavelength
-        )
+        encoding = position.encoding(longest_tokens, stack.hidden_dim)
     elif type(position) is LearnedPositionEmbedding:
         encoding = position.embeddings
     else:

@@ -99,6 +99,7 @@ def _check_block(block: Any) -> None:
         for option, plain in (
             ("use_gate", False),
             ("sliding_window", None),
+            ("position", None),
             ("num_key_value_heads", attention.num_heads),
             ("value_dim", attention.key_dim),
         ):

@@ -4,6 +4,7 @@ import operator
 
 import keras
 
+from keras_attn.layers.attention_position import as_attention_position, serialize_position
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.heads_dense import HeadsDense
@@ -41,6 +42,7 @@ class AttentionProjections(DenseInputs):
         seed=None,
         num_key_value_heads=None,
         projection_gain=1.0,
+        position=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,6 +71,7 @@ class AttentionProjections(DenseInputs):
         groups = num_heads if num_key_value_heads is None else num_key_value_heads
         self.num_key_value_heads = check_integer("num_key_value_heads", groups)
         self.projection_gain = float(projection_gain)
+        self.position = as_attention_position(position)
         self.supports_masking = True
         self._check_arguments()
 
@@ -150,6 +153,8 @@ class AttentionProjections(DenseInputs):
         self.dropout_layer = Dropout(
             self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
         )
+        if self.position is not None and not self.position.built:
+            self.position.build_for(heads, self.key_dim, self.value_dim)
         self.built = True
 
     def _make_projection(self, name, input_dim, num_heads, head_dim, activation=None):
@@ -205,6 +210,7 @@ class AttentionProjections(DenseInputs):
             "seed": self.seed,
             "num_key_value_heads": self.num_key_value_heads,
             "projection_gain": self.projection_gain,
+            "position": serialize_position(self.position),
         }
         return {**super().get_config(), **config}
 

@@ -28,10 +28,12 @@ class DecoderBlock(TransformerBlock):
 
     Args:
         hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, projection_gain,
-            activation, normalize_first, position, feed_forward, normalization, max_sequence_length,
-            **kwargs: as in `EncoderBlock`.
+            activation, normalize_first, position, feed_forward, normalization, residual,
+            stochastic_depth, normalization_epsilon, max_sequence_length, **kwargs: as in
+            `EncoderBlock`.
         attention: slot of both attentions; a layer fills the first, a copy without its weights the
-            second (and without a sliding window). Defaults to `"multi_head"`.
+            second, in the form that its `cross_attention` gives it, if it has one. Defaults to
+            `"multi_head"`.
 
     Call arguments:
         inputs: float, (B, T, D).
@@ -60,16 +62,25 @@ class DecoderBlock(TransformerBlock):
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.1.
     """
 
+    is_causal = True
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.cross_attention = self._fill(
-            "attention", self.self_attention, "cross_attention", clone=True
-        )
-        # Positions of two different sequences have no distance that a window could measure.
-        if getattr(self.cross_attention, "sliding_window", None) is not None:
-            self.cross_attention.sliding_window = None
+        if not getattr(self.self_attention, "supports_causal_mask", True):
+            raise ValueError(
+                "The `attention` of a decoder must be one that can be causal. Received: "
+                f"{type(self.self_attention).__name__}. If it is meant for the encoder of a "
+                "Transformer, set `decoder_attention`, for example to 'multi_head'."
+            )
+        self.cross_attention = self._make_cross_attention()
         self.cross_attention_residual = self._residual("cross_attention")
         self.input_spec = keras.InputSpec(ndim=3)
+
+    def _make_cross_attention(self):
+        """Attention to the encoder: what `self_attention` makes of itself, or a copy of it."""
+        if hasattr(self.self_attention, "cross_attention"):
+            return self.self_attention.cross_attention(name="cross_attention")
+        return self._fill("attention", self.self_attention, "cross_attention", clone=True)
 
     def build(self, inputs_shape, encoder_sequence_shape=None, **shapes):
         encoder_shape = encoder_sequence_shape or (None, None, self.hidden_dim)

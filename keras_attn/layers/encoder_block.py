@@ -12,9 +12,9 @@ class EncoderBlock(TransformerBlock):
         y      = norm(x + dropout(attention(x, x, x)))
         output = norm(y + dropout(FFN(y)))                      (normalize_first=False, the paper)
 
-    Each slot takes a name, a layer class, a layer or a layer's config. A class or a name is called
-    with those of `num_heads`, `key_dim`, `intermediate_dim`, `activation`, `dropout` ... that its
-    constructor has.
+    Each slot takes a name, a dict of a name and arguments (`{"name": "strided", "stride": 4}`), a
+    layer class, a layer or a layer's config. A class or a name is called with those of `num_heads`,
+    `key_dim`, `intermediate_dim`, `activation`, `dropout` ... that its constructor has.
 
     Masking: `padding_mask` if given, else the Keras mask of the input. The outputs of padding are
     meaningless; nothing attends to them.
@@ -31,11 +31,17 @@ class EncoderBlock(TransformerBlock):
         activation: activation of the feed-forward network. Defaults to `"relu"`.
         normalize_first: bool. Pre-norm instead of the paper's post-norm. Defaults to `False`.
         attention: slot. Defaults to `"multi_head"`.
-        position: slot. Adds positions to the input of this block (as the Universal Transformer
-            does in every layer); None leaves that to the stack. Defaults to `None`.
+        position: slot. Positions that are added to the input of this block (as the Universal
+            Transformer does in every layer), or that act in its self-attention, as `"rotary"`.
+            None leaves that to the stack. Defaults to `None`.
         feed_forward: slot. Defaults to `"feed_forward"`.
         normalization: slot. Defaults to `"layer_norm"`.
-        max_sequence_length: int. For position slots that need it.
+        residual: slot. How sublayers are connected: `"residual"`, in the order that
+            `normalize_first` says, or `"sandwich"`. Defaults to `"residual"`.
+        stochastic_depth: float in [0, 1). Rate at which a sublayer is left out in training.
+            Defaults to `0.0`.
+        normalization_epsilon: float. Added to the variance. Defaults to `1e-6`.
+        max_sequence_length: int. For slots that need it.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:

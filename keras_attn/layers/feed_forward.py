@@ -91,9 +91,12 @@ class FeedForward(DenseInputs):
     def call(self, inputs, training=None):
         # As rows: Keras multiplies an input of rank 3 in a roundabout way (`tensordot`).
         rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (B * T, D)
-        hidden = self.activation(self.intermediate_dense(rows))  # (B * T, F)
-        hidden = self.dropout_layer(hidden, training=training)
+        hidden = self.dropout_layer(self.inner_layer(rows), training=training)  # (B * T, F)
         return ops.reshape(self.output_dense(hidden), (*leading_sizes(inputs), inputs.shape[-1]))
+
+    def inner_layer(self, rows):
+        """The inner layer, which a subclass may replace: (B * T, D) -> (B * T, F)."""
+        return self.activation(self.intermediate_dense(rows))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

@@ -5,14 +5,16 @@ from keras import ops
 
 from keras_attn.layers.attended_axes import AttendedAxes, attended_axes
 from keras_attn.layers.attention_cache import CrossCache, SelfCache
+from keras_attn.layers.attention_masks import AttentionMasks
+from keras_attn.layers.attention_position import positions_of
 from keras_attn.layers.cached_projections import CachedProjections, heads_first
 from keras_attn.layers.keras_names import KerasNames
-from keras_attn.ops import (
-    causal_mask,
-    combine_masks,
-    scaled_dot_product_attention,
-    sliding_window_mask,
-)
+from keras_attn.ops import attention_logits, masked_softmax, sliding_window_mask
+from keras_attn.ops.attention_products import weighted_values
+from keras_attn.ops.chunked_attention import chunked_attention
+
+LONG_SEQUENCE = 2048
+_HOOKS = ("attend", "attention_logits", "attention_weights", "weigh_values", "_compute_attention")
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -38,6 +40,11 @@ class MultiHeadAttention(KerasNames, CachedProjections):
 
     Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
     `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
+    Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`.
+
+    A sequence of `LONG_SEQUENCE` tokens or more, if that is known, is attended to in chunks: memory
+    then grows linearly with its length. The result is the same. Scores, dropout in training, an
+    `attention_mask`, a bias of positions or a hook need all weights at once.
 
     Masking: True = may attend. `attention_mask` and the Keras masks of query, value and key are
     combined. The Keras mask of the query passes through.
@@ -61,6 +68,9 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         projection_gain: float. Factor on the initial kernels of query, key and value. With
             `sqrt(1/2)`, as in PyTorch and fairseq, a small post-norm model learns much faster at
             first. Defaults to `1.0`, Keras and Tensor2Tensor.
+        position: `AttentionPosition`, or its config. Positions that act inside of attention, such
+            as a `RotaryEmbedding`. Queries and keys are then positions 0, 1, ... of one sequence.
+            Defaults to None.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
@@ -94,13 +104,15 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         - [Ainslie et al., 2023](https://arxiv.org/abs/2305.13245), grouped-query attention.
     """
 
-    def attend(self, query, key, value, attention_mask=None, training=None):
+    supports_causal_mask = True  # whether it can be the self-attention of a decoder
+
+    def attend(self, query, key, value, attention_mask=None, training=None, positions=None):
         """Equation 1 on projected heads. The hook to override.
 
         In a step of decoding, S counts the positions of a cache; the mask allows those up to the
         query's own. A layer that overrides this never meets keys of several hypotheses in one row
         (see `can_share_cache`). In cross-attention, T may count the positions of all hypotheses of
-        a sentence.
+        a sentence. Layers that cut a sequence into blocks have an axis for them before T and S.
 
         Args:
             query: float, (B, H, T, K).
@@ -108,17 +120,44 @@ class MultiHeadAttention(KerasNames, CachedProjections):
             value: float, (B, H, S, V).
             attention_mask: bool, broadcastable to (B, H, T, S), or None. True = may attend.
             training: bool. Whether dropout acts.
+            positions: `Positions` of queries and keys, only if the layer has a `position`.
 
         Returns:
             The attended values, (B, H, T, V), and the attention weights, (B, H, T, S).
         """
-        return scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=lambda weights: self.dropout_layer(weights, training=training),
-        )
+        logits = self.attention_logits(query, key, positions)
+        weights = self.attention_weights(logits, attention_mask)
+        kept = self.dropout_layer(weights, training=training)
+        return self.weigh_values(kept, value, positions), weights
+
+    def attention_logits(self, query, key, positions=None):
+        """How well each query fits each key, `Q K^T / sqrt(K)` and the bias of their positions.
+
+        A smaller hook, as the next one: override it with a call of `super()`, so that several
+        changes can be combined.
+
+        Returns:
+            float32, (B, H, T, S).
+        """
+        logits = attention_logits(query, key)
+        bias = None if self.position is None else self.position.bias(query, positions)
+        return logits if bias is None else logits + bias
+
+    def attention_weights(self, logits, attention_mask=None):
+        """The softmax over the keys: logits, (B, H, T, S) -> float32 weights of that shape."""
+        return masked_softmax(logits, attention_mask)
+
+    def weigh_values(self, weights, value, positions=None):
+        """Weights, (B, H, T, S), times values, (B, H, S, V), in the dtype of the values."""
+        weights = ops.cast(weights, value.dtype)
+        outputs = weighted_values(weights, value)
+        moved = None if self.position is None else self.position.values(weights, positions)
+        return outputs if moved is None else outputs + moved
+
+    @property
+    def takes_step_mask(self):
+        """bool. Whether a `SelfCache.mask`, made once for all layers of a step, is this layer's."""
+        return type(self).call is MultiHeadAttention.call
 
     @property
     def can_share_cache(self):
@@ -129,6 +168,21 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         """
         is_overridden = type(self).attend is not MultiHeadAttention.attend
         return not is_overridden and not self._overrides_keras_hook
+
+    def cross_attention(self, name):
+        """A layer like this one, without its weights, for attention to another sequence.
+
+        Positions of two different sequences have no distance, so what is measured by distances
+        (`position`, `sliding_window`) is left out.
+
+        Args:
+            name: str. The name of the new layer.
+
+        Returns:
+            An attention layer.
+        """
+        config = {**self.get_config(), "name": name, "position": None, "sliding_window": None}
+        return type(self).from_config(config)
 
     def call(
         self,
@@ -153,12 +207,13 @@ class MultiHeadAttention(KerasNames, CachedProjections):
                 axes.merge(mask, num_trailing=0) for mask in (query_mask, value_mask, key_mask)
             )
             attention_mask = axes.merge_mask(attention_mask)
-        masks = (query_mask, value_mask, key_mask, attention_mask)
+        masks = AttentionMasks(query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         heads, key_value, new_cache = self._project(query, value, key, cache)
-        mask = self._combine_masks(heads, key_value, masks, use_causal_mask, cache)
-        outputs, scores = self._attend(heads, key_value, mask, training)
+        outputs, scores = self._attend(
+            heads, key_value, masks, cache, training, return_attention_scores
+        )
         kernels = () if cache is None else cache.kernels
-        outputs = self._project_back(query, outputs, kernels)  # (B, T, D)
+        outputs = self._project_back(query, heads_first(outputs), kernels)  # (B, T, D)
         if axes is not None:
             outputs, scores = axes.restore(outputs), axes.restore_scores(scores)
         results = [outputs]
@@ -196,54 +251,87 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         return AttendedAxes(axes, query, value)
 
     def _project(self, query, value, key, cache):
-        """Query heads, (B, T, H, K), keys and values, (B, H', S, K), and the cache after them."""
-        if cache is None:
-            return *self._project_all(query, value, key), None
+        """Query heads, (B, H, T, K), keys and values, (B, H', S, K), and the cache after them."""
         if isinstance(cache, CrossCache):
-            return self._project_query(query, cache.kernels), cache.tensors, cache
-        heads, update = self._project_all(query, value, key, cache.kernels)
+            return heads_first(self._project_query(query, cache.kernels)), cache.tensors, cache
+        kernels = () if cache is None else cache.kernels
+        heads, update = self._project_all(query, value, key, kernels)
+        heads, update = self._rotate(heads_first(heads), update, cache)
+        if cache is None:
+            return heads, update, None
         after = cache.write(update)
         return heads, after.keys_and_values(), after
 
-    def _attend(self, heads, key_value, mask, training):
-        """Attends: queries (B, T, H, K) -> values (B, T, H, V) and weights (B, H, T, S)."""
+    def _rotate(self, heads, key_value, cache):
+        """Turns queries and new keys as their `position` wants it."""
+        if self.position is None:
+            return heads, key_value
+        positions = positions_of(heads, key_value["key"], cache)
+        # New keys are written where the queries are.
+        of_keys = positions.key if cache is None else positions.query
+        key = self.position.rotate(key_value["key"], of_keys)
+        return self.position.rotate(heads, positions.query), {**key_value, "key": key}
+
+    def _attend(self, query, key_value, masks, cache, training, needs_scores):
+        """Attends: queries (B, H, T, K) -> values (B, H, T, V) and weights (B, H, T, S).
+
+        The hook for layers that never look at all pairs. The weights may be None unless they are
+        needed.
+        """
+        key, value = self._full_heads(key_value)
+        if cache is None and not needs_scores and self._is_long(key, masks, training):
+            outputs = chunked_attention(query, key, value, masks.of_keys, masks.is_causal)
+            return outputs if masks.query is None else masks.keep_queries(outputs), None
+        mask = self._join_masks(query, key, masks, cache)
+        attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
+        options = {}
+        if self.position is not None:
+            options["positions"] = positions_of(query, key, cache)
+        return attend(query, key, value, mask, training, **options)
+
+    def _is_long(self, key, masks, training):
+        """Whether the weights would be too large to keep, and nothing needs them."""
+        is_equation_1 = all(
+            getattr(type(self), hook) is getattr(MultiHeadAttention, hook) for hook in _HOOKS
+        )
+        return (
+            key.shape[2] is not None
+            and key.shape[2] >= LONG_SEQUENCE
+            and is_equation_1
+            and (self.position is None or not self.position.has_bias)
+            and (self.dropout == 0.0 or not training)
+            and self.sliding_window is None
+            and masks.attention is None
+        )
+
+    def _full_heads(self, key_value):
+        """Keys and values for every query head: (B, H', S, K) -> (B, H, S, K)."""
         key, value = key_value["key"], key_value["value"]
         groups = self.num_heads // self.num_key_value_heads
         if groups > 1:
             key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
-        attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
-        outputs, scores = attend(heads_first(heads), key, value, mask, training)
-        return heads_first(outputs), scores
+        return key, value
 
-    def _combine_masks(self, heads, key_value, masks, use_causal_mask, cache):
+    def _join_masks(self, query, key, masks, cache):
         """All masks as one, broadcastable to (B, H, T, S), or None."""
-        query_mask, value_mask, key_mask, attention_mask = masks
-        is_all = query_mask is None and attention_mask is None and self.sliding_window is None
-        if is_all and isinstance(cache, SelfCache) and not isinstance(cache.mask, tuple):
+        query_length, key_length = ops.shape(query)[2], ops.shape(key)[2]
+        if not isinstance(cache, SelfCache):
+            pattern = self._pattern(query_length, key_length, masks.is_causal)
+            return masks.join(query_length, key_length, pattern=pattern)
+        masks = AttentionMasks(masks.query, attention=masks.attention, is_causal=True)
+        if cache.is_shared:  # W hypotheses at one position
+            query_length, key_length = 1, ops.shape(cache.beam_mask)[2]
+        pattern = self._pattern(query_length, key_length, True, cache.position)
+        is_causal_only = masks.query is None and masks.attention is None and pattern is None
+        if is_causal_only and not isinstance(cache.mask, tuple):
             return cache.mask
-        query_length, key_length = ops.shape(heads)[1], ops.shape(key_value["key"])[2]
-        start_index = 0
-        if isinstance(cache, SelfCache):
-            value_mask, key_mask, use_causal_mask = None, None, True
-            start_index = cache.position
-            if cache.is_shared:  # W hypotheses at one position
-                query_length, key_length = 1, ops.shape(cache.beam_mask)[2]
-        window = causal = None
-        if attention_mask is not None and len(attention_mask.shape) == 3:
-            attention_mask = attention_mask[:, None]  # (B, 1, T, S)
-        if use_causal_mask:
-            causal = causal_mask(query_length, key_length, start_index)
-        if self.sliding_window is not None:
-            window = sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
-        mask = combine_masks(
-            None if query_mask is None else query_mask[:, None, :, None],
-            None if value_mask is None else value_mask[:, None, None, :],
-            None if key_mask is None else key_mask[:, None, None, :],
-            attention_mask,
-            causal,
-            window,
-        )
-        return cache.mask_of_beams(mask) if isinstance(cache, SelfCache) else mask
+        return cache.mask_of_beams(masks.join(query_length, key_length, cache.position, pattern))
+
+    def _pattern(self, query_length, key_length, is_causal, start_index=0):
+        """bool, (T, S): which pairs this layer allows, or None for all."""
+        if self.sliding_window is None:
+            return None
+        return sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
 
     # Keras' symbolic world
 

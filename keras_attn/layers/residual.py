@@ -33,6 +33,8 @@ class Residual(DenseInputs):
             none. Defaults to `"layer_norm"`.
         epsilon: float. Added to the variance. Defaults to `1e-6`, as Tensor2Tensor.
         seed: int. Seed of the dropout.
+        stochastic_depth: float in [0, 1). Rate at which, in training, the sublayer is left out for
+            a whole row of the batch. Defaults to `0.0`.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
@@ -55,6 +57,7 @@ class Residual(DenseInputs):
     References:
         - [He et al., 2016](https://arxiv.org/abs/1512.03385).
         - [Xiong et al., 2020](https://arxiv.org/abs/2002.04745), on the two orders.
+        - [Huang et al., 2016](https://arxiv.org/abs/1603.09382), stochastic depth.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Residual(DenseInputs):
         normalization="layer_norm",
         epsilon=1e-6,
         seed=None,
+        stochastic_depth=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,21 +75,35 @@ class Residual(DenseInputs):
         self.normalize_first = normalize_first
         self.epsilon = epsilon
         self.seed = seed
-        self.normalization = fill_slot(
-            "normalization",
-            normalization,
-            name="normalization",
-            clone=True,
-            epsilon=epsilon,
-            dtype=self.dtype_policy,
-        )
+        self.stochastic_depth = dropout_rate("stochastic_depth", stochastic_depth)
+        self._normalization_config = serialize_slot(normalization)
+        self.normalization = self._make_normalization("normalization")
         self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
+        self.depth_layer = None
         self.supports_masking = True
         self.input_spec = keras.InputSpec(min_ndim=2)
+
+    def _make_normalization(self, name):
+        return fill_slot(
+            "normalization",
+            self._normalization_config,
+            name=name,
+            clone=True,
+            epsilon=self.epsilon,
+            dtype=self.dtype_policy,
+        )
 
     def build(self, inputs_shape, sublayer_outputs_shape=None):
         if self.normalization is not None:
             self.normalization.build(inputs_shape)
+        if self.stochastic_depth:
+            self.depth_layer = Dropout(
+                self.stochastic_depth,
+                noise_shape=(None, *[1] * (len(inputs_shape) - 1)),
+                seed=self.seed,
+                dtype=self.dtype_policy,
+                name="stochastic_depth",
+            )
         self.built = True
 
     def call(self, inputs, sublayer_outputs=None, training=None):
@@ -96,7 +114,10 @@ class Residual(DenseInputs):
                 "`sublayer_outputs` must have the shape of `inputs`. Received: "
                 f"{tuple(sublayer_outputs.shape)}, {tuple(inputs.shape)}."
             )
-        outputs = inputs + self.dropout_layer(sublayer_outputs, training=training)
+        sublayer_outputs = self.dropout_layer(sublayer_outputs, training=training)
+        if self.depth_layer is not None:
+            sublayer_outputs = self.depth_layer(sublayer_outputs, training=training)
+        outputs = inputs + sublayer_outputs
         return outputs if self.normalize_first else self._normalize(outputs)
 
     def _normalize(self, inputs):
@@ -113,4 +134,5 @@ class Residual(DenseInputs):
             "normalization": serialize_slot(self.normalization),
             "epsilon": self.epsilon,
             "seed": self.seed,
+            "stochastic_depth": self.stochastic_depth,
         }

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.ops import sinusoidal_encoding
+from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -22,6 +23,9 @@ class SinusoidalPositionEncoding(DenseInputs):
 
     Args:
         max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
+        offset: int. The position of the first row. Other toolkits begin at 1 or 2. Defaults to 0.
+        halves: bool. All sines, then all cosines, as Tensor2Tensor and Marian have them, instead of
+            one after the other. Defaults to `False`, the paper.
         **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.
 
     Call arguments:
@@ -40,9 +44,11 @@ class SinusoidalPositionEncoding(DenseInputs):
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.5.
     """
 
-    def __init__(self, max_wavelength=10_000.0, **kwargs):
+    def __init__(self, max_wavelength=10_000.0, offset=0, halves=False, **kwargs):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
+        self.offset = check_integer("offset", offset, minimum=0)
+        self.halves = halves
         self.supports_masking = True
         self.input_spec = keras.InputSpec(min_ndim=3)
 
@@ -50,12 +56,29 @@ class SinusoidalPositionEncoding(DenseInputs):
         self.built = True
 
     def call(self, inputs, start_index=0):
-        length = ops.shape(inputs)[-2]
-        encoding = sinusoidal_encoding(length, inputs.shape[-1], start_index, self.max_wavelength)
+        encoding = self.encoding(ops.shape(inputs)[-2], inputs.shape[-1], start_index)
         return inputs + ops.cast(encoding, inputs.dtype)
+
+    def encoding(self, length, hidden_dim, start_index=0):
+        """What is added: float32, (T, D).
+
+        Args:
+            length: int or int scalar tensor. Number of positions, T.
+            hidden_dim: int. Width, D.
+            start_index: int or int scalar tensor. Position of the first row.
+        """
+        start_index = start_index + self.offset
+        return sinusoidal_encoding(
+            length, hidden_dim, start_index, self.max_wavelength, self.halves
+        )
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
     def get_config(self):
-        return {**super().get_config(), "max_wavelength": self.max_wavelength}
+        return {
+            **super().get_config(),
+            "max_wavelength": self.max_wavelength,
+            "offset": self.offset,
+            "halves": self.halves,
+        }

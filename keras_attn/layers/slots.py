@@ -1,23 +1,63 @@
 """Slots of a block, and what can fill them: a name, a config, a class or a layer."""
 
+import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from keras_attn.layers.alibi_bias import ALiBiBias
 from keras_attn.layers.feed_forward import FeedForward
+from keras_attn.layers.gated_feed_forward import GatedFeedForward
 from keras_attn.layers.learned_position_embedding import LearnedPositionEmbedding
+from keras_attn.layers.linear_attention import LinearAttention
+from keras_attn.layers.linformer_attention import LinformerAttention
+from keras_attn.layers.local_attention import LocalAttention
 from keras_attn.layers.multi_head_attention import MultiHeadAttention
+from keras_attn.layers.performer_attention import PerformerAttention
+from keras_attn.layers.qk_normalized_attention import QKNormalizedAttention
+from keras_attn.layers.relative_position_bias import RelativePositionBias
+from keras_attn.layers.relative_position_embedding import RelativePositionEmbedding
+from keras_attn.layers.rotary_embedding import RotaryEmbedding
+from keras_attn.layers.sink_attention import SinkAttention
 from keras_attn.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
+from keras_attn.layers.soft_capped_attention import SoftCappedAttention
+from keras_attn.layers.sparse_attention import SparseAttention
+from keras_attn.layers.talking_heads_attention import TalkingHeadsAttention
 from keras_attn.system.did_you_mean import did_you_mean
 
-SLOTS: dict[str, dict[str, type[keras.layers.Layer]]] = {
-    "attention": {"multi_head": MultiHeadAttention},
+# A name stands for a class, or for a class with some of its arguments (`functools.partial`).
+SLOTS: dict[str, dict[str, Callable[..., keras.layers.Layer]]] = {
+    "attention": {
+        "multi_head": MultiHeadAttention,
+        "multi_query": functools.partial(MultiHeadAttention, num_key_value_heads=1),
+        "talking_heads": TalkingHeadsAttention,
+        "qk_normalized": QKNormalizedAttention,
+        "soft_capped": SoftCappedAttention,
+        "sink": SinkAttention,
+        "local": LocalAttention,
+        "big_bird": SparseAttention,
+        "strided": functools.partial(SparseAttention, pattern="strided", num_global=0),
+        "fixed": functools.partial(SparseAttention, pattern="fixed", num_global=0),
+        "linformer": LinformerAttention,
+        "linear": LinearAttention,
+        "performer": PerformerAttention,
+    },
     "position": {
         "sinusoidal": SinusoidalPositionEncoding,
         "learned": LearnedPositionEmbedding,
+        "rotary": RotaryEmbedding,
+        "relative_bias": RelativePositionBias,
+        "relative_embedding": RelativePositionEmbedding,
+        "alibi": ALiBiBias,
     },
-    "feed_forward": {"feed_forward": FeedForward},
+    "feed_forward": {
+        "feed_forward": FeedForward,
+        "glu": functools.partial(GatedFeedForward, activation="sigmoid"),
+        "geglu": functools.partial(GatedFeedForward, activation="gelu"),
+        "swiglu": functools.partial(GatedFeedForward, activation="silu"),
+    },
     "output_projection": {"dense": keras.layers.Dense},
     "normalization": {
         "layer_norm": keras.layers.LayerNormalization,
@@ -34,8 +74,9 @@ def fill_slot(
     Args:
         slot: str. One of `"attention"`, `"position"`, `"feed_forward"`, `"normalization"`,
             `"output_projection"`.
-        filling: a name of `SLOTS[slot]`; a layer class; a layer; a layer's serialized config; or
-            None for an empty slot.
+        filling: a name of `SLOTS[slot]`; a dict of such a name and arguments, as
+            `{"name": "local", "window": 64}`; a layer class; a layer; a layer's serialized config;
+            or None for an empty slot.
         name: str. Name that a new layer gets.
         clone: bool. Copy a given layer (without its weights) instead of using it, for stacks that
             need one layer a block.
@@ -53,6 +94,8 @@ def fill_slot(
     """
     if filling is None:
         return None
+    if isinstance(filling, dict) and "class_name" not in filling:
+        return _layer_of_arguments(slot, filling, name, sizes)
     if isinstance(filling, dict):
         filling = keras.saving.deserialize_keras_object(filling)
     if isinstance(filling, keras.layers.Layer):
@@ -60,7 +103,27 @@ def fill_slot(
             return filling
         return type(filling).from_config({**filling.get_config(), "name": name})
     layer_class = _layer_class(slot, filling)
-    return layer_class(name=name, **_known(layer_class, sizes))
+    return layer_class(name=name, **_arguments(layer_class, sizes))
+
+
+def _layer_of_arguments(
+    slot: str, filling: dict[str, Any], name: str, sizes: dict[str, Any]
+) -> keras.layers.Layer:
+    """The layer of a name and arguments of one's own, which go before the sizes."""
+    arguments = dict(filling)
+    if not isinstance(arguments.get("name"), str):
+        raise ValueError(
+            f"A dict that fills `{slot}` must have the `name` of a layer. Received: {filling!r}."
+        )
+    layer_class = _layer_class(slot, arguments.pop("name"))
+    known = _arguments(layer_class, sizes, arguments)
+    for argument in arguments:
+        if argument not in known:
+            raise ValueError(
+                f"`{argument}` is not an argument of {slot}={filling['name']!r}. "
+                f"Received: {filling!r}."
+            )
+    return layer_class(name=name, **known)
 
 
 def serialize_slot(filling: Any) -> Any:
@@ -82,7 +145,7 @@ def serialize_slot(filling: Any) -> Any:
     return config
 
 
-def _layer_class(slot: str, filling: Any) -> type[keras.layers.Layer]:
+def _layer_class(slot: str, filling: Any) -> Callable[..., keras.layers.Layer]:
     if isinstance(filling, str):
         layer_class = SLOTS[slot].get(filling) or keras.saving.get_registered_object(filling)
         if layer_class is not None:
@@ -99,18 +162,25 @@ def _layer_class(slot: str, filling: Any) -> type[keras.layers.Layer]:
     )
 
 
-def _known(layer_class: type, sizes: dict[str, Any]) -> dict[str, Any]:
-    """The sizes that the constructor, or one it hands its `**kwargs` on to, has names for."""
-    known: set[str] = {"dtype"}
-    policy = sizes.get("dtype")
+def _arguments(
+    layer_class: Any, sizes: dict[str, Any], given: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a constructor, or one it hands its `**kwargs` on to, has names for.
+
+    What was given goes before what a name of `SLOTS` stands for, and that before the sizes.
+    """
+    arguments = {**sizes, **getattr(layer_class, "keywords", {}), **(given or {})}
+    layer_class = getattr(layer_class, "func", layer_class)
+    policy = arguments.get("dtype")
     if isinstance(policy, keras.DTypePolicy) and type(policy) is keras.DTypePolicy:
         # By its name: Keras writes a config for a layer without `get_config`, but only from names.
-        sizes = {**sizes, "dtype": policy.name}
+        arguments["dtype"] = policy.name
+    known: set[str] = {"dtype"}
     for ancestor in layer_class.__mro__:
         if ancestor is keras.layers.Layer:
             break
-        parameters = inspect.signature(ancestor.__init__).parameters  # type: ignore[misc]
+        parameters = inspect.signature(ancestor.__init__).parameters
         known.update(parameters)
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break
-    return {key: value for key, value in sizes.items() if key in known}
+    return {key: value for key, value in arguments.items() if key in known}

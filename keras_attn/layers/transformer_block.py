@@ -4,15 +4,22 @@ import inspect
 
 import keras
 
+from keras_attn.layers.attention_position import AttentionPosition, serialize_position
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.residual import Residual
+from keras_attn.layers.sandwich_residual import SandwichResidual
 from keras_attn.layers.size_checks import check_heads, dropout_rate
-from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.slots import SLOTS, fill_slot, serialize_slot
 from keras_attn.system.argument_checks import check_integer
+
+# Here, because residual connections have a slot themselves.
+SLOTS["residual"] = {"residual": Residual, "sandwich": SandwichResidual}
 
 
 class TransformerBlock(DenseInputs):
     """Self-attention and a feed-forward network with slots; the base of both kinds of block."""
+
+    is_causal = False  # whether self-attention is
 
     def __init__(
         self,
@@ -28,6 +35,9 @@ class TransformerBlock(DenseInputs):
         position=None,
         feed_forward="feed_forward",
         normalization="layer_norm",
+        residual="residual",
+        stochastic_depth=0.0,
+        normalization_epsilon=1e-6,
         max_sequence_length=None,
         **kwargs,
     ):
@@ -42,11 +52,17 @@ class TransformerBlock(DenseInputs):
         self.activation = keras.activations.get(activation)
         self.normalize_first = normalize_first
         self.normalization = serialize_slot(normalization)
+        self.residual = serialize_slot(residual)
+        self.stochastic_depth = dropout_rate("stochastic_depth", stochastic_depth)
+        self.normalization_epsilon = normalization_epsilon
         self.max_sequence_length = max_sequence_length
         self.supports_masking = True
         self.input_spec = keras.InputSpec(min_ndim=3)
         self.position = self._fill("position", position)
         self.self_attention = self._fill("attention", attention, "self_attention")
+        if isinstance(self.position, AttentionPosition):
+            self.self_attention = _with_position(self.self_attention, self.position)
+            self.position = None
         self.self_attention_residual = self._residual("self_attention")
         self.feed_forward = self._fill("feed_forward", feed_forward)
         self.feed_forward_residual = self._residual("feed_forward")
@@ -61,17 +77,23 @@ class TransformerBlock(DenseInputs):
             "dropout": self.attention_dropout if slot == "attention" else 0.0,
             "max_sequence_length": self.max_sequence_length,
             "projection_gain": self.projection_gain,
+            "bidirectional": not self.is_causal,
             "dtype": self.dtype_policy,
         }
         return fill_slot(slot, filling, name=name or slot, clone=clone, **sizes)
 
     def _residual(self, name):
-        return Residual(
+        return fill_slot(
+            "residual",
+            self.residual,
+            name=f"{name}_residual",
+            clone=True,
             dropout=self.dropout,
             normalize_first=self.normalize_first,
             normalization=self.normalization,
+            epsilon=self.normalization_epsilon,
+            stochastic_depth=self.stochastic_depth,
             dtype=self.dtype_policy,
-            name=f"{name}_residual",
         )
 
     def build(self, inputs_shape, **shapes):
@@ -115,6 +137,9 @@ class TransformerBlock(DenseInputs):
             "position": serialize_slot(self.position),
             "feed_forward": serialize_slot(self.feed_forward),
             "normalization": self.normalization,
+            "residual": self.residual,
+            "stochastic_depth": self.stochastic_depth,
+            "normalization_epsilon": self.normalization_epsilon,
             "max_sequence_length": self.max_sequence_length,
         }
 
@@ -128,6 +153,18 @@ def build_attention(attention, query_shape, value_shape):
     if not any(one.kind is one.VAR_POSITIONAL for one in parameters):
         shapes = shapes[: len(parameters)]
     attention.build(*shapes)
+
+
+def _with_position(attention, position):
+    """A copy of an attention layer, without its weights, that has the position."""
+    if not hasattr(attention, "position"):
+        raise ValueError(
+            f"`position` {type(position).__name__} acts inside of attention, and this attention "
+            "has no argument for it. Choose one that is added to the embeddings, such as "
+            f"'sinusoidal'. Received: attention={type(attention).__name__}."
+        )
+    config = {**attention.get_config(), "position": serialize_position(position)}
+    return type(attention).from_config(config)
 
 
 def as_tuple(outputs):

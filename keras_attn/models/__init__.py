@@ -1,14 +1,18 @@
 """Whole models, the interface that search uses, and presets. `keras` only."""
 
+from keras_attn.models.conv_seq2seq import ConvSeq2Seq
 from keras_attn.models.create_model import create_model, list_presets
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
+from keras_attn.models.rnn_seq2seq import RNNSeq2Seq
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer import Transformer
 
 __all__ = [
+    "ConvSeq2Seq",
     "Decoder",
     "Encoder",
+    "RNNSeq2Seq",
     "Seq2SeqModel",
     "Transformer",
     "create_model",

@@ -23,7 +23,8 @@ class Decoder(TransformerStack):
     Args:
         vocabulary_size, hidden_dim, intermediate_dim, num_heads, num_layers, dropout,
             attention_dropout, projection_gain, activation, normalize_first, attention, position,
-            feed_forward, normalization, max_sequence_length, embedding, **kwargs: as in `Encoder`.
+            feed_forward, normalization, residual, stochastic_depth, normalization_epsilon,
+            max_sequence_length, embedding, **kwargs: as in `Encoder`.
         tie_output: bool. Use the token embedding as the projection to logits (Section 3.4).
             Defaults to `True`.
         use_output_bias: bool. Add a bias to the logits. Defaults to `False`, the paper; Marian and

@@ -24,9 +24,14 @@ class Encoder(TransformerStack):
         projection_gain: float. Factor on the initial kernels of query, key and value.
         activation: activation of the feed-forward networks. Defaults to `"relu"`.
         normalize_first: bool. Pre-norm with a last normalization, instead of post-norm.
-        attention, feed_forward, normalization: slots of the blocks, see `EncoderBlock`.
-        position: slot. Added to the embeddings. Defaults to `"sinusoidal"`.
-        max_sequence_length: int. Longest sequence of a learned position embedding, in tokens.
+        attention, feed_forward, normalization, residual: slots of the blocks, see `EncoderBlock`.
+        position: slot. Added to the embeddings (`"sinusoidal"`, `"learned"`), or acting in the
+            self-attention of every block (`"rotary"`, `"relative_bias"`, `"relative_embedding"`,
+            `"alibi"`). Defaults to `"sinusoidal"`.
+        stochastic_depth: float in [0, 1). Rate at which the last block's sublayers are left out in
+            training; it rises linearly with the depth. Defaults to `0.0`.
+        normalization_epsilon: float. Added to the variance. Defaults to `1e-6`.
+        max_sequence_length: int. Longest sequence, in tokens, of layers that have such a limit.
         embedding: `TokenEmbedding` to share with another stack. Defaults to one of its own.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 

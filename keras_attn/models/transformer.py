@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from keras_attn.layers import MultiHeadAttention, TokenEmbedding
+from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep, SelfCache
+from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
@@ -24,10 +25,13 @@ class Transformer(Seq2SeqModel):
         target_vocabulary_size: int. None means one vocabulary for both languages, and then one
             embedding matrix. Defaults to `None`, the paper.
         hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, projection_gain,
-            activation, normalize_first, attention, position, feed_forward, normalization,
-            max_sequence_length: as in `Encoder`, for both stacks.
+            activation, normalize_first, attention, position, feed_forward, normalization, residual,
+            stochastic_depth, normalization_epsilon, max_sequence_length: as in `Encoder`, for both
+            stacks.
         num_layers: int. Number of blocks of each stack, L. Defaults to 6.
         num_decoder_layers: int. Number of blocks of the decoder, if not `num_layers`.
+        decoder_attention: slot. The attention of the decoder, if not `attention`: some kinds are
+            for encoders only.
         tie_output, use_output_bias, output_projection: how the logits are made, as in `Decoder`.
         **kwargs: `name`, `dtype`, as in `keras.Model`.
 
@@ -71,7 +75,11 @@ class Transformer(Seq2SeqModel):
         position="sinusoidal",
         feed_forward="feed_forward",
         normalization="layer_norm",
+        residual="residual",
+        stochastic_depth=0.0,
+        normalization_epsilon=1e-6,
         max_sequence_length=1024,
+        decoder_attention=None,
         tie_output=True,
         use_output_bias=False,
         output_projection=None,
@@ -91,8 +99,11 @@ class Transformer(Seq2SeqModel):
             position=position,
             feed_forward=feed_forward,
             normalization=normalization,
+            residual=residual,
+            normalization_epsilon=normalization_epsilon,
             max_sequence_length=max_sequence_length,
         )
+        stack_config["stochastic_depth"] = dropout_rate("stochastic_depth", stochastic_depth)
         self._config = {
             "source_vocabulary_size": _size(source_vocabulary_size=source_vocabulary_size),
             "target_vocabulary_size": _size(target_vocabulary_size=target_vocabulary_size),
@@ -100,6 +111,7 @@ class Transformer(Seq2SeqModel):
             "num_decoder_layers": _size(num_decoder_layers=num_decoder_layers),
             "tie_output": tie_output,
             "use_output_bias": use_output_bias,
+            "decoder_attention": serialize_slot(decoder_attention),
             **stack_config,
         }
         self.source_vocabulary_size = self._config["source_vocabulary_size"]
@@ -124,11 +136,16 @@ class Transformer(Seq2SeqModel):
             output_projection=output_projection,
             dtype=self.dtype_policy,
             name="decoder",
-            **stack_config,
+            **{**stack_config, "attention": decoder_attention or attention},
         )
+        self.max_sequence_length = self._longest_sequence()
 
-        # Only learned positions end somewhere.
-        self.max_sequence_length = getattr(self.encoder.position, "max_sequence_length", None)
+    def _longest_sequence(self):
+        """What learned positions, or an attention such as Linformer, have weights for."""
+        limited = [self.encoder.position]
+        limited += [stack.blocks[0].self_attention for stack in (self.encoder, self.decoder)]
+        limits = [getattr(layer, "max_sequence_length", None) for layer in limited]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def _make_shared_embedding(self):
         """The embedding of both languages; None if each has a vocabulary of its own."""
@@ -229,10 +246,10 @@ class Transformer(Seq2SeqModel):
         return DecodingStep(position, blocks, state["constants"]["output_kernel"])
 
     def _mask_of_step(self, caches, position):
-        """The mask that all blocks share; `()` if an attention layer has a `call` of its own."""
-        attentions = [type(block.self_attention) for block in self.decoder.blocks]
+        """The mask that all blocks share; `()` if an attention layer does without it."""
         # Such a layer may keep something else than keys and values, and knows nothing of the mask.
-        if any(getattr(one, "call", None) is not MultiHeadAttention.call for one in attentions):
+        attentions = [block.self_attention for block in self.decoder.blocks]
+        if not all(getattr(one, "takes_step_mask", False) for one in attentions):
             return ()
         return SelfCache(caches.blocks[0], position, caches.beam_mask).mask_of_step()
 

@@ -4,17 +4,19 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.attention_position import AttentionPosition
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.transformer_block import TransformerBlock
 from keras_attn.system.argument_checks import check_integer
 
 
 class TransformerStack(DenseInputs):
     """Embeds tokens, adds positions, and holds `num_layers` blocks; the base of both stacks."""
 
-    block_class: type[keras.layers.Layer]
+    block_class: type[TransformerBlock]
 
     def __init__(
         self,
@@ -32,6 +34,9 @@ class TransformerStack(DenseInputs):
         position="sinusoidal",
         feed_forward="feed_forward",
         normalization="layer_norm",
+        residual="residual",
+        stochastic_depth=0.0,
+        normalization_epsilon=1e-6,
         max_sequence_length=1024,
         embedding=None,
         **kwargs,
@@ -54,8 +59,11 @@ class TransformerStack(DenseInputs):
             attention=attention,
             feed_forward=feed_forward,
             normalization=normalization,
+            residual=residual,
+            normalization_epsilon=normalization_epsilon,
             max_sequence_length=max_sequence_length,
         )
+        self.stochastic_depth = dropout_rate("stochastic_depth", stochastic_depth)
         self._owns_embedding = embedding is None
         # The stack passes masks explicitly, so the embedding need not attach one.
         self.embedding = embedding or TokenEmbedding(
@@ -65,28 +73,45 @@ class TransformerStack(DenseInputs):
             dtype=self.dtype_policy,
             name="token_embedding",
         )
+        self._fill_position(position, max_sequence_length)
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.blocks = [
+            self.block_class(
+                **self._block_config,
+                position=self._position_in_blocks,
+                # The deeper a block, the more often it is left out (Huang et al., 2016).
+                stochastic_depth=stochastic_depth * (i + 1) / num_layers,
+                dtype=self.dtype_policy,
+                name=f"block_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        # The sum that comes out of pre-norm blocks is not normalized yet.
+        is_normalized = not self.blocks[-1].feed_forward_residual.normalize_first
+        self.final_normalization = fill_slot(
+            "normalization",
+            None if is_normalized else normalization,
+            name="final_normalization",
+            clone=True,
+            epsilon=normalization_epsilon,
+            dtype=self.dtype_policy,
+        )
+
+    def _fill_position(self, position, max_sequence_length):
+        """Positions are added to the embeddings, or act inside of attention in every block."""
         self.position = fill_slot(
             "position",
             position,
             name="position",
             clone=True,
             max_sequence_length=max_sequence_length,
+            bidirectional=not self.block_class.is_causal,
             dtype=self.dtype_policy,
         )
-        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
-        self.blocks = [
-            self.block_class(**self._block_config, dtype=self.dtype_policy, name=f"block_{i}")
-            for i in range(num_layers)
-        ]
-        # The sum that comes out of pre-norm blocks is not normalized yet.
-        self.final_normalization = fill_slot(
-            "normalization",
-            normalization if normalize_first else None,
-            name="final_normalization",
-            clone=True,
-            epsilon=1e-6,
-            dtype=self.dtype_policy,
-        )
+        self._position_config = serialize_slot(self.position)
+        self._position_in_blocks = None
+        if isinstance(self.position, AttentionPosition):
+            self.position, self._position_in_blocks = None, self._position_config
 
     def build(self, token_ids_shape=None, **shapes):
         hidden_shape = (None, None, self.hidden_dim)
@@ -114,7 +139,8 @@ class TransformerStack(DenseInputs):
             "vocabulary_size": self.vocabulary_size,
             **self._block_config,
             "num_layers": self.num_layers,
-            "position": serialize_slot(self.position),
+            "stochastic_depth": self.stochastic_depth,
+            "position": self._position_config,
         }
         if not self._owns_embedding:
             config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
@@ -133,7 +159,8 @@ def serialize_arguments(**arguments):
     for name in ("hidden_dim", "intermediate_dim", "num_heads", "max_sequence_length"):
         if arguments[name] is not None or name != "max_sequence_length":
             arguments[name] = check_integer(name, arguments[name])
-    for slot in {"attention", "position", "feed_forward", "normalization"} & set(arguments):
+    slots = {"attention", "position", "feed_forward", "normalization", "residual"}
+    for slot in slots & set(arguments):
         arguments[slot] = serialize_slot(arguments[slot])
     activation = keras.activations.get(arguments["activation"])
     arguments["activation"] = keras.activations.serialize(activation)

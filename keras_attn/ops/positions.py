@@ -9,7 +9,11 @@ Tensor = Any
 
 
 def sinusoidal_encoding(
-    length: Tensor, hidden_dim: int, start_index: Tensor = 0, max_wavelength: float = 10_000.0
+    length: Tensor,
+    hidden_dim: int,
+    start_index: Tensor = 0,
+    max_wavelength: float = 10_000.0,
+    halves: bool = False,
 ) -> Tensor:
     """Encodes positions `start_index`, `start_index + 1`, ... as sines and cosines.
 
@@ -24,6 +28,8 @@ def sinusoidal_encoding(
         hidden_dim: int. Width of the encoding, D.
         start_index: int or int scalar tensor. The first position. Defaults to `0`.
         max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
+        halves: bool. All sines, then all cosines, instead of one after the other. The numbers are
+            the same. Defaults to `False`, the paper.
 
     Returns:
         float32, (T, D).
@@ -35,9 +41,7 @@ def sinusoidal_encoding(
     References:
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.5.
     """
-    pairs = np.arange(hidden_dim) // 2
-    frequencies = max_wavelength ** (-2.0 * pairs / hidden_dim)  # (D,) float64
-    is_cosine = np.arange(hidden_dim) % 2 == 1
+    frequencies, is_cosine = _components(hidden_dim, max_wavelength, halves)
     if isinstance(length, int) and isinstance(start_index, int):
         angles = np.arange(start_index, start_index + length)[:, None] * frequencies
         encoding = np.where(is_cosine, np.cos(angles), np.sin(angles))
@@ -46,3 +50,16 @@ def sinusoidal_encoding(
     frequencies = ops.convert_to_tensor(frequencies.astype("float32"))
     angles = ops.cast(positions, "float32")[:, None] * frequencies  # (T, D)
     return ops.where(is_cosine, ops.cos(angles), ops.sin(angles))
+
+
+def _components(
+    hidden_dim: int, max_wavelength: float, halves: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frequency of each component, float64 (D,), and whether it is a cosine, bool (D,)."""
+    components = np.arange(hidden_dim)
+    if halves:
+        num_sines = (hidden_dim + 1) // 2
+        pairs, is_cosine = components % num_sines, components >= num_sines
+    else:
+        pairs, is_cosine = components // 2, components % 2 == 1
+    return max_wavelength ** (-2.0 * pairs / hidden_dim), is_cosine

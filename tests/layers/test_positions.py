@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.layers import LearnedPositionEmbedding, SinusoidalPositionEncoding
+from keras_attn.layers import (
+    LearnedPositionEmbedding,
+    LinearAttention,
+    LinformerAttention,
+    MultiHeadAttention,
+    RelativePositionBias,
+    RotaryEmbedding,
+    SinusoidalPositionEncoding,
+    SoftCappedAttention,
+    SparseAttention,
+)
 from tests.support import reference
 from tests.support.layer_checks import check_layer
 
@@ -17,6 +27,64 @@ def test_sinusoids_are_added_as_in_the_paper():
     np.testing.assert_allclose(
         SinusoidalPositionEncoding()(INPUTS) - INPUTS, [expected] * 2, atol=4e-7
     )
+
+
+def test_sinusoids_of_other_toolkits_begin_later_and_stand_in_halves():
+    """The same numbers: positions 2, 3, ..., the sines of all pairs before their cosines."""
+    order = [0, 2, 4, 1, 3, 5]
+    expected = [[reference.sinusoid(p + 2, i, 6) for i in order] for p in range(5)]
+    layer = SinusoidalPositionEncoding(offset=2, halves=True)
+    np.testing.assert_allclose(layer(INPUTS) - INPUTS, [expected] * 2, atol=4e-7)
+    check_layer(lambda: SinusoidalPositionEncoding(offset=2, halves=True), INPUTS)
+    with pytest.raises(ValueError, match="`offset`"):
+        SinusoidalPositionEncoding(offset=-1)
+
+
+HEADS = np.random.default_rng(1).normal(size=(2, 3, 5, 4)).astype("float32")
+
+
+def test_turned_heads_meet_by_their_distance_alone():
+    layer = RotaryEmbedding(scaling="linear", factor=2.0)
+    check_layer(lambda: RotaryEmbedding(scaling="linear", factor=2.0), HEADS)
+    products = [
+        np.einsum(
+            "bhtk,bhsk->bhts", layer(HEADS, start_index=start), layer(HEADS, start_index=start)
+        )
+        for start in (0, 7)
+    ]
+    np.testing.assert_allclose(products[0], products[1], atol=1e-5)
+    np.testing.assert_allclose(layer(HEADS)[:, :, 2::2], _turned_by_half(HEADS), atol=1e-5)
+    assert np.abs(products[0] - np.einsum("bhtk,bhsk->bhts", HEADS, HEADS)).max() > 0.1
+
+
+def _turned_by_half(heads):
+    """Positions 2 and 4 turned as positions 1 and 2 are, by complex numbers."""
+    turns = np.exp(1j * np.outer([1, 2], [1.0, 0.01]))
+    pairs = (heads[:, :, 2::2, 0::2] + 1j * heads[:, :, 2::2, 1::2]) * turns
+    return np.stack([pairs.real, pairs.imag], -1).reshape(2, 3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: RotaryEmbedding(scaling="ntk"), "`scaling` must be one of"),
+        (lambda: RotaryEmbedding(scaling="linear", factor=0.5), "`factor` must be at least 1"),
+        (lambda: RotaryEmbedding(factor=2.0), "`factor` has no effect"),
+        (lambda: RotaryEmbedding(scaling="yarn", factor=2.0), "`original_length` must be given"),
+        (lambda: MultiHeadAttention(2, 3, position=RotaryEmbedding())(INPUTS), "of an even size"),
+        (lambda: RelativePositionBias(num_buckets=8, max_distance=2), "`num_buckets` must be"),
+        (lambda: SparseAttention(2, 3, pattern="bigbird"), "Did you mean 'big_bird'"),
+        (lambda: SparseAttention(2, 3)(INPUTS, INPUTS[:, 1:]), "positions of one sequence"),
+        (lambda: LinearAttention(2, 3, dropout=0.1), "`dropout` must be 0.0"),
+        (lambda: LinearAttention(2, 4, position=RotaryEmbedding()), "`position` must be None"),
+        (lambda: LinformerAttention(2, 3, sliding_window=2), "`sliding_window` must be left out"),
+        (lambda: LinformerAttention(2, 3, max_sequence_length=4)(INPUTS), "longer than `max_seq"),
+        (lambda: SoftCappedAttention(2, 3, soft_cap=0), "`soft_cap` must be greater"),
+    ],
+)
+def test_what_cannot_be_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 @pytest.mark.parametrize("make", [SinusoidalPositionEncoding, lambda: LearnedPositionEmbedding(9)])

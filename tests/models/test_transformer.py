@@ -143,7 +143,7 @@ def test_presets_are_the_papers_table_3():
     assert config["normalize_first"] is False and config["activation"] == "relu"
     from keras_attn.models.create_model import PRESETS
 
-    base, big = PRESETS["transformer_base"], PRESETS["transformer_big"]
+    base, big = (PRESETS[name].keywords for name in ("transformer_base", "transformer_big"))
     names = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads", "dropout")
     assert [base[name] for name in names] == [6, 512, 2048, 8, 0.1]
     assert [big[name] for name in names] == [6, 1024, 4096, 16, 0.3]

@@ -50,11 +50,15 @@ STACK = {**SIZES, "vocabulary_size": 11, "num_layers": 1}
 
 # What makes an object of each registered class.
 EXAMPLES: dict[str, Callable[[], Any]] = {
+    "BahdanauAttention": lambda: keras_attn.layers.BahdanauAttention(7),
     "DecoderBlock": lambda: keras_attn.layers.DecoderBlock(**BLOCK),
     "Dropout": lambda: Dropout(0.5),
     "EncoderBlock": lambda: keras_attn.layers.EncoderBlock(**BLOCK),
     "FeedForward": lambda: keras_attn.layers.FeedForward(7),
+    "GatedRecurrentUnit": lambda: keras_attn.layers.GatedRecurrentUnit(7),
     "LearnedPositionEmbedding": lambda: keras_attn.layers.LearnedPositionEmbedding(5),
+    "LongShortTermMemory": lambda: keras_attn.layers.LongShortTermMemory(7),
+    "LuongAttention": lambda: keras_attn.layers.LuongAttention(),
     "MatrixInitializer": lambda: MatrixInitializer(keras.initializers.GlorotUniform(), 1),
     "MultiHeadAttention": lambda: keras_attn.layers.MultiHeadAttention(3, 5),
     "Residual": lambda: keras_attn.layers.Residual(),
@@ -62,6 +66,7 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "TokenEmbedding": lambda: keras_attn.layers.TokenEmbedding(11, 6),
     "Decoder": lambda: keras_attn.models.Decoder(**STACK),
     "Encoder": lambda: keras_attn.models.Encoder(**STACK),
+    "RNNSeq2Seq": lambda: keras_attn.models.RNNSeq2Seq(11, hidden_dim=6, num_layers=1),
     "Transformer": lambda: keras_attn.models.Transformer(
         source_vocabulary_size=11, **SIZES, num_layers=1
     ),

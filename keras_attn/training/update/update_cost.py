@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from keras_attn.models import Seq2SeqModel
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.update.traced_loop import TracedLoop
+
+Loops = dict[tf.Operation, TracedLoop]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,7 @@ def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
     function = tf.function(gradients, autograph=False)
     graph = function.get_concrete_function(tf.TensorSpec((rows, length), tf.int32)).graph
     operations = graph.get_operations()
+    loops = TracedLoop.of(operations)
     # Tracing may run twice, if the first one makes variables: the last one counts.
     forward, backward = operations[: first_backward[-1]], operations[first_backward[-1] :]
     made = {tensor.ref() for operation in forward for tensor in operation.outputs}
@@ -70,9 +74,18 @@ def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
         if tensor.ref() in made and tensor.op.type not in ("ReadVariableOp", "Const")
     }
     return UpdateCost(
-        flops=sum(map(_product_flops, operations)),
-        saved_bytes=sum(_size(one.deref()) for one in kept),
+        flops=_flops(operations, loops),
+        saved_bytes=sum(_size(one.deref(), loops) for one in kept),
     )
+
+
+def _flops(operations: list[tf.Operation], loops: Loops) -> int:
+    """Of all products; those of a loop as often as it runs."""
+    flops = sum(map(_product_flops, operations))
+    for loop in loops.values():
+        inner = loop.body.get_operations()
+        flops += loop.iterations * _flops(inner, TracedLoop.of(inner))
+    return flops
 
 
 def _product_flops(operation: tf.Operation) -> int:
@@ -101,5 +114,9 @@ def _labels(term: str, rank: int) -> list[str]:
     return [*before, *(f"...{i}" for i in range(missing, 0, -1)), *after]
 
 
-def _size(tensor: tf.Tensor) -> int:
+def _size(tensor: tf.Tensor, loops: Loops) -> int:
+    loop = loops.get(tensor.op)
+    collected = None if loop is None else loop.collected(tensor.value_index)
+    if loop is not None and collected is not None:
+        return loop.iterations * _size(collected, {})
     return int(tensor.dtype.size * math.prod(size or 0 for size in tensor.shape.as_list()))

@@ -1,0 +1,64 @@
+"""The convolutional encoder (Gehring et al., 2017, Section 3.2)."""
+
+from keras import ops
+
+from keras_attn.layers.conv_decoder_block import ConvSource
+from keras_attn.layers.conv_encoder_block import ConvEncoderBlock
+from keras_attn.models.conv_stack import ConvStack
+from keras_attn.ops import padding_mask
+
+
+class ConvEncoder(ConvStack):
+    """Token ids to the keys and values that a convolutional decoder attends to.
+
+        z      = norm(output of the last block) W + b
+        keys   = z
+        values = sqrt(m) * sqrt(0.5) * (z + embedding)                               (Eq. 2)
+
+    for a source of m tokens. The weighted sum of m values of a variance of 1 has one of `1 / m` if
+    the weights are even; the paper scales it by `m sqrt(1 / m) = sqrt(m)`, and the values are
+    scaled here instead, once for all layers and steps. Departure: the gradients of the encoder are
+    not divided by the number of attentions, a factor that Adam would cancel again.
+
+    Masking: id 0 is padding. It changes nothing for the others.
+
+    Args:
+        vocabulary_size: int. Number of tokens, V.
+        hidden_dim: int. Width of embeddings and of the residual stream, D. Defaults to 512.
+        kernel_size: int. Number of positions that a convolution sees. Defaults to 3.
+        num_layers: int. Number of blocks, L. Defaults to 20.
+        dropout: float in [0, 1). Rate applied to embeddings and to the inputs of convolutions.
+        position: slot. Added to the embeddings. Defaults to `"learned"`, the paper.
+        normalization: slot of the blocks, see `ConvBlock`.
+        max_sequence_length: int. Longest sequence of a learned position embedding, in tokens.
+        embedding: `TokenEmbedding` to share with another stack. Defaults to one of its own.
+        **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
+
+    Call arguments:
+        token_ids: int, (B, S).
+        training: bool. Whether dropout acts.
+
+    Returns:
+        `ConvSource`.
+
+    Example:
+    >>> encoder = ConvEncoder(vocabulary_size=11, hidden_dim=8, num_layers=2)
+    >>> encoder(keras.ops.array([[4, 5, 3, 0]])).values.shape
+    TensorShape([1, 4, 8])
+
+    References:
+        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Section 3.1 to 3.4.
+    """
+
+    block_class = ConvEncoderBlock
+
+    def call(self, token_ids, training=None):
+        mask = padding_mask(token_ids)
+        embedded = self.embed(token_ids, training=training)
+        hidden = embedded
+        for block in self.blocks:
+            hidden = block(hidden, mask=mask, training=training)
+        keys = self.to_embeddings(hidden)
+        num_tokens = ops.sum(ops.cast(mask, "float32"), axis=1)[:, None, None]  # (B, 1, 1)
+        scale = ops.cast(ops.sqrt(0.5 * num_tokens), keys.dtype)
+        return ConvSource(keys, (keys + embedded) * scale, mask)

@@ -1,0 +1,144 @@
+"""Gates, normalizations and depths of blocks; what fills a slot by a name and arguments."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attn.layers import (
+    DecoderBlock,
+    EncoderBlock,
+    GatedFeedForward,
+    LocalAttention,
+    MultiHeadAttention,
+    Residual,
+    RotaryEmbedding,
+    SandwichResidual,
+)
+from keras_attn.layers.slots import fill_slot
+from keras_attn.models import Encoder, Transformer
+from tests.support.layer_checks import check_layer
+from tests.support.reference import layer_norm
+
+random = np.random.default_rng(23)
+X = random.normal(size=(3, 5, 6)).astype("float32")
+SIZES = {"hidden_dim": 6, "intermediate_dim": 7, "num_heads": 3}
+
+
+def gelu(x):
+    from math import erf
+
+    return x * 0.5 * (1.0 + np.vectorize(erf)(x / np.sqrt(2.0)))
+
+
+GATES = {
+    "glu": lambda x: 1 / (1 + np.exp(-x)),
+    "geglu": gelu,
+    "swiglu": lambda x: x / (1 + np.exp(-x)),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gated_network_is_its_formula(name):
+    layer = fill_slot("feed_forward", name, "ffn", intermediate_dim=7, activation="relu")
+    layer.build(X.shape)
+    for weight in layer.weights:
+        weight.assign(random.normal(size=weight.shape))
+    gate, inner, output = (
+        (np.asarray(dense.kernel, "float64"), np.asarray(dense.bias))
+        for dense in (layer.gate_dense, layer.intermediate_dense, layer.output_dense)
+    )
+    hidden = GATES[name](X @ gate[0] + gate[1]) * (X @ inner[0] + inner[1])
+    np.testing.assert_allclose(layer(X), hidden @ output[0] + output[1], atol=2e-5)
+    check_layer(lambda: GatedFeedForward(7, activation="silu", dropout=0.1), X, tolerance=1e-5)
+
+
+def test_a_sandwich_normalizes_what_goes_in_and_what_comes_out():
+    residual = SandwichResidual(epsilon=1e-3)
+    dense = keras.layers.Dense(6)
+    residual(X, dense(residual(X)))
+    for weight in residual.weights:
+        weight.assign(random.normal(size=weight.shape))
+    first, last = residual.normalization, residual.output_normalization
+    hidden = dense(layer_norm(X.astype("float64"), first.gamma, first.beta, 1e-3))
+    expected = X + layer_norm(np.asarray(hidden, "float64"), last.gamma, last.beta, 1e-3)
+    np.testing.assert_allclose(residual(X, dense(residual(X))), expected, atol=1e-5)
+    assert len(residual.trainable_weights) == 4
+    block = {**SIZES, "residual": "sandwich", "stochastic_depth": 0.1, "feed_forward": "geglu"}
+    check_layer(lambda: EncoderBlock(**block), X, tolerance=1e-5)
+
+
+def test_a_stack_of_sandwiches_ends_with_a_normalization_and_has_its_epsilon():
+    encoder = Encoder(11, **SIZES, num_layers=2, residual="sandwich", normalization_epsilon=1e-4)
+    encoder.build()
+    assert encoder.final_normalization.epsilon == 1e-4
+    assert all(block.feed_forward_residual.epsilon == 1e-4 for block in encoder.blocks)
+    assert Encoder(11, **SIZES, num_layers=1).final_normalization is None
+    twin = Encoder.from_config(encoder.get_config())
+    assert type(twin.blocks[1].self_attention_residual) is SandwichResidual
+
+
+def test_stochastic_depth_leaves_whole_rows_out_and_keeps_the_mean():
+    residual = Residual(dropout=0.0, normalize_first=True, stochastic_depth=0.25, seed=3)
+    x, y = np.zeros((4000, 2, 3), "float32"), np.ones((4000, 2, 3), "float32")
+    outputs = np.asarray(residual(x, y, training=True))
+    values = np.unique(outputs)
+    np.testing.assert_allclose(values, [0.0, 1 / 0.75], rtol=1e-6)
+    assert np.ptp(outputs, axis=(1, 2)).max() == 0.0  # a row as a whole
+    assert abs(outputs.mean() - 1.0) < 0.03
+    np.testing.assert_array_equal(residual(x, y), y)
+
+
+def test_stochastic_depth_rises_with_the_depth_of_a_stack():
+    encoder = Encoder(11, **SIZES, num_layers=4, stochastic_depth=0.4)
+    rates = [block.feed_forward_residual.stochastic_depth for block in encoder.blocks]
+    np.testing.assert_allclose(rates, [0.1, 0.2, 0.3, 0.4])
+    assert Encoder.from_config(encoder.get_config()).stochastic_depth == 0.4
+
+
+def test_a_name_and_arguments_fill_a_slot_and_survive_a_config():
+    local = {"name": "local", "sliding_window": 3}
+    rotary = {"name": "rotary", "max_wavelength": 500.0}
+    block = EncoderBlock(**SIZES, attention=local, position=rotary)
+    twin = EncoderBlock.from_config(block.get_config())
+    for one in (block, twin):
+        assert type(one.self_attention) is LocalAttention and one.position is None
+        assert one.self_attention.sliding_window == 3 and one.self_attention.num_heads == 3
+        assert one.self_attention.position.max_wavelength == 500.0
+    for filling, message in (
+        ({"sliding_window": 3}, "must have the `name`"),
+        ({"name": "local", "windows": 3}, "`windows` is not an argument of attention='local'"),
+        ({"name": "locale"}, "Did you mean 'local'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            EncoderBlock(**SIZES, attention=filling)
+
+
+def test_a_layer_that_fills_a_slot_is_given_the_position():
+    attention = MultiHeadAttention(3, 2, sliding_window=2)
+    block = DecoderBlock(**SIZES, attention=attention, position=RotaryEmbedding())
+    assert isinstance(block.self_attention.position, RotaryEmbedding)
+    assert block.self_attention.sliding_window == 2
+    assert block.cross_attention.position is None and block.cross_attention.sliding_window is None
+    with pytest.raises(ValueError, match="has no argument for it"):
+        EncoderBlock(**SIZES, attention=keras.layers.MultiHeadAttention, position="alibi")
+    with pytest.raises(ValueError, match="acts inside of attention"):
+        MultiHeadAttention(3, 2, position="rotary")
+
+
+def test_distances_have_two_directions_in_an_encoder_and_one_in_a_decoder():
+    model = Transformer(20, **SIZES, num_layers=1, position="relative_bias")
+    assert model.encoder.blocks[0].self_attention.position.bidirectional
+    assert not model.decoder.blocks[0].self_attention.position.bidirectional
+
+
+def test_an_attention_for_encoders_only_is_refused_before_anything_is_built():
+    linformer = {"name": "linformer", "projected_length": 4}
+    with pytest.raises(ValueError, match="set `decoder_attention`"):
+        Transformer(20, **SIZES, num_layers=1, attention=linformer)
+    model = Transformer(
+        20, **SIZES, num_layers=1, attention=linformer, decoder_attention="multi_query"
+    )
+    assert model.max_sequence_length == 1024
+    assert model.decoder.blocks[0].self_attention.num_key_value_heads == 1
+    twin = Transformer.from_config(model.get_config())
+    assert twin.decoder.blocks[0].self_attention.num_key_value_heads == 1
