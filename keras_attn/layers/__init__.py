@@ -4,6 +4,7 @@ from keras_attn.layers.alibi_bias import ALiBiBias
 from keras_attn.layers.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.attention_position import AttentionPosition
 from keras_attn.layers.bahdanau_attention import BahdanauAttention
+from keras_attn.layers.causal_block import CausalBlock
 from keras_attn.layers.decoder_block import DecoderBlock
 from keras_attn.layers.encoder_block import EncoderBlock
 from keras_attn.layers.feed_forward import FeedForward
@@ -44,6 +45,7 @@ __all__ = [
     "ALiBiBias",
     "AttentionPosition",
     "BahdanauAttention",
+    "CausalBlock",
     "CrossCache",
     "DecoderBlock",
     "EncoderBlock",

@@ -96,13 +96,17 @@ class SelfCache(NamedTuple):
             merged[name] = ops.reshape(rows, (batch_size, num_heads, length * num_beams, size))
         return merged
 
-    def mask_of_step(self) -> Tensor:
-        """What one new position of each hypothesis may attend to: a `mask` for every layer."""
+    def mask_of_step(self, num_positions: Tensor = 1) -> Tensor:
+        """What new positions of each hypothesis may attend to: a `mask` for every layer.
+
+        Args:
+            num_positions: int. Number of new positions, T; 1 where W hypotheses share the cache.
+        """
         if self.is_shared:  # a history says nothing of positions to come
             length = ops.shape(self.beam_mask)[2]
         else:
             length = ops.shape(self.tensors["key"])[2]
-        return self.mask_of_beams(causal_mask(1, length, self.position))
+        return self.mask_of_beams(causal_mask(num_positions, length, self.position))
 
     def mask_of_beams(self, mask: Tensor) -> Tensor:
         """A mask of positions, (..., S), as one of each hypothesis' own keys: (B, 1, W, S * W)."""

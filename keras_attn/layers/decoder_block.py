@@ -5,12 +5,12 @@ from keras import ops
 
 from keras_attn.layers.attention_cache import BlockStep
 from keras_attn.layers.beam_rows import BeamRows
-from keras_attn.layers.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.transformer_block import TransformerBlock, as_tuple, build_attention
+from keras_attn.layers.causal_block import CausalBlock, fused, given, join_results
+from keras_attn.layers.transformer_block import as_tuple, build_attention
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class DecoderBlock(TransformerBlock):
+class DecoderBlock(CausalBlock):
     """Causal self-attention, attention to the encoder, a feed-forward network; each residual.
 
         y      = norm(x + dropout(attention(x, x, x, causal)))
@@ -62,19 +62,10 @@ class DecoderBlock(TransformerBlock):
         - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.1.
     """
 
-    is_causal = True
-
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if not getattr(self.self_attention, "supports_causal_mask", True):
-            raise ValueError(
-                "The `attention` of a decoder must be one that can be causal. Received: "
-                f"{type(self.self_attention).__name__}. If it is meant for the encoder of a "
-                "Transformer, set `decoder_attention`, for example to 'multi_head'."
-            )
         self.cross_attention = self._make_cross_attention()
         self.cross_attention_residual = self._residual("cross_attention")
-        self.input_spec = keras.InputSpec(ndim=3)
 
     def _make_cross_attention(self):
         """Attention to the encoder: what `self_attention` makes of itself, or a copy of it."""
@@ -95,23 +86,7 @@ class DecoderBlock(TransformerBlock):
 
     def fuse_projections(self):
         """Lays out the projections of both attentions once for many steps: `FusedKernels` each."""
-        attentions = ((self.self_attention, True), (self.cross_attention, False))
-        return [
-            attention.fuse_projections(has_own_key_value)
-            if isinstance(attention, MultiHeadAttention)
-            else ()
-            for attention, has_own_key_value in attentions
-        ]
-
-    @property
-    def can_share_cache(self):
-        """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`."""
-        return getattr(self.self_attention, "can_share_cache", False)
-
-    def empty_cache(self, batch_size, max_length, num_beams=None):
-        """A `SelfCache` for `batch_size` rows of `max_length` positions of `num_beams`."""
-        beams = _given(num_beams=num_beams)
-        return self.self_attention.empty_cache(batch_size, max_length, **beams)
+        return [*super().fuse_projections(), fused(self.cross_attention, has_own_key_value=False)]
 
     def call(
         self,
@@ -126,62 +101,36 @@ class DecoderBlock(TransformerBlock):
     ):
         step = BlockStep() if step is None else step
         _check_encoder_sequence(encoder_sequence, step)
-        hidden = inputs
-        if self.position is not None:
-            start_index = 0 if step.self_cache is None else step.self_cache.position
-            hidden = self.position(inputs, start_index=start_index)
-        options = {"return_attention_scores": return_attention_scores, "training": training}
-        query = self.self_attention_residual(hidden)
-        outputs, self_scores, new_cache = self._attend_to_targets(
-            query, step, value_mask=padding_mask, attention_mask=attention_mask, **options
+        options = (return_attention_scores, training)
+        hidden, self_scores, new_cache = self.attend_to_past(
+            inputs, step, padding_mask, attention_mask, *options
         )
-        hidden = self.self_attention_residual(hidden, outputs, training=training)
-        query = self.cross_attention_residual(hidden)
-        outputs, cross_scores = self._attend_to_sources(
-            query, encoder_sequence, step, value_mask=encoder_padding_mask, **options
+        hidden, cross_scores = self._attend_to_sources(
+            hidden, encoder_sequence, step, encoder_padding_mask, *options
         )
-        hidden = self.cross_attention_residual(hidden, outputs, training=training)
-        results = [self.feed(hidden, training=training)]
-        if return_attention_scores:
-            results += [self_scores, cross_scores]
-        if new_cache is not None:
-            results.append(new_cache)
-        return tuple(results) if len(results) > 1 else results[0]
+        scores = [self_scores, cross_scores] if return_attention_scores else []
+        return join_results(self.feed(hidden, training=training), scores, new_cache)
 
-    def _attend_to_targets(self, query, step, return_attention_scores, **options):
-        """Causal self-attention: outputs, weights or None, and the new cache or None."""
-        cache = step.self_cache
-        is_shared = getattr(cache, "is_shared", False)
-        beams = BeamRows(query, cache.beam_mask.shape[3] if is_shared else 1)
-        query = beams.join(query)
-        outputs, *others = as_tuple(
-            self.self_attention(
-                query,
-                query,
-                use_causal_mask=True,
-                return_attention_scores=return_attention_scores,
-                **_given(cache=cache),
-                **options,
-            )
-        )
-        scores = beams.split_scores(others[0]) if return_attention_scores else None
-        return beams.split(outputs), scores, None if cache is None else others[-1]
-
-    def _attend_to_sources(self, query, encoder_sequence, step, return_attention_scores, **options):
-        """Attention to the encoder's output: outputs, and weights or None."""
+    def _attend_to_sources(
+        self, hidden, encoder_sequence, step, value_mask, return_attention_scores, training
+    ):
+        """Attention to the encoder's output in its residual connection: (B, T, D), and weights."""
         cache = step.cross_cache
+        query = self.cross_attention_residual(hidden)
         beams = BeamRows(query, *_beams_of(query, step))
         outputs, *others = as_tuple(
             self.cross_attention(
                 beams.join(query),
                 encoder_sequence,
+                value_mask=value_mask,
                 return_attention_scores=return_attention_scores,
-                **_given(cache=cache),
-                **options,
+                training=training,
+                **given(cache=cache),
             )
         )
         scores = beams.split_scores(others[0]) if return_attention_scores else None
-        return beams.split(outputs), scores
+        outputs = beams.split(outputs)
+        return self.cross_attention_residual(hidden, outputs, training=training), scores
 
 
 def _beams_of(query, step):
@@ -210,8 +159,3 @@ def _check_encoder_shape(shape):
             "`encoder_sequence` must be of shape (batch, length, channels). "
             f"Received: shape={tuple(shape)}."
         )
-
-
-def _given(**arguments):
-    """The arguments that are given: an attention layer of your own need not know the others."""
-    return {name: value for name, value in arguments.items() if value is not None}

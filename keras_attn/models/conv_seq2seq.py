@@ -16,14 +16,16 @@ from keras_attn.system.argument_checks import check_integer
 class ConvSeq2Seq(Seq2SeqModel):
     """Encoder and decoder of gated convolutions, with attention in every layer of the decoder.
 
-    The defaults are the sizes of the paper's English-Romanian model (Section 4.2).
+    The defaults are the sizes of the paper's English-Romanian model (Section 5.1).
 
     A step of decoding remembers the last `kernel_size - 1` inputs of each convolution, whatever the
     length of the sentence, and attends to keys and values that all layers share.
 
-    Departures from the paper: embeddings and all layers have one width; layer normalization in
-    place of weight normalization, see `ConvBlock`; the scale of the attention, see
-    `ConvDecoderBlock`; one embedding for both languages and the output if there is one vocabulary.
+    Departures from the paper: embeddings and all layers have one width, and no linear map stands
+    between the embeddings and the first block; layer normalization in place of weight
+    normalization, see `ConvBlock`; the scale of the attention, see `ConvDecoderBlock`; gradients of
+    the encoder, see `ConvEncoder`; one embedding for both languages and the output if there is one
+    vocabulary.
 
     Args:
         source_vocabulary_size: int. Defaults to the paper's 40,000.

@@ -1,18 +1,13 @@
 """The decoder stack (Vaswani et al., 2017, Section 3.1 and Figure 1, right)."""
 
 import keras
-from keras import ops
 
-from keras_attn.layers import DecoderBlock, TokenEmbedding
-from keras_attn.layers.slots import fill_slot, serialize_slot
-from keras_attn.layers.transformer_block import as_tuple
-from keras_attn.models.transformer_stack import TransformerStack, stack_scores
-from keras_attn.ops import padding_mask as mask_padding
-from keras_attn.ops.axes import leading_sizes
+from keras_attn.layers import DecoderBlock
+from keras_attn.models.causal_decoder import CausalDecoder
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class Decoder(TransformerStack):
+class Decoder(CausalDecoder):
     """Target ids and the encoder's output to logits: embedding, positions, N blocks, projection.
 
     Training, scoring, cached decoding and the exported graph are this one `call`: with a `step`,
@@ -57,74 +52,9 @@ class Decoder(TransformerStack):
 
     block_class = DecoderBlock
 
-    def __init__(
-        self,
-        *args,
-        tie_output=True,
-        use_output_bias=False,
-        output_projection=None,
-        **kwargs,
-    ):
-        super().__init__(*args, **kwargs)
-        self.tie_output = tie_output
-        self.use_output_bias = use_output_bias
-        if output_projection is None and not tie_output:
-            output_projection = "dense"
-        self.output_projection = fill_slot(
-            "output_projection",
-            output_projection,
-            name="output_projection",
-            units=self.vocabulary_size,
-            use_bias=use_output_bias,
-            dtype=self.dtype_policy,
-        )
-        self.output_bias = None
-
-    def build(self, token_ids_shape=None, **shapes):
-        if self.output_projection is not None:
-            self._build_output_projection(self.output_projection, (None, None, self.hidden_dim))
-        elif self.use_output_bias:
-            self.output_bias = self.add_weight(
-                name="output_bias", shape=(self.vocabulary_size,), initializer="zeros"
-            )
-        super().build(token_ids_shape)
-
-    def _build_output_projection(self, projection, hidden_shape):
-        if not projection.built:
-            projection.build(hidden_shape)
-        shape = projection.compute_output_shape(hidden_shape)
-        if shape[-1] != self.vocabulary_size:
-            raise ValueError(
-                "`output_projection` must give one logit for each token of the vocabulary. "
-                f"Received: {shape[-1]} outputs, vocabulary_size={self.vocabulary_size}."
-            )
-
-    @property
-    def can_share_caches(self):
-        """bool. Whether the hypotheses of a sentence may share the caches of every block."""
-        return all(block.can_share_cache for block in self.blocks)
-
-    def empty_caches(self, batch_size, max_length, num_beams=None):
-        """A `SelfCache` a block, for `batch_size` rows of `max_length` positions of `num_beams`."""
-        return [block.empty_cache(batch_size, max_length, num_beams) for block in self.blocks]
-
     def project_encoder_sequence(self, encoder_sequence):
         """Projects the encoder's output once per sentence: tensors of a `CrossCache` a block."""
         return [block.project_encoder_sequence(encoder_sequence) for block in self.blocks]
-
-    def fuse_projections(self):
-        """Lays out the projections once per search: for each block a pair of `FusedKernels`."""
-        return [block.fuse_projections() for block in self.blocks]
-
-    def output_kernel(self, num_rows=None):
-        """The matrix of the logits, (D, V), laid out once per search, or None if nothing is gained.
-
-        Args:
-            num_rows: int. Rows of every step, where it is known.
-        """
-        is_tied = self.output_projection is None and isinstance(self.embedding, TokenEmbedding)
-        # A single row gains nothing.
-        return self.embedding.output_kernel() if is_tied and num_rows != 1 else None
 
     def call(
         self,
@@ -135,53 +65,11 @@ class Decoder(TransformerStack):
         return_attention_scores=False,
         training=None,
     ):
-        start_index = 0 if step is None else step.position
-        hidden = self.embed(token_ids, start_index=start_index, training=training)
-        # Without a cache, padding can only follow a target: the causal mask hides it from every
-        # real position, so a padding mask would cost time and change nothing.
-        self_scores, cross_scores, new_caches = [], [], []
-        for i, block in enumerate(self.blocks):
-            results = block(
-                hidden,
-                encoder_sequence,
-                encoder_padding_mask=encoder_padding_mask,
-                step=None if step is None else step.blocks[i],
-                return_attention_scores=return_attention_scores,
-                training=training,
-            )
-            hidden, *others = as_tuple(results)
-            if return_attention_scores:
-                self_scores.append(others[0])
-                cross_scores.append(others[1])
-            if step is not None and step.blocks[i].self_cache is not None:
-                new_caches.append(others[-1])
-        output_kernel = None if step is None else step.output_kernel
-        results = [self._logits(self.normalize(hidden), output_kernel)]
-        if return_attention_scores:
-            results += [stack_scores(self_scores), stack_scores(cross_scores)]
-        if new_caches:
-            results.append(new_caches)
-        return tuple(results) if len(results) > 1 else results[0]
-
-    def _logits(self, hidden, output_kernel):
-        if isinstance(self.output_projection, keras.layers.Dense):
-            # As rows: Keras multiplies an input of rank 3 in a roundabout way (`tensordot`).
-            rows = ops.reshape(hidden, (-1, hidden.shape[-1]))  # (B * T, D)
-            logits = self.output_projection(rows)
-            return ops.reshape(logits, (*leading_sizes(hidden), self.vocabulary_size))
-        if self.output_projection is not None:
-            return self.output_projection(hidden)
-        laid_out = {} if output_kernel is None else {"output_kernel": output_kernel}
-        logits = self.embedding(hidden, reverse=True, **laid_out)
-        return logits if self.output_bias is None else logits + self.output_bias
-
-    def compute_mask(self, token_ids, previous_mask=None):
-        return mask_padding(token_ids)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "tie_output": self.tie_output,
-            "use_output_bias": self.use_output_bias,
-            "output_projection": serialize_slot(self.output_projection),
-        }
+        return self.decode(
+            token_ids,
+            (encoder_sequence,),
+            step,
+            return_attention_scores,
+            training,
+            encoder_padding_mask=encoder_padding_mask,
+        )

@@ -1,10 +1,14 @@
-"""Three ways to keep the caches of a search: what a Transformer has in its state's "rows".
+"""Three ways to keep the caches of a search: what a model has in its state's "rows".
 
 Moving keys and values with the hypotheses costs a good part of a step, so they stay where they are
-if that is possible. `Transformer.start` chooses the way; a step asks it for the caches to read, and
-hands back the caches that it wrote. A cache here is the `tensors` of a `SelfCache`.
+if that is possible. `start` chooses the way; a step asks it for the caches to read, and hands back
+the caches that it wrote. A cache here is the `tensors` of a `SelfCache`.
+
+What all hypotheses of a sentence have in common, a prompt, is read before the first step, by
+`fill`: a function that takes caches with a row a sentence, and returns them with the prompt.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -14,6 +18,7 @@ from keras_attn.ops import beam_mask
 
 Tensor = Any
 State = dict[str, Any]
+Fill = Callable[[list[Any]], list[Any]]  # caches, one a block, to the same with a prompt
 
 
 class OpenCaches(NamedTuple):
@@ -46,6 +51,10 @@ class MovedCaches(NamedTuple):
         """The parts of the state that the caches of a step become."""
         return {"rows": MovedCaches(blocks)}
 
+    def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:
+        """The parts of the state after the first `num_tokens` positions."""
+        return self.close(fill(self.blocks))
+
 
 class StillCaches(NamedTuple):
     """The one hypothesis of a sentence has the caches, (B, ...), in "carried"; nothing moves."""
@@ -57,6 +66,10 @@ class StillCaches(NamedTuple):
     def close(self, blocks: list[Any]) -> State:
         """The parts of the state that the caches of a step become."""
         return {"rows": self, "carried": blocks}
+
+    def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:
+        """The parts of the state after the first `num_tokens` positions."""
+        return self.close(fill(state["carried"]))
 
 
 class SharedCaches(NamedTuple):
@@ -84,3 +97,19 @@ class SharedCaches(NamedTuple):
     def close(self, blocks: list[Any]) -> State:
         """The parts of the state that the caches of a step become."""
         return {"rows": self, "carried": blocks}
+
+    def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:
+        """The parts of the state after the first `num_tokens` positions, all in the first slot."""
+        num_beams = keras.tree.flatten(state["carried"])[0].shape[3]
+        own = keras.tree.map_structure(lambda cache: cache[:, :, :, 0], state["carried"])
+        filled = keras.tree.map_structure(lambda cache: _spread(cache, num_beams), fill(own))
+        positions = ops.arange(ops.shape(self.history)[1], dtype="int32")
+        history = ops.where(ops.less(positions, num_tokens), 0, self.history)
+        return SharedCaches(history).close(filled)
+
+
+def _spread(cache: Tensor, num_beams: int) -> Tensor:
+    """A cache of one hypothesis as the first of W: (B, H, S, K) -> (B, H, S, W, K)."""
+    padding = [[0, 0]] * (len(cache.shape) + 1)
+    padding[3] = [0, num_beams - 1]
+    return ops.pad(cache[:, :, :, None], padding)

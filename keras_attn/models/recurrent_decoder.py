@@ -147,7 +147,7 @@ class RecurrentDecoder(keras.layers.Layer):
         gates = self.feed_dense.units
         fed = ops.cast(self.feed_dense(state.attentional), "float32")
         projected, masks = columns[:, :gates] + fed, columns[:, gates:]
-        layers = []
+        layers: list[list[Tensor]] = []
         for i, (layer, states) in enumerate(zip(self.layers, state.layers, strict=True)):
             if i > 0:
                 hidden = layers[-1][0]

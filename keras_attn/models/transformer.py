@@ -1,23 +1,22 @@
 """The Transformer (Vaswani et al., 2017): encoder, decoder, shared embedding."""
 
 import keras
-from keras import ops
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep, SelfCache
+from keras_attn.layers.attention_cache import CrossCache
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
-from keras_attn.models.hypothesis_caches import MovedCaches, SharedCaches, StillCaches
 from keras_attn.models.seq2seq_model import Seq2SeqModel
+from keras_attn.models.step_by_step import StepByStep
 from keras_attn.models.transformer_stack import check_inputs, serialize_arguments
 from keras_attn.ops import padding_mask
 from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class Transformer(Seq2SeqModel):
+class Transformer(StepByStep, Seq2SeqModel):
     """Encoder-decoder Transformer; the defaults are the paper's base model.
 
     Args:
@@ -138,14 +137,9 @@ class Transformer(Seq2SeqModel):
             name="decoder",
             **{**stack_config, "attention": decoder_attention or attention},
         )
-        self.max_sequence_length = self._longest_sequence()
-
-    def _longest_sequence(self):
-        """What learned positions, or an attention such as Linformer, have weights for."""
-        limited = [self.encoder.position]
-        limited += [stack.blocks[0].self_attention for stack in (self.encoder, self.decoder)]
-        limits = [getattr(layer, "max_sequence_length", None) for layer in limited]
-        return min((limit for limit in limits if limit is not None), default=None)
+        limits = [stack.longest_sequence for stack in (self.encoder, self.decoder)]
+        known = [limit for limit in limits if limit is not None]
+        self.max_sequence_length = min(known, default=None)
 
     def _make_shared_embedding(self):
         """The embedding of both languages; None if each has a vocabulary of its own."""
@@ -178,80 +172,25 @@ class Transformer(Seq2SeqModel):
         )  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
-        self._check_max_length(max_length)
+        self._check_max_length(max_length)  # the encoder looks at the source's length itself
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
-        batch_size, known_rows = ops.shape(encoder_token_ids)[0], encoder_token_ids.shape[0]
-        num_rows = None if known_rows is None else known_rows * (num_beams or 1)
-        return {
-            "source": {
-                "padding_mask": padding_mask(encoder_token_ids),
-                "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
-            },
-            **self._start_caches(batch_size, max_length, num_beams),
-            "constants": {
-                "kernels": self.decoder.fuse_projections(),
-                "output_kernel": self.decoder.output_kernel(num_rows),
-            },
-            "position": ops.convert_to_tensor(0, dtype="int32"),
+        source = {
+            "padding_mask": padding_mask(encoder_token_ids),
+            "cross_caches": self.decoder.project_encoder_sequence(encoder_sequence),
         }
-
-    def _start_caches(self, batch_size, max_length, num_beams):
-        """Empty caches, as `MovedCaches`, `StillCaches` or `SharedCaches` keep them."""
-        can_share = num_beams is not None and num_beams > 1 and self.decoder.can_share_caches
-        shared_by = num_beams if can_share else None
-        caches = self.decoder.empty_caches(batch_size, max_length, shared_by)
-        blocks = [cache.tensors for cache in caches]
-        if num_beams == 1:
-            return StillCaches().close(blocks)
-        if not can_share:
-            return MovedCaches(blocks).close(blocks)
-        history = ops.full((batch_size, max_length), -1, dtype="int32")
-        return SharedCaches(history).close(blocks)
-
-    def _check_max_length(self, max_length):
-        # The encoder looks at the length of the source itself.
-        limit = self.max_sequence_length
-        if limit is not None and isinstance(max_length, int) and max_length > limit:
-            raise ValueError(
-                "`max_length` must be at most `max_sequence_length`, the positions that the model "
-                f"has learned. Received: max_length={max_length}, max_sequence_length={limit}."
-            )
+        return self._start_state(encoder_token_ids, max_length, num_beams, source)
 
     def decode_step(self, token_ids, state):
-        rows, caches = state["rows"].open(state)
-        logits, new_caches = self.decoder(
-            token_ids,
-            encoder_padding_mask=state["source"]["padding_mask"],
-            step=self._decoding_step(caches, state),
-            training=False,
-        )
-        blocks = [cache.tensors for cache in new_caches]
-        after = {**rows.close(blocks), "position": state["position"] + 1}
-        return logits[:, 0], {**state, **after}
+        padding_mask_of_source = state["source"]["padding_mask"]
+        return self._advance(token_ids, state, encoder_padding_mask=padding_mask_of_source)
 
-    def _decoding_step(self, caches, state):
-        """The state as the decoder takes it."""
-        position, kernels = state["position"], state["constants"]["kernels"]
-        mask = self._mask_of_step(caches, position)
-        blocks = [
-            BlockStep(
-                SelfCache(tensors, position, caches.beam_mask, self_kernels, mask),
-                CrossCache(cross_tensors, cross_kernels),
-                caches.num_beams,
-            )
-            for tensors, cross_tensors, (self_kernels, cross_kernels) in zip(
-                caches.blocks, state["source"]["cross_caches"], kernels, strict=True
+    def _cross_caches(self, state):
+        return [
+            CrossCache(tensors, kernels)
+            for tensors, (_, kernels) in zip(
+                state["source"]["cross_caches"], state["constants"]["kernels"], strict=True
             )
         ]
-        return DecodingStep(position, blocks, state["constants"]["output_kernel"])
-
-    def _mask_of_step(self, caches, position):
-        """The mask that all blocks share; `()` if an attention layer does without it."""
-        # Such a layer may keep something else than keys and values, and knows nothing of the mask.
-        attentions = [block.self_attention for block in self.decoder.blocks]
-        if not all(getattr(one, "takes_step_mask", False) for one in attentions):
-            return ()
-        return SelfCache(caches.blocks[0], position, caches.beam_mask).mask_of_step()
 
     def attention_scores(self, inputs):
         encoder_token_ids = inputs["encoder_token_ids"]

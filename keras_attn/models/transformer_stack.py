@@ -130,6 +130,16 @@ class TransformerStack(DenseInputs):
             hidden = self.position(hidden, start_index=start_index)
         return self.dropout_layer(hidden, training=training)
 
+    @property
+    def longest_sequence(self):
+        """int or None. What learned positions, or an attention such as Linformer, have weights for.
+
+        In tokens; None if there is no limit.
+        """
+        limited = (self.position, self.blocks[0].self_attention)
+        limits = [getattr(layer, "max_sequence_length", None) for layer in limited]
+        return min((limit for limit in limits if limit is not None), default=None)
+
     def normalize(self, hidden):
         """The last normalization of a pre-norm stack; a post-norm stack needs none."""
         return hidden if self.final_normalization is None else self.final_normalization(hidden)
@@ -148,10 +158,14 @@ class TransformerStack(DenseInputs):
 
     @classmethod
     def from_config(cls, config):
-        if config.get("embedding") is not None:
-            embedding = keras.saving.deserialize_keras_object(config["embedding"])
-            config = {**config, "embedding": embedding}
-        return cls(**config)
+        return cls(**with_embedding(config))
+
+
+def with_embedding(config):
+    """A stack's config with its embedding as a layer, if it was given one."""
+    if config.get("embedding") is None:
+        return config
+    return {**config, "embedding": keras.saving.deserialize_keras_object(config["embedding"])}
 
 
 def serialize_arguments(**arguments):

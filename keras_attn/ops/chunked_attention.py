@@ -1,11 +1,13 @@
 """Exact attention whose memory grows linearly with the length (Rabe and Staats, 2021)."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
-from keras_attn.ops.attention import MASKED_LOGIT
+from keras_attn.ops.attention import attention_logits, masked_softmax
+from keras_attn.ops.axes import leading_sizes
+from keras_attn.ops.blocks import join_blocks, split_blocks
+from keras_attn.ops.masks import causal_mask, combine_masks
 
 Tensor = Any
 
@@ -16,21 +18,20 @@ def chunked_attention(
     value: Tensor,
     key_mask: Tensor | None = None,
     is_causal: bool = False,
-    chunk_size: int = 512,
+    chunk_size: int = 256,
 ) -> Tensor:
-    """`softmax(Q K^T / sqrt(K)) V` (Eq. 1), one chunk of keys after the other.
+    """`softmax(Q K^T / sqrt(K)) V` (Eq. 1), one chunk of queries after the other.
 
-    What is kept of the chunks before is the greatest logit of each query, the sum of the
-    exponentials, and the sum of the values. The gradient computes the weights of each chunk anew.
-    So T times `chunk_size` weights are in memory at a time, instead of T times S.
+    The gradient computes the weights of each chunk anew, so that none are kept. Only `chunk_size`
+    times S weights are in memory at a time, instead of T times S.
 
     Args:
-        query: float, (B, H, T, K).
-        key: float, (B, H, S, K). S must be known.
+        query: float, (B, H, T, K). T must be known.
+        key: float, (B, H, S, K).
         value: float, (B, H, S, V).
         key_mask: bool, (B, S), or None. True = may be attended to.
         is_causal: bool. Whether no query attends to a later key.
-        chunk_size: int. Keys of a chunk, C.
+        chunk_size: int. Queries of a chunk, C.
 
     Returns:
         float, (B, H, T, V), in the dtype of `value`. A query that may attend to nothing gives
@@ -43,102 +44,97 @@ def chunked_attention(
 
     References:
         - [Rabe and Staats, 2021](https://arxiv.org/abs/2112.05682).
-        - [Dao et al., 2022](https://arxiv.org/abs/2205.14135), Section 3.1, the gradient.
     """
-    dtype, num_queries = value.dtype, ops.shape(query)[2]
+    length = query.shape[2]
+    chunk_size = min(chunk_size, length)
 
-    def attend(query, key, value):
-        def chunks():
-            return _chunks(key, value, key_mask, is_causal, chunk_size, num_queries)
+    def weights_of(chunk: Tensor, index: Tensor, key: Tensor) -> Tensor:
+        mask = None if key_mask is None else key_mask[:, None, None]
+        causal = None
+        if is_causal:
+            causal = causal_mask(chunk_size, ops.shape(key)[2], index * chunk_size)
+        return masked_softmax(attention_logits(chunk, key), combine_masks(mask, causal))
 
-        outputs, normalizer = _forward(query, chunks())
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        def attend_chunk(index: Tensor, outputs: Tensor) -> Tensor:
+            chunk = ops.take(chunks, index, axis=0) + _zero(outputs)
+            weights = ops.cast(weights_of(chunk, index, key), value.dtype)
+            return _put(outputs, index, ops.matmul(weights, value))
 
-        def gradient(*arguments, upstream=None):  # Keras' backends hand it over in two ways
+        chunks = _split(query, chunk_size)  # (N, B, H, C, K)
+        outputs = ops.zeros((*leading_sizes(chunks), value.shape[-1]), value.dtype)
+        return _join(ops.fori_loop(0, chunks.shape[0], attend_chunk, outputs), length)
+
+    def attend_and_gradient(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Any]:
+        def gradient(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
+            # Keras' backends hand it over in two ways.
             (upstream,) = arguments if upstream is None else (upstream,)
-            return _backward(query, chunks(), outputs, normalizer, upstream)
+            return _gradients(query, key, value, upstream, weights_of, chunk_size)
 
-        return outputs, gradient
+        return attend(query, key, value), gradient
 
-    query = ops.cast(query, "float32") * query.shape[-1] ** -0.5
-    key, value = ops.cast(key, "float32"), ops.cast(value, "float32")
-    return ops.cast(ops.custom_gradient(attend)(query, key, value), dtype)
+    return ops.custom_gradient(attend_and_gradient)(query, key, value)
 
 
-class _Chunk(NamedTuple):
-    """Keys, (B, H, C, K), values, (B, H, C, V), and whether queries may attend to them."""
-
-    key: Tensor
-    value: Tensor
-    allowed: Tensor
-
-
-def _chunks(
-    key: Tensor,
-    value: Tensor,
-    key_mask: Tensor | None,
-    is_causal: bool,
-    chunk_size: int,
-    num_queries: Tensor,
-) -> Iterator[_Chunk]:
-    """The keys and values of one chunk after the other."""
-    queries = ops.arange(num_queries, dtype="int32")[:, None]
-    for start in range(0, key.shape[2], chunk_size):
-        chunk = slice(start, start + chunk_size)
-        keys = ops.arange(start, min(start + chunk_size, key.shape[2]), dtype="int32")
-        allowed = keys <= queries if is_causal else keys >= 0
-        if key_mask is not None:
-            allowed = ops.logical_and(allowed, key_mask[:, None, None, chunk])
-        yield _Chunk(key[:, :, chunk], value[:, :, chunk], allowed)
-
-
-def _forward(query: Tensor, chunks: Iterable[_Chunk]) -> tuple[Tensor, Tensor]:
-    """The attended values, (B, H, T, V), and the logarithm of each row's sum, (B, H, T, 1)."""
-    greatest = total = ops.zeros_like(query[..., :1])
-    outputs = 0.0
-    for key, value, allowed in chunks:
-        # The greatest logit so far is subtracted inside of the product. So each chunk needs the one
-        # before it, and a plain graph cannot compute all products at once, and keep them all.
-        row = ops.concatenate([query, -greatest], axis=-1)
-        column = ops.concatenate([key, ops.ones_like(key[..., :1])], axis=-1)
-        logits = ops.matmul(row, ops.swapaxes(column, -1, -2))
-        logits = ops.where(allowed, logits, MASKED_LOGIT)
-        rise = ops.max(logits, axis=-1, keepdims=True)
-        is_first = ops.logical_and(total == 0.0, rise > 0.5 * MASKED_LOGIT)
-        rise = ops.where(is_first, rise, ops.maximum(rise, 0.0))
-        weights = ops.where(allowed, ops.exp(logits - rise), 0.0)
-        fade = ops.exp(-ops.maximum(rise, 0.0))  # without effect as long as the sums are zero
-        total = total * fade + ops.sum(weights, axis=-1, keepdims=True)
-        outputs = outputs * fade + ops.matmul(weights, value)
-        greatest = greatest + rise
-    total = ops.where(total > 0.0, total, 1.0)
-    return outputs / total, greatest + ops.log(total)
-
-
-def _backward(
-    query: Tensor,
-    chunks: Iterable[_Chunk],
-    outputs: Tensor,
-    normalizer: Tensor,
-    upstream: Tensor,
+def _gradients(
+    query: Tensor, key: Tensor, value: Tensor, upstream: Tensor, weights_of: Any, chunk_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of query, key and value.
+    """Gradients of query, key and value, summed in float32.
 
-    P = exp(Q K^T - normalizer),   dV = P^T dO,   dS = P (dO V^T - sum(dO O)),
-    dQ = dS K,   dK = dS^T Q
+    dV = P^T dO,   dP = dO V^T,   dS = P (dP - sum(P dP)) / sqrt(K),   dQ = dS K,   dK = dS^T Q
     """
-    inner = ops.sum(upstream * outputs, axis=-1, keepdims=True)  # (B, H, T, 1)
-    query_gradient, key_gradients, value_gradients = ops.zeros_like(query), [], []
-    for key, value, allowed in chunks:
-        # Zero, but known only after the chunk before: see `_forward`.
-        zero = ops.minimum(ops.abs(query_gradient[..., :1]), 0.0)
-        logits = ops.matmul(query + zero, ops.swapaxes(key, -1, -2)) - normalizer
-        weights = ops.exp(ops.where(allowed, logits, MASKED_LOGIT))
-        change = weights * (ops.matmul(upstream, ops.swapaxes(value, -1, -2)) - inner)
-        value_gradients.append(ops.matmul(ops.swapaxes(weights, -1, -2), upstream))
-        key_gradients.append(ops.matmul(ops.swapaxes(change, -1, -2), query))
-        query_gradient = query_gradient + ops.matmul(change, key)
-    return (
-        query_gradient,
-        ops.concatenate(key_gradients, axis=2),
-        ops.concatenate(value_gradients, axis=2),
+    wide_key, wide_value = ops.cast(key, "float32"), ops.cast(value, "float32")
+    scale = query.shape[-1] ** -0.5
+
+    def of_chunk(index: Tensor, sums: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        query_gradient, key_gradient, value_gradient = sums
+        chunk = ops.take(chunks, index, axis=0) + _zero(ops.cast(key_gradient, query.dtype))
+        slope = ops.cast(ops.take(slopes, index, axis=0), "float32")
+        weights = weights_of(chunk, index, key)
+        change = ops.matmul(slope, _swap(wide_value))
+        change = weights * (change - ops.sum(weights * change, axis=-1, keepdims=True)) * scale
+        return (
+            _put(query_gradient, index, ops.matmul(change, wide_key)),
+            key_gradient + ops.matmul(_swap(ops.cast(chunk, "float32")), change),
+            value_gradient + ops.matmul(_swap(slope), weights),
+        )
+
+    chunks, slopes = _split(query, chunk_size), _split(upstream, chunk_size)
+    start = (
+        ops.zeros(ops.shape(chunks), "float32"),
+        ops.zeros_like(_swap(wide_key)),
+        ops.zeros_like(_swap(wide_value)),
     )
+    sums = ops.fori_loop(0, chunks.shape[0], of_chunk, start)
+    gradients = (_join(sums[0], query.shape[2]), _swap(sums[1]), _swap(sums[2]))
+    return tuple(
+        ops.cast(gradient, tensor.dtype)
+        for gradient, tensor in zip(gradients, (query, key, value), strict=True)
+    )
+
+
+def _swap(matrices: Tensor) -> Tensor:
+    return ops.swapaxes(matrices, -1, -2)
+
+
+def _split(rows: Tensor, chunk_size: int) -> Tensor:
+    """(B, H, T, K) -> (N, B, H, C, K), after zeros that fill the last chunk."""
+    return ops.transpose(split_blocks(rows, chunk_size), (2, 0, 1, 3, 4))
+
+
+def _join(chunks: Tensor, length: int) -> Tensor:
+    """(N, B, H, C, K) -> (B, H, T, K)."""
+    return join_blocks(ops.transpose(chunks, (1, 2, 0, 3, 4)), length)
+
+
+def _put(chunks: Tensor, index: Tensor, chunk: Tensor) -> Tensor:
+    """Writes a chunk into its place, by a stock operation that XLA does in place."""
+    return ops.scatter_update(chunks, ops.reshape(index, (1, 1)), chunk[None])
+
+
+def _zero(before: Tensor) -> Tensor:
+    """Zero, but known only after the chunk before.
+
+    A plain graph runs several turns of a loop at once where it can, and would keep their weights.
+    """
+    return ops.minimum(ops.abs(ops.reshape(before, (-1,))[0]), 0)

@@ -16,6 +16,7 @@ REGISTERED_CLASSES = {
     "keras_attn.layers": (
         "ALiBiBias",
         "BahdanauAttention",
+        "CausalBlock",
         "DecoderBlock",
         "Dropout",
         "EncoderBlock",
@@ -44,7 +45,15 @@ REGISTERED_CLASSES = {
         "TalkingHeadsAttention",
         "TokenEmbedding",
     ),
-    "keras_attn.models": ("Decoder", "Encoder", "RNNSeq2Seq", "Transformer"),
+    "keras_attn.models": (
+        "CausalDecoder",
+        "Decoder",
+        "Encoder",
+        "RNNSeq2Seq",
+        "Transformer",
+        "TransformerClassifier",
+        "TransformerLM",
+    ),
     "keras_attn.training": (
         "GuardedAdam",
         "LabelSmoothedCrossEntropy",

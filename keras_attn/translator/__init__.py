@@ -3,6 +3,7 @@
 from keras_attn.lines.confidence import Confidence
 from keras_attn.lines.sentence_splitter import SentenceSplitter, split_sentences
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.translator.generate_tokens import generate_tokens
 from keras_attn.translator.translator import Translator
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "Translation",
     "TranslationReport",
     "Translator",
+    "generate_tokens",
     "split_sentences",
 ]

@@ -238,7 +238,9 @@ def test_no_future_token_changes_an_earlier_logit(model) -> None:
         assert np.abs(after[:, t] - before[:, t]).max() > 1e-3
 
 
-def test_graphs_of_any_size_and_xla_agree(model) -> None:
+@pytest.mark.parametrize("variant", ["lstm, luong", "gru, bahdanau"])
+def test_graphs_of_any_size_and_xla_agree(variant) -> None:
+    model = make(variant)
     expected, real = np.asarray(model(INPUTS)), TARGET != 0
     spec = {name: tf.TensorSpec((None, None), tf.int32) for name in INPUTS}
     for options in ({"input_signature": [spec]}, {"jit_compile": True}):
@@ -331,14 +333,6 @@ def test_half_precision_keeps_float32_weights_and_stays_close() -> None:
     np.testing.assert_allclose(tf.cast(step, tf.float32), full(INPUTS)[:, 0], atol=0.1)
 
 
-@pytest.mark.parametrize("dtype, jit_compile", [("mixed_bfloat16", True), ("float32", False)])
-def test_it_trains_by_plain_fit(dtype, jit_compile) -> None:
-    model = make("gru, luong", hidden_dim=16, num_layers=1, dtype=dtype)
-    model.compile(keras.optimizers.Adam(0.02), LabelSmoothedCrossEntropy(), jit_compile=jit_compile)
-    history = model.fit(INPUTS, TARGET, epochs=10, verbose=0).history["loss"]
-    assert history[-1] < history[0] - 0.5
-
-
 # Search, text
 
 
@@ -371,7 +365,10 @@ def translator():
     keras.utils.set_random_seed(7)
     tokenizer = ByteTokenizer()
     model = create_model(
-        "rnn_tiny", source_vocabulary_size=tokenizer.vocabulary_size, hidden_dim=16
+        "rnn_tiny",
+        source_vocabulary_size=tokenizer.vocabulary_size,
+        hidden_dim=16,
+        num_layers=1,
     )
     for weight in model.trainable_variables:
         weight.assign(3.0 * weight)
@@ -413,25 +410,28 @@ def test_a_translator_is_saved_shows_its_attention_and_scores(translator, tmp_pa
 # Training
 
 
-def test_it_learns_to_reverse() -> None:
+@pytest.mark.parametrize(
+    "dtype", ["mixed_bfloat16", pytest.param("float32", marks=pytest.mark.slow)]
+)
+def test_it_learns_to_reverse_by_plain_fit(dtype) -> None:
     words = np.random.default_rng(6).integers(4, 12, (2064, 5))
     source = np.pad(words, ((0, 0), (0, 1)), constant_values=3).astype("int32")
     labels = np.pad(words[:, ::-1], ((0, 0), (0, 1)), constant_values=3).astype("int32")
     targets = np.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=2)
     seen = {"encoder_token_ids": source[64:], "decoder_token_ids": targets[64:]}
-    model = RNNSeq2Seq(12, hidden_dim=48, num_layers=1, dropout=0.0)
+    model = RNNSeq2Seq(12, hidden_dim=48, num_layers=1, dropout=0.0, dtype=dtype)
     model.compile(keras.optimizers.Adam(0.005), LabelSmoothedCrossEntropy(0.0), jit_compile=True)
-    model.fit(seen, labels[64:], batch_size=50, epochs=2, verbose=0)
+    model.fit(seen, labels[64:], batch_size=50, epochs=3, verbose=0)
     found = search(model.decode_step, model.start(source[:64], 6), "greedy", 6).token_ids[:, 0]
     assert np.all(found.numpy() == labels[:64], axis=1).mean() > 0.9
 
 
 def test_a_recipe_trains_it(tmp_path) -> None:
-    sizes = {"hidden_dim": 16, "cell": "gru", "num_decoder_layers": 1}
-    recipe = digits_recipe(write_digits(tmp_path / "data"), max_steps=3, accumulation_steps=2)
+    sizes = {"hidden_dim": 16, "num_layers": 1, "cell": "gru"}
+    recipe = digits_recipe(write_digits(tmp_path / "data"), max_steps=2)  # float32, without XLA
     recipe = dataclasses.replace(recipe, model=ModelRecipe("rnn_tiny", sizes))
     report = train(recipe, tmp_path / "run", progress=False).report
-    assert report["steps"] == 3
+    assert report["steps"] == 2
     loaded = keras_attn.Translator.load(tmp_path / "run" / "translator")
     assert isinstance(loaded.model, RNNSeq2Seq) and loaded.model.get_config()["cell"] == "gru"
     assert len(loaded.translate(["1 2 3"])) == 1
@@ -446,6 +446,7 @@ def test_the_cost_of_an_update_counts_every_step_of_the_loops() -> None:
     source = 2 * (8 * width**2) + 2 * width**2  # two directions, keys
     target = 3 * 4 * width**2 + 3 * length * width + 3 * width**2 + width * vocabulary_size
     flops = 2 * 3 * rows * length * (source + target)
-    assert update_cost(model, rows, length).flops == pytest.approx(flops, rel=0.03)
-    kept = [update_cost(model, rows, one).saved_bytes for one in (length, 2 * length)]
-    assert 2 * kept[0] < kept[1] < 4 * kept[0]  # the weights of attention grow with the square
+    costs = [update_cost(model, rows, one) for one in (length, 2 * length)]
+    assert costs[0].flops == pytest.approx(flops, rel=0.03)
+    # The weights of attention grow with the square, all else with the length.
+    assert 2 * costs[0].saved_bytes < costs[1].saved_bytes < 4 * costs[0].saved_bytes

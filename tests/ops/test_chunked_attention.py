@@ -98,4 +98,4 @@ def test_it_is_one_graph_that_keeps_a_chunk_at_a_time():
 
     compiled = tf.function(step, jit_compile=True)
     text = compiled.experimental_get_compiler_ir(tf.zeros((1, length, 6)))(stage="optimized_hlo")
-    assert f"{length},{length}]" not in text and f"{length},512]" in text
+    assert f"{length},{length}]" not in text and f"256,{length}]" in text

@@ -19,7 +19,8 @@ class UpdateCost:
 
     Args:
         flops: int. Floating-point operations of all matrix products; a multiply-add is two. The
-            rest, such as softmax and normalization, is small beside them.
+            rest, such as softmax and normalization, is small beside them. The first step of a
+            recurrent layer counts twice, as it is traced.
         saved_bytes: int. Memory of what the forward pass keeps for the backward pass. XLA keeps
             less: it computes cheap values again.
 

@@ -1,0 +1,34 @@
+"""A model of one stack: token ids in, one tensor out."""
+
+import keras
+
+from keras_attn.models.trainable_model import TrainableModel
+from keras_attn.models.transformer_stack import TransformerStack, with_embedding
+
+
+class OneStackModel(TrainableModel):
+    """A `TrainableModel` whose input is one int tensor, (B, T), and whose arguments are a stack's.
+
+    A subclass makes the stack, and names it in `_stack`.
+    """
+
+    input_names = ("token_ids",)
+
+    @property
+    def _stack(self) -> TransformerStack:
+        raise NotImplementedError(f"{type(self).__name__} does not implement `_stack`.")
+
+    def _input_signature(self):
+        return [keras.InputSpec(shape=(None, None), dtype="int32", name=self.input_names[0])]
+
+    def build(self, input_shape=None):
+        self._stack.build()
+        self.built = True
+
+    def get_config(self):
+        # `name` and `dtype` are the model's own.
+        return {**self._stack.get_config(), **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**with_embedding(config))
