@@ -10,8 +10,8 @@ already is not measured again, so the command may be ended and started again. `d
 weights at once; `chunked` is the same layer as it chooses by itself for long sequences. Dense
 attention is left out where it would not fit into memory.
 
-It writes `attention_scaling.json`, a table, and a plot. The slopes are those of the logarithms, over
-2,048 and more positions: 1 is linear, 2 is quadratic.
+It writes `attention_scaling.json`, a table, and a plot. The slopes are those of the logarithms,
+over 2,048 and more positions: 1 is linear, 2 is quadratic.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def resident_mebibytes() -> float:
 
 
 def slopes(cells: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """For each attention, how fast the logarithms of time and memory rise with that of the length."""
+    """How fast the logarithms of time and memory rise with that of the length."""
     found = {}
     for kind in kinds():
         lengths = [one for one in LENGTHS if one >= SLOPE_FROM and f"{kind} {one}" in cells]

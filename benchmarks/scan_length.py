@@ -4,26 +4,32 @@
 
 trains one small Transformer a kind of position and seed on commands of up to 22 actions (Lake and
 Baroni, 2018, Experiment 2). It counts whole lines that are right: of 1,000 commands held out of
-the training ones, and of all 3,920 that ask for 24 to 48 actions. With the defaults that is about
-an hour on 2 cores. A run that is there already is not trained again, so the command may be ended
-and started again. It writes `scan_length.json`, `.md` and `.png`.
+the training ones, and of all 3,920 that ask for 24 to 48 actions. With the defaults that should
+take an hour or two on 2 cores. A run that is there already is not trained again, so the command may
+be ended and started again. It writes `scan_length.json`, `.md` and `.png`.
+
+Look at "held out" first. A model that does not do short commands yet says nothing about long ones,
+and a few hundred updates are too few for some kinds. For figures of record take `--steps`, several
+thousand, and more seeds.
 
     --positions sinusoidal,relative_bias,relative_bias:max_distance=17
 
-names kinds of `position`, with arguments behind colons. `relative_bias` shares buckets between long
-distances up to 128, and training on 22 actions leaves those above 22 untouched; with
+names kinds of `position`, with arguments behind colons. `relative_bias` has buckets for distances
+up to 128, and training on 22 actions leaves those of 24 and more as they were drawn; with
 `max_distance=17` every distance has a bucket that was trained.
 
 What is fair: all runs have the same model, pairs, batches of a seed, and budget. `--steps` gives
-each as many updates; `--minutes` gives each as much time, so a slow kind makes fewer, and the
-machine must have nothing else to do. The weights are those of the last update: choosing a
-checkpoint by commands of training length would favor models that fail on long ones (Csordás et al.,
-2021), and choosing by long ones would be learning from the test. Search is greedy, up to 60 tokens
-more than the command has.
+each as many updates; `--minutes` gives each as much time, so a slow kind makes fewer. Compiling
+counts, and a second seed finds the programs of the first, so the machine must have nothing else to
+do and minutes must be many. The weights are those of the last update: choosing a checkpoint by
+commands of training length would favor models that fail on long ones (Csordás et al., 2021), and
+choosing by long ones would be learning from the test. Search is greedy, up to 60 tokens more than
+the command has.
 
 A model may know the actions and not when to end (Newman et al., 2020). So there is a second figure,
 "told the end": the search may not end before the 48th action, and what comes after the right
-length is cut off. "Ended early" are lines that were right until they ended too soon.
+length is cut off. That is generous: who repeats itself without end is right wherever a command asks
+for the same twice. "Ended early" are lines that were right until they ended too soon.
 """
 
 from __future__ import annotations
@@ -253,7 +259,7 @@ def draw(runs: Sequence[dict[str, Any]], cut: int, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained", sharey=True)
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
     for axis, suffix, title in zip(
         axes, ("", "_told_the_end"), ("greedy search", "told the end"), strict=True
     ):
@@ -274,9 +280,9 @@ def draw(runs: Sequence[dict[str, Any]], cut: int, path: Path) -> None:
                 alpha=0.15, color=f"C{i}",
             )  # fmt: skip
         axis.axvline(cut + 0.5, color="gray", linestyle=":")
-        axis.set(xlabel="actions of the command", title=title)
+        axis.set(xlabel="actions of the command", ylim=(-2, 102), title=title)
     axes[0].set(ylabel="lines that are right, in percent")
-    axes[0].legend(fontsize=8, loc="lower left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(f"SCAN, trained on up to {cut} actions (dotted line)")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

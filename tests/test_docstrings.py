@@ -98,13 +98,20 @@ def test_every_public_object_is_documented_with_its_arguments_and_an_example(roo
     assert complaints == []
 
 
+def inherited_text(value: object) -> str:
+    """The docstrings of the ancestors that one refers to: "num_heads, ...: as in `Ancestor`"."""
+    referred = set(re.findall(r"\.\.\.: as in `(\w+)`", getattr(value, "__doc__", "") or ""))
+    ancestors = [one for one in getattr(value, "__mro__", ())[1:] if one.__name__ in referred]
+    return "".join((one.__doc__ or "") + inherited_text(one) for one in ancestors)
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_docstring_names_every_argument(room: str) -> None:
     complaints = []
     for name, value in public_objects(room):
         if is_abstract_or_error(value):
             continue
-        text = value.__doc__ or ""
+        text = (value.__doc__ or "") + inherited_text(value)
         complaints += [
             f"{name}: `{argument}` is not named"
             for argument in argument_names(value)

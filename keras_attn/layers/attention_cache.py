@@ -149,7 +149,7 @@ class CrossCache(NamedTuple):
 
 @dataclass(frozen=True)
 class BlockStep:
-    """What a decoder block remembers between steps: the `step` of `DecoderBlock`.
+    """What a block remembers between steps: the `step` of `CausalBlock` and `DecoderBlock`.
 
     Args:
         self_cache: `SelfCache`, from `empty_cache`. None attends to the inputs of the call alone.
@@ -165,7 +165,7 @@ class BlockStep:
 
 @dataclass(frozen=True)
 class DecodingStep:
-    """What a decoder remembers between steps: the `step` of `Decoder`.
+    """What a decoder remembers between steps: the `step` of `CausalDecoder` and `Decoder`.
 
     Args:
         position: int scalar. Position of the first of the new tokens.

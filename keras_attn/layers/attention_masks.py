@@ -45,6 +45,8 @@ class AttentionMasks(NamedTuple):
 
     def keep_queries(self, outputs: Tensor) -> Tensor:
         """Zeros for masked queries: (B, H, T, V) -> the same shape."""
+        if self.query is None:
+            return outputs
         return ops.where(self.query[:, None, :, None], outputs, ops.cast(0.0, outputs.dtype))
 
     def join(

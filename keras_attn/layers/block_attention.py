@@ -161,7 +161,8 @@ class BlockAttention(MultiHeadAttention):
         options = {}
         if self.position is not None:
             options["positions"] = positions_of(first, key_value[0])
-        first, first_scores = self.attend(first, *key_value, mask, training, **options)
+        key, value = key_value
+        first, first_scores = self.attend(first, key, value, mask, training, **options)
         outputs = ops.concatenate([first, outputs[:, :, count:]], axis=2)
         if needs_scores:
             scores = ops.concatenate([first_scores, scores[:, :, count:]], axis=2)

@@ -113,8 +113,7 @@ class LinearAttention(MultiHeadAttention):
             keys = keys * ops.cast(masks.of_keys, "float32")[:, None, :, None]
         past = cache.tensors if is_step else None
         outputs = linear_attention(queries, keys, values, masks.is_causal, past)
-        outputs = outputs if masks.query is None else masks.keep_queries(outputs)
-        return ops.cast(outputs, dtype), None
+        return ops.cast(masks.keep_queries(outputs), dtype), None
 
 
 def _weights(queries, keys, mask):

@@ -281,7 +281,7 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         key, value = self._full_heads(key_value)
         if cache is None and not needs_scores and self._is_long(key, masks, training):
             outputs = chunked_attention(query, key, value, masks.of_keys, masks.is_causal)
-            return outputs if masks.query is None else masks.keep_queries(outputs), None
+            return masks.keep_queries(outputs), None
         mask = self._join_masks(query, key, masks, cache)
         attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
         options = {}

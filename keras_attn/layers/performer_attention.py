@@ -50,7 +50,9 @@ class PerformerAttention(LinearAttention):
         )
 
     def _draw(self, shape, dtype=None):
-        return ops.convert_to_tensor(orthogonal_directions(*shape, self.directions_seed), dtype)
+        num_features, key_dim = shape
+        directions = orthogonal_directions(num_features, key_dim, self.directions_seed)
+        return ops.convert_to_tensor(directions, dtype)
 
     def feature_map(self, heads):
         return positive_random_features(heads, self.directions)

@@ -109,6 +109,8 @@ class TransformerLM(StepByStep, OneStackModel):
         """
         token_ids = ops.convert_to_tensor(token_ids)
         _check_prompts(token_ids)
+        if not self.built:
+            self.build()
         num_read = ops.shape(token_ids)[1] - 1  # an int where it is known
         self._check_max_length(max_length, num_read)
         state = self._start_state(token_ids, num_read + max_length, num_beams, source=())

@@ -79,8 +79,9 @@ def rotate_pairs(heads: Tensor, angles: Tensor, scale: float = 1.0, halves: bool
         float, of the shape and dtype of `heads`. Computed in float32.
 
     Example:
-    >>> rotate_pairs(keras.ops.array([[1.0, 0.0]]), keras.ops.array([[1.5707963]])).numpy().round(3)
-    array([[-0.,  1.]], dtype=float32)
+    >>> turned = rotate_pairs(keras.ops.array([[1.0, 0.0]]), keras.ops.array([[1.5707963]]))
+    >>> turned.numpy()[0, 1]
+    np.float32(1.0)
     """
     cosines, sines = scale * ops.cos(angles), scale * ops.sin(angles)
     components = ops.cast(heads, "float32")

@@ -21,6 +21,7 @@ REGISTERED_CLASSES = {
         "Dropout",
         "EncoderBlock",
         "FeedForward",
+        "GatedConvolution",
         "GatedFeedForward",
         "GatedRecurrentUnit",
         "LearnedPositionEmbedding",
@@ -47,6 +48,7 @@ REGISTERED_CLASSES = {
     ),
     "keras_attn.models": (
         "CausalDecoder",
+        "ConvSeq2Seq",
         "Decoder",
         "Encoder",
         "RNNSeq2Seq",
