@@ -5,8 +5,8 @@
 
 trains `transformer_tiny`, `rnn_tiny` and `conv_tiny`, whose parameters differ by less than 10%,
 each for `--minutes` (20) on Multi30k English-German, with the data, tokenizer, batches and schedule
-of `multi30k_en_de`, and for `--g2p-minutes` (3) on the pronunciation of three languages, with those of
-`g2p_french`. Then each translates the test split again, one sentence and 64 at a time, with a beam
+of `multi30k_en_de`, and for `--g2p-minutes` (3) on the pronunciation of three languages, with those
+of `g2p_french`. Then each translates the test split again, one sentence and 64 at a time, with a beam
 of 4. A run that is there already is not trained again, so the command may be ended and started
 again.
 

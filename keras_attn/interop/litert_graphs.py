@@ -23,7 +23,7 @@ from keras_attn.layers import (
     MultiHeadAttention,
     SinusoidalPositionEncoding,
 )
-from keras_attn.layers.attention_cache import BlockStep, CrossCache, DecodingStep
+from keras_attn.layers.attention.attention_cache import BlockStep, CrossCache, DecodingStep
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models import Decoder, Seq2SeqModel, Transformer
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_attn.edge.edge_model import MASKED
 from keras_attn.layers import MultiHeadAttention
-from keras_attn.layers.attention_cache import CrossCache, SelfCache
+from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.slots import fill_slot
 from keras_attn.ops.axes import leading_sizes
 

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_attn.layers.attention_cache import BlockStep
-from keras_attn.layers.beam_rows import BeamRows
-from keras_attn.layers.multi_head_attention import MultiHeadAttention
+from keras_attn.layers.attention.attention_cache import BlockStep
+from keras_attn.layers.attention.beam_rows import BeamRows
+from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
 from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
 
 

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_attn.layers.attention_cache import BlockStep
-from keras_attn.layers.beam_rows import BeamRows
+from keras_attn.layers.attention.attention_cache import BlockStep
+from keras_attn.layers.attention.beam_rows import BeamRows
 from keras_attn.layers.causal_block import CausalBlock, fused, given, join_results
 from keras_attn.layers.transformer_block import as_tuple, build_attention
 

@@ -7,24 +7,24 @@ from typing import Any
 
 import keras
 
-from keras_attn.layers.alibi_bias import ALiBiBias
+from keras_attn.layers.attention.linear_attention import LinearAttention
+from keras_attn.layers.attention.linformer_attention import LinformerAttention
+from keras_attn.layers.attention.local_attention import LocalAttention
+from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
+from keras_attn.layers.attention.performer_attention import PerformerAttention
+from keras_attn.layers.attention.qk_normalized_attention import QKNormalizedAttention
+from keras_attn.layers.attention.sink_attention import SinkAttention
+from keras_attn.layers.attention.soft_capped_attention import SoftCappedAttention
+from keras_attn.layers.attention.sparse_attention import SparseAttention
+from keras_attn.layers.attention.talking_heads_attention import TalkingHeadsAttention
 from keras_attn.layers.feed_forward import FeedForward
 from keras_attn.layers.gated_feed_forward import GatedFeedForward
-from keras_attn.layers.learned_position_embedding import LearnedPositionEmbedding
-from keras_attn.layers.linear_attention import LinearAttention
-from keras_attn.layers.linformer_attention import LinformerAttention
-from keras_attn.layers.local_attention import LocalAttention
-from keras_attn.layers.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.performer_attention import PerformerAttention
-from keras_attn.layers.qk_normalized_attention import QKNormalizedAttention
-from keras_attn.layers.relative_position_bias import RelativePositionBias
-from keras_attn.layers.relative_position_embedding import RelativePositionEmbedding
-from keras_attn.layers.rotary_embedding import RotaryEmbedding
-from keras_attn.layers.sink_attention import SinkAttention
-from keras_attn.layers.sinusoidal_position_encoding import SinusoidalPositionEncoding
-from keras_attn.layers.soft_capped_attention import SoftCappedAttention
-from keras_attn.layers.sparse_attention import SparseAttention
-from keras_attn.layers.talking_heads_attention import TalkingHeadsAttention
+from keras_attn.layers.position.alibi_bias import ALiBiBias
+from keras_attn.layers.position.learned_position_embedding import LearnedPositionEmbedding
+from keras_attn.layers.position.relative_position_bias import RelativePositionBias
+from keras_attn.layers.position.relative_position_embedding import RelativePositionEmbedding
+from keras_attn.layers.position.rotary_embedding import RotaryEmbedding
+from keras_attn.layers.position.sinusoidal_position_encoding import SinusoidalPositionEncoding
 from keras_attn.system.did_you_mean import did_you_mean
 
 # A name stands for a class, or for a class with some of its arguments (`functools.partial`).

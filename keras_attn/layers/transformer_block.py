@@ -4,8 +4,8 @@ import inspect
 
 import keras
 
-from keras_attn.layers.attention_position import AttentionPosition, serialize_position
 from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.position.attention_position import AttentionPosition, serialize_position
 from keras_attn.layers.residual import Residual
 from keras_attn.layers.sandwich_residual import SandwichResidual
 from keras_attn.layers.size_checks import check_heads, dropout_rate

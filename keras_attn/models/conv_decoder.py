@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_attn.layers.conv_decoder_block import ConvDecoderBlock
+from keras_attn.layers.convolution.conv_decoder_block import ConvDecoderBlock
 from keras_attn.layers.dense_rows import dense_rows
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.transformer_block import as_tuple

@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_attn.layers.conv_decoder_block import ConvSource
-from keras_attn.layers.conv_encoder_block import ConvEncoderBlock
+from keras_attn.layers.convolution.conv_decoder_block import ConvSource
+from keras_attn.layers.convolution.conv_encoder_block import ConvEncoderBlock
 from keras_attn.models.conv_stack import ConvStack
 from keras_attn.ops import padding_mask
 

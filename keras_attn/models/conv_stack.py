@@ -3,11 +3,11 @@
 import keras
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.attention_position import AttentionPosition
-from keras_attn.layers.conv_block import ConvBlock
+from keras_attn.layers.convolution.conv_block import ConvBlock
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dense_rows import dense_rows
 from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot
 from keras_attn.models.transformer_stack import check_token_ids

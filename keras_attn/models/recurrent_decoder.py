@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from keras_attn.layers.beam_rows import BeamRows
+from keras_attn.layers.attention.beam_rows import BeamRows
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.time_steps import run_steps
+from keras_attn.layers.recurrent.time_steps import run_steps
 from keras_attn.models.recurrent_slots import fill_recurrent_slot
 
 Tensor = Any

@@ -4,10 +4,10 @@ from typing import Any
 
 import keras
 
-from keras_attn.layers.bahdanau_attention import BahdanauAttention
-from keras_attn.layers.gated_recurrent_unit import GatedRecurrentUnit
-from keras_attn.layers.long_short_term_memory import LongShortTermMemory
-from keras_attn.layers.luong_attention import LuongAttention
+from keras_attn.layers.attention.bahdanau_attention import BahdanauAttention
+from keras_attn.layers.attention.luong_attention import LuongAttention
+from keras_attn.layers.recurrent.gated_recurrent_unit import GatedRecurrentUnit
+from keras_attn.layers.recurrent.long_short_term_memory import LongShortTermMemory
 from keras_attn.layers.slots import fill_slot
 from keras_attn.system.did_you_mean import did_you_mean
 

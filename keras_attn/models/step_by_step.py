@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_attn.layers.attention_cache import BlockStep, DecodingStep, SelfCache
+from keras_attn.layers.attention.attention_cache import BlockStep, DecodingStep, SelfCache
 from keras_attn.models.causal_decoder import CausalDecoder
 from keras_attn.models.hypothesis_caches import MovedCaches, SharedCaches, StillCaches
 

@@ -3,7 +3,7 @@
 import keras
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.attention_cache import CrossCache
+from keras_attn.layers.attention.attention_cache import CrossCache
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.attention_position import AttentionPosition
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
 from keras_attn.layers.transformer_block import TransformerBlock

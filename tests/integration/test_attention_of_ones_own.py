@@ -1,4 +1,4 @@
-"""An attention of one's own, in under twenty lines: trained, cached, exported, served, by its name."""
+"""An attention of one's own, in under twenty lines: trained, cached, exported, served."""
 
 import inspect
 

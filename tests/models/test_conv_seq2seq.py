@@ -269,6 +269,7 @@ def test_it_learns_to_reverse():
 # What is made of a model
 
 
+@pytest.mark.slow
 def test_a_translator_is_saved_loaded_and_exported_with_the_same_translations(tmp_path):
     tokenizer = ByteTokenizer()
     sizes = {"max_sequence_length": 256, "num_layers": 1, "num_decoder_layers": 2}

@@ -379,6 +379,7 @@ def translator():
 LINES = ["Good", "", "Wo ist der Bahnhof?", "x", "y"]
 
 
+@pytest.mark.slow
 def test_a_saved_model_translates_as_its_translator_without_xla(translator, tmp_path) -> None:
     expected = translator.translate(LINES)
     assert len(set(expected)) >= 4

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.layers import ALiBiBias, MultiHeadAttention, multi_head_attention
+from keras_attn.layers import ALiBiBias, MultiHeadAttention
+from keras_attn.layers.attention import multi_head_attention
 from keras_attn.ops import causal_mask, combine_masks, scaled_dot_product_attention
 from keras_attn.ops.chunked_attention import chunked_attention
 

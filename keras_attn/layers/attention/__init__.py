@@ -1,0 +1,1 @@
+"""Attention layers: the dense one, its variants, caches and masks."""

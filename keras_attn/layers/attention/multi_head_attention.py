@@ -1,0 +1,344 @@
+"""Multi-head attention (Vaswani et al., 2017, Section 3.2.2)."""
+
+import keras
+from keras import ops
+
+from keras_attn.layers.attention.attended_axes import AttendedAxes, attended_axes
+from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
+from keras_attn.layers.attention.attention_masks import AttentionMasks
+from keras_attn.layers.attention.cached_projections import CachedProjections, heads_first
+from keras_attn.layers.attention.keras_names import KerasNames
+from keras_attn.layers.position.attention_position import positions_of
+from keras_attn.ops import attention_logits, masked_softmax, sliding_window_mask
+from keras_attn.ops.attention_products import weighted_values
+from keras_attn.ops.chunked_attention import chunked_attention
+
+LONG_SEQUENCE = 2048
+_HOOKS = ("attend", "attention_logits", "attention_weights", "weigh_values", "_compute_attention")
+
+
+@keras.saving.register_keras_serializable(package="keras_attn")
+class MultiHeadAttention(KerasNames, CachedProjections):
+    """Attends from every query position to every key position, in `num_heads` subspaces.
+
+        head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
+        output = sum over heads of head_h W_h^O                                  (Fig. 2, right)
+
+    A drop-in for `keras.layers.MultiHeadAttention`: same arguments, same call, same weights by
+    name, shape and order, so `set_weights(theirs.get_weights())` works. It adds grouped and
+    multi-query heads (`num_key_value_heads`), a `cache` for decoding step by step, and hooks for
+    subclasses. The result does not depend on the options: it is the same with and without scores,
+    and with and without a cache.
+
+    Departures from the paper: the projections have biases, as in Keras (`use_bias=False` removes
+    them).
+
+    Departures from Keras: a query row that may attend to nothing is always zero before the output
+    projection. A given `query_mask` is honored. `flash_attention=True` is refused, because
+    TensorFlow has no such kernel. Kernels start with the variance of the matrices that they are;
+    Keras takes them for convolutions, and draws them several times too small.
+
+    Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
+    `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
+    Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`.
+
+    A sequence of `LONG_SEQUENCE` tokens or more, if that is known, is attended to in chunks: memory
+    then grows linearly with its length. The result is the same. Scores, dropout in training, an
+    `attention_mask`, a bias of positions or a hook need all weights at once.
+
+    Masking: True = may attend. `attention_mask` and the Keras masks of query, value and key are
+    combined. The Keras mask of the query passes through.
+
+    Args:
+        num_heads: int. Number of heads, H.
+        key_dim: int. Size of each head for query and key, K (`d_k`).
+        value_dim: int. Size of each head for value. Defaults to `key_dim`.
+        dropout: float in [0, 1). Rate applied to the attention weights. Defaults to `0.0`.
+        use_bias: bool. Defaults to `True`.
+        output_shape: int or tuple. Last axes of the output. Defaults to the query's last axis.
+        attention_axes: int or tuple. Axes that attend. Defaults to all but first and last.
+        sliding_window: int. Attend only to keys fewer than so many positions away.
+        flash_attention: None or False.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: as in Keras.
+        use_gate: bool. Multiply the heads by a sigmoid gate computed from the query.
+        seed: int. Seed of the dropout.
+        num_key_value_heads: int. Number of heads of key and value; divides `num_heads`: 1 is
+            multi-query attention, fewer than `num_heads` is grouped-query attention.
+        projection_gain: float. Factor on the initial kernels of query, key and value. With
+            `sqrt(1/2)`, as in PyTorch and fairseq, a small post-norm model learns much faster at
+            first. Defaults to `1.0`, Keras and Tensor2Tensor.
+        position: `AttentionPosition`, or its config. Positions that act inside of attention, such
+            as a `RotaryEmbedding`. Queries and keys are then positions 0, 1, ... of one sequence.
+            Defaults to None.
+        **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
+
+    Call arguments:
+        query: float, (B, T, D).
+        value: float, (B, S, D). Defaults to `query`: self-attention.
+        key: float, (B, S, D). Defaults to `value`.
+        query_mask: bool, (B, T). value_mask, key_mask: bool, (B, S).
+        attention_mask: bool, (T, S), (B, T, S) or (B, H, T, S), or broadcastable.
+        return_attention_scores: bool. Return the weights after the softmax, before dropout, too.
+        training: bool. Whether dropout acts.
+        use_causal_mask: bool. No position attends to a later one.
+        cache: `SelfCache`, from `empty_cache`: the keys and values of this call are written into
+            it, no position attends beyond its own, and `value_mask` and `key_mask` are not used. Or
+            `CrossCache`: its keys and values stand for `value` and `key`.
+
+    Returns:
+        float, (B, T, D); with `return_attention_scores=True` then also (B, H, T, S); with a cache
+        then also the cache. A tuple if more than one.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+    >>> layer = keras_attn.layers.MultiHeadAttention(num_heads=2, key_dim=4)
+    >>> layer(keras.ops.ones((3, 5, 8)), keras.ops.ones((3, 7, 8))).shape
+    TensorShape([3, 5, 8])
+
+    References:
+        - [Vaswani et al., 2017](https://arxiv.org/abs/1706.03762), Section 3.2.2.
+        - [Shazeer, 2019](https://arxiv.org/abs/1911.02150), multi-query attention.
+        - [Ainslie et al., 2023](https://arxiv.org/abs/2305.13245), grouped-query attention.
+    """
+
+    supports_causal_mask = True  # whether it can be the self-attention of a decoder
+
+    def attend(self, query, key, value, attention_mask=None, training=None, positions=None):
+        """Equation 1 on projected heads. The hook to override.
+
+        In a step of decoding, S counts the positions of a cache; the mask allows those up to the
+        query's own. A layer that overrides this never meets keys of several hypotheses in one row
+        (see `can_share_cache`). In cross-attention, T may count the positions of all hypotheses of
+        a sentence. Layers that cut a sequence into blocks have an axis for them before T and S.
+
+        Args:
+            query: float, (B, H, T, K).
+            key: float, (B, H, S, K).
+            value: float, (B, H, S, V).
+            attention_mask: bool, broadcastable to (B, H, T, S), or None. True = may attend.
+            training: bool. Whether dropout acts.
+            positions: `Positions` of queries and keys, only if the layer has a `position`.
+
+        Returns:
+            The attended values, (B, H, T, V), and the attention weights, (B, H, T, S).
+        """
+        logits = self.attention_logits(query, key, positions)
+        weights = self.attention_weights(logits, attention_mask)
+        kept = self.dropout_layer(weights, training=training)
+        return self.weigh_values(kept, value, positions), weights
+
+    def attention_logits(self, query, key, positions=None):
+        """How well each query fits each key, `Q K^T / sqrt(K)` and the bias of their positions.
+
+        A smaller hook, as the next one: override it with a call of `super()`, so that several
+        changes can be combined.
+
+        Returns:
+            float32, (B, H, T, S).
+        """
+        logits = attention_logits(query, key)
+        bias = None if self.position is None else self.position.bias(query, positions)
+        return logits if bias is None else logits + bias
+
+    def attention_weights(self, logits, attention_mask=None):
+        """The softmax over the keys: logits, (B, H, T, S) -> float32 weights of that shape."""
+        return masked_softmax(logits, attention_mask)
+
+    def weigh_values(self, weights, value, positions=None):
+        """Weights, (B, H, T, S), times values, (B, H, S, V), in the dtype of the values."""
+        weights = ops.cast(weights, value.dtype)
+        outputs = weighted_values(weights, value)
+        moved = None if self.position is None else self.position.values(weights, positions)
+        return outputs if moved is None else outputs + moved
+
+    @property
+    def takes_step_mask(self):
+        """bool. Whether a `SelfCache.mask`, made once for all layers of a step, is this layer's."""
+        return type(self).call is MultiHeadAttention.call
+
+    @property
+    def can_share_cache(self):
+        """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`.
+
+        Not if `attend` is overridden: what it does may depend on the position of a key, and in a
+        shared cache the keys of all hypotheses stand side by side.
+        """
+        is_overridden = type(self).attend is not MultiHeadAttention.attend
+        return not is_overridden and not self._overrides_keras_hook
+
+    def cross_attention(self, name):
+        """A layer like this one, without its weights, for attention to another sequence.
+
+        Positions of two different sequences have no distance, so what is measured by distances
+        (`position`, `sliding_window`) is left out.
+
+        Args:
+            name: str. The name of the new layer.
+
+        Returns:
+            An attention layer.
+        """
+        config = {**self.get_config(), "name": name, "position": None, "sliding_window": None}
+        return type(self).from_config(config)
+
+    def call(
+        self,
+        query,
+        value=None,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+        cache=None,
+    ):
+        if value is None and not isinstance(cache, CrossCache):
+            value, value_mask = query, query_mask if value_mask is None else value_mask
+        axes = self._check_inputs(query, value, key, cache)
+        if axes is not None:
+            query, value, key = axes.merge(query), axes.merge(value), axes.merge(key)
+            query_mask, value_mask, key_mask = (
+                axes.merge(mask, num_trailing=0) for mask in (query_mask, value_mask, key_mask)
+            )
+            attention_mask = axes.merge_mask(attention_mask)
+        masks = AttentionMasks(query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+        heads, key_value, new_cache = self._project(query, value, key, cache)
+        outputs, scores = self._attend(
+            heads, key_value, masks, cache, training, return_attention_scores
+        )
+        kernels = () if cache is None else cache.kernels
+        outputs = self._project_back(query, heads_first(outputs), kernels)  # (B, T, D)
+        if axes is not None:
+            outputs, scores = axes.restore(outputs), axes.restore_scores(scores)
+        results = [outputs]
+        if return_attention_scores:
+            if isinstance(cache, SelfCache):
+                scores = cache.scores_of_positions(scores)
+            results.append(ops.cast(scores, self.compute_dtype))
+        if cache is not None:
+            results.append(new_cache)
+        return tuple(results) if len(results) > 1 else outputs
+
+    def _check_inputs(self, query, value, key, cache):
+        """Raises ValueError unless the inputs fit together; returns the `AttendedAxes`, or None."""
+        if isinstance(cache, CrossCache) and self.sliding_window is not None:
+            raise ValueError(
+                "`sliding_window` must be None for a `CrossCache`: the query has no position among "
+                f"its keys. Received: sliding_window={self.sliding_window}."
+            )
+        if not (cache is None or isinstance(cache, (SelfCache, CrossCache))):
+            raise ValueError(
+                "`cache` must be a `SelfCache`, from `empty_cache`, or a `CrossCache`. "
+                f"Received: {type(cache).__name__}."
+            )
+        if value is not None:
+            self._check_shapes(query.shape, value.shape, None if key is None else key.shape)
+            self._check_rows(query.shape, value.shape)
+        axes = attended_axes(len(query.shape), self.attention_axes)
+        if axes is None:
+            return None
+        if cache is not None:
+            raise ValueError(
+                "`cache` needs inputs of shape (B, T, D). "
+                f"Received: shape={tuple(query.shape)}, attention_axes={self.attention_axes}."
+            )
+        return AttendedAxes(axes, query, value)
+
+    def _project(self, query, value, key, cache):
+        """Query heads, (B, H, T, K), keys and values, (B, H', S, K), and the cache after them."""
+        if isinstance(cache, CrossCache):
+            return heads_first(self._project_query(query, cache.kernels)), cache.tensors, cache
+        kernels = () if cache is None else cache.kernels
+        heads, update = self._project_all(query, value, key, kernels)
+        heads, update = self._rotate(heads_first(heads), update, cache)
+        if cache is None:
+            return heads, update, None
+        after = cache.write(update)
+        return heads, after.keys_and_values(), after
+
+    def _rotate(self, heads, key_value, cache):
+        """Turns queries and new keys as their `position` wants it."""
+        if self.position is None:
+            return heads, key_value
+        positions = positions_of(heads, key_value["key"], cache)
+        # New keys are written where the queries are.
+        of_keys = positions.key if cache is None else positions.query
+        key = self.position.rotate(key_value["key"], of_keys)
+        return self.position.rotate(heads, positions.query), {**key_value, "key": key}
+
+    def _attend(self, query, key_value, masks, cache, training, needs_scores):
+        """Attends: queries (B, H, T, K) -> values (B, H, T, V) and weights (B, H, T, S).
+
+        The hook for layers that never look at all pairs. The weights may be None unless they are
+        needed.
+        """
+        key, value = self._full_heads(key_value)
+        if cache is None and not needs_scores and self._is_long(key, masks, training):
+            outputs = chunked_attention(query, key, value, masks.of_keys, masks.is_causal)
+            return masks.keep_queries(outputs), None
+        mask = self._join_masks(query, key, masks, cache)
+        attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
+        options = {}
+        if self.position is not None:
+            options["positions"] = positions_of(query, key, cache)
+        return attend(query, key, value, mask, training, **options)
+
+    def _is_long(self, key, masks, training):
+        """Whether the weights would be too large to keep, and nothing needs them."""
+        is_equation_1 = all(
+            getattr(type(self), hook) is getattr(MultiHeadAttention, hook) for hook in _HOOKS
+        )
+        return (
+            key.shape[2] is not None
+            and key.shape[2] >= LONG_SEQUENCE
+            and is_equation_1
+            and (self.position is None or not self.position.has_bias)
+            and (self.dropout == 0.0 or not training)
+            and self.sliding_window is None
+            and masks.attention is None
+        )
+
+    def _full_heads(self, key_value):
+        """Keys and values for every query head: (B, H', S, K) -> (B, H, S, K)."""
+        key, value = key_value["key"], key_value["value"]
+        groups = self.num_heads // self.num_key_value_heads
+        if groups > 1:
+            key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
+        return key, value
+
+    def _join_masks(self, query, key, masks, cache):
+        """All masks as one, broadcastable to (B, H, T, S), or None."""
+        query_length, key_length = ops.shape(query)[2], ops.shape(key)[2]
+        if not isinstance(cache, SelfCache):
+            pattern = self._pattern(query_length, key_length, masks.is_causal)
+            return masks.join(query_length, key_length, pattern=pattern)
+        masks = AttentionMasks(masks.query, attention=masks.attention, is_causal=True)
+        if cache.is_shared:  # W hypotheses at one position
+            query_length, key_length = 1, ops.shape(cache.beam_mask)[2]
+        pattern = self._pattern(query_length, key_length, True, cache.position)
+        is_causal_only = masks.query is None and masks.attention is None and pattern is None
+        if is_causal_only and not isinstance(cache.mask, tuple):
+            return cache.mask
+        return cache.mask_of_beams(masks.join(query_length, key_length, cache.position, pattern))
+
+    def _pattern(self, query_length, key_length, is_causal, start_index=0):
+        """bool, (T, S): which pairs this layer allows, or None for all."""
+        if self.sliding_window is None:
+            return None
+        return sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
+
+    # Keras' symbolic world
+
+    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+        self._check_shapes(query_shape, value_shape, key_shape)
+        return (*query_shape[:-1], *(self.output_dims or (query_shape[-1],)))
+
+    def compute_output_spec(self, *args, **kwargs):
+        # With scores and caches there are several outputs, so `call` is traced instead.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)

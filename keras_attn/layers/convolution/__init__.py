@@ -1,0 +1,1 @@
+"""Gated convolutions and the blocks made of them."""

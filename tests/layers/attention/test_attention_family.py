@@ -1,0 +1,209 @@
+"""Every attention and every position keeps the same promises; their table is in the docs."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers.slots import SLOTS
+from tests.support.attention_variants import VARIANTS, D, H, K, attend, table
+
+B, T = 2, 13
+random = np.random.default_rng(17)
+X = random.normal(size=(B, T, D)).astype("float32")
+REAL = np.arange(T) < np.array([[T - 4], [T]])  # the first row ends with padding
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request):
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(scope="module")
+def layer(variant):
+    return make(variant)
+
+
+def make(variant, arguments=None):
+    """A layer of other arguments, or with weights that are no longer what they start as."""
+    keras.utils.set_random_seed(1)
+    layer = variant.make()
+    layer = type(layer).from_config({**layer.get_config(), **(arguments or {})})
+    layer.build(X.shape)
+    layer._is_short = lambda *_: False  # blocks, however few there are
+    for weight in layer.trainable_weights:
+        if arguments is None:
+            weight.assign(weight + 0.3 * random.normal(size=weight.shape))
+    return layer
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_it_is_its_formula_in_float64(variant, layer, causal):
+    if causal and "causal" in variant.refuses:
+        with pytest.raises(ValueError, match="use_causal_mask"):
+            layer(X, use_causal_mask=True)
+        return
+    expected = attend(variant, layer, X, REAL, causal)
+    outputs = layer(X, value_mask=REAL, use_causal_mask=causal)
+    np.testing.assert_allclose(outputs, expected, atol=3e-6)
+    graph = tf.function(
+        lambda x, real: layer(x, value_mask=real, use_causal_mask=causal),
+        input_signature=[tf.TensorSpec([None, None, D]), tf.TensorSpec([None, None], tf.bool)],
+    )
+    np.testing.assert_allclose(graph(X, REAL), expected, atol=3e-6)  # sizes unknown to the graph
+
+
+def test_with_nothing_left_out_it_is_dense_attention(variant):
+    if variant.dense is None:
+        pytest.skip("never dense attention")
+    layer = make(variant, variant.dense)
+    dense = MultiHeadAttention(H, K)
+    dense.build(X.shape)
+    dense.set_weights(layer.get_weights()[-8:])
+    np.testing.assert_allclose(layer(X), dense(X), atol=3e-6)
+
+
+def test_step_by_step_it_is_the_whole_pass(variant, layer):
+    if "causal" in variant.refuses:
+        with pytest.raises(ValueError, match="cache"):
+            layer.empty_cache(B, T)
+        return
+    expected = layer(X, use_causal_mask=True)
+    cache = layer.empty_cache(B, T + 3)
+    first, cache = layer(X[:, :5], cache=cache)
+    outputs = [first]
+    for t in range(5, T):
+        output, cache = layer(X[:, t : t + 1], cache=cache)
+        outputs.append(output)
+    np.testing.assert_allclose(np.concatenate(outputs, axis=1), expected, atol=3e-6)
+    assert int(cache.position) == T
+
+
+def test_a_masked_token_changes_nothing(variant, layer):
+    expected = layer(X, value_mask=REAL)
+    noise = np.where(REAL[..., None], X, 9.0)
+    longer = np.concatenate([noise, 7.0 * np.ones((B, 5, D), "float32")], axis=1)
+    real = np.pad(REAL, ((0, 0), (0, 5)))
+    outputs = np.asarray(layer(longer, value_mask=real))[:, :T]
+    np.testing.assert_allclose(outputs[REAL], np.asarray(expected)[REAL], atol=3e-6)
+    half = layer(X, value_mask=REAL, query_mask=REAL)
+    nothing = layer(X, value_mask=np.zeros_like(REAL))
+    np.testing.assert_allclose(np.asarray(half)[~REAL], np.asarray(nothing)[~REAL], atol=3e-6)
+
+
+def test_pairs_and_scores_mean_what_they_mean_in_dense_attention(variant, layer):
+    pairs = random.random((B, T, T)) < 0.7
+    if "scores" in variant.refuses:
+        for arguments in ({"return_attention_scores": True}, {"attention_mask": pairs}):
+            with pytest.raises(ValueError, match=next(iter(arguments))):
+                layer(X, **arguments)
+        return
+    outputs, scores = layer(X, value_mask=REAL, return_attention_scores=True)
+    np.testing.assert_allclose(outputs, layer(X, value_mask=REAL), atol=3e-6)
+    assert scores.shape == (B, H, T, T) and not np.asarray(scores)[0, ..., T - 4 :].any()
+    both, scores = layer(X, attention_mask=pairs, return_attention_scores=True)
+    np.testing.assert_allclose(both, layer(X, attention_mask=pairs), atol=3e-6)
+    hidden = np.broadcast_to(~pairs[:, None], scores.shape)
+    assert np.asarray(scores).any() and not np.asarray(scores)[hidden].any()
+
+
+def test_gradients_are_those_of_small_differences(variant, layer):
+    """Along a random direction of the inputs and of all weights, in a central difference."""
+    direction = random.normal(size=X.shape).astype("float32")
+    steps = [random.normal(size=weight.shape) for weight in layer.trainable_weights]
+    target = random.normal(size=X.shape).astype("float32")
+    starts = [np.array(weight) for weight in layer.trainable_weights]
+
+    def value(epsilon):
+        for weight, start, step in zip(layer.trainable_weights, starts, steps, strict=True):
+            weight.assign(start + epsilon * step)
+        outputs = layer(X + np.float32(epsilon) * direction, value_mask=REAL)
+        return float(np.sum(np.asarray(outputs, "float64") * target))
+
+    difference = (value(1e-3) - value(-1e-3)) / 2e-3
+    value(0.0)
+    x = tf.constant(X)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, value_mask=REAL) * target)
+    sources = [x, *(weight.value for weight in layer.trainable_weights)]
+    gradients = tape.gradient(loss, sources)
+    slope = sum(
+        float(np.sum(np.asarray(tf.convert_to_tensor(gradient), "float64") * step))
+        for gradient, step in zip(gradients, [direction, *steps], strict=True)
+    )
+    np.testing.assert_allclose(slope, difference, rtol=3e-3, atol=3e-3)
+
+
+def test_it_is_saved_and_loaded(layer, tmp_path):
+    twin = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+    assert json.dumps(twin.get_config()) == json.dumps(layer.get_config())
+    symbol = keras.Input((None, D))
+    model = keras.Model(symbol, twin(symbol))
+    twin.set_weights(layer.get_weights())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(X), twin(X), atol=1e-6)
+
+
+def test_random_blocks_are_those_of_a_mask_and_do_not_depend_on_the_length():
+    layer = make(VARIANTS["big_bird"], {"num_random": 2, "block_size": 1, "num_global": 0})
+    pattern = np.asarray(layer._pattern(40, 40, False))
+    jumps = {tuple(np.flatnonzero(row) - t) for t, row in enumerate(pattern)}
+    assert len(jumps) > 20  # other distances for other blocks
+    np.testing.assert_array_equal(layer._pattern(25, 25, False), pattern[:25, :25])
+    x = random.normal(size=(B, 40, D)).astype("float32")
+    dense = MultiHeadAttention(H, K)
+    dense.build(x.shape)
+    dense.set_weights(layer.get_weights())
+    for causal in (False, True):
+        allowed = np.asarray(layer._pattern(40, 40, causal))
+        expected = dense(x, attention_mask=allowed, use_causal_mask=causal)
+        np.testing.assert_allclose(layer(x, use_causal_mask=causal), expected, atol=3e-6)
+
+
+def test_random_features_approach_the_softmax():
+    dense = make(VARIANTS["multi_head"], {})
+    errors = []
+    for num_features in (32, 4096):
+        layer = make(VARIANTS["performer"], {"num_features": num_features})
+        layer.set_weights([layer.get_weights()[0], *dense.get_weights()])  # own weights first
+        difference = np.asarray(layer(0.5 * X)) - np.asarray(dense(0.5 * X))
+        errors.append(float(np.abs(difference).mean()))
+    assert errors[1] < 0.2 * errors[0] and errors[1] < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_model_of_it_trains_under_xla_and_is_exported_without(variant, policy, tmp_path):
+    layer = variant.make()
+    layer = type(layer).from_config({**layer.get_config(), "dtype": policy})
+    symbol = keras.Input((None, D))
+    masked = keras.layers.Masking()(symbol)
+    model = keras.Model(symbol, keras.layers.Dense(1, dtype="float32")(layer(masked)))
+    x = np.tile(np.where(REAL[..., None], X, 0.0), (4, 1, 1))
+    model.compile(keras.optimizers.Adam(0.03), "mse", jit_compile=True)
+    losses = model.fit(x, x[..., :1], epochs=25, batch_size=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    model.export(tmp_path / "1", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "1")
+    tolerance = 1e-5 if policy == "float32" else 0.05
+    np.testing.assert_allclose(loaded.serve(x), model(x), atol=tolerance)
+    graph = loaded.signatures["serving_default"].graph.as_graph_def()
+    names = {node.op for function in graph.library.function for node in function.node_def}
+    assert len(names) > 5 and not [name for name in names if "Xla" in name or "PyFunc" in name]
+
+
+def test_every_name_of_a_slot_is_a_variant():
+    known = {name.split(",")[0] for name in VARIANTS}
+    assert set(SLOTS["attention"]) <= known
+    assert set(SLOTS["position"]) - {"sinusoidal", "learned"} <= known
+
+
+def test_the_table_of_the_documentation_is_that_of_these_tests():
+    text = (Path(__file__).parents[3] / "docs/attention.md").read_text(encoding="utf-8")
+    assert table() in text, f"docs/attention.md should have this table:\n{table()}"
