@@ -184,7 +184,7 @@ def neighbor_layout(num_blocks: Tensor, radius: int, is_causal: bool = False) ->
     >>> neighbor_layout(2, radius=1).numpy().tolist()
     [[-1, 0, 1], [0, 1, 2]]
     """
-    offsets = np.arange(-radius, 1 if is_causal else radius + 1, dtype="int32")
+    offsets = ops.arange(-radius, 1 if is_causal else radius + 1, dtype="int32")
     return ops.arange(num_blocks, dtype="int32")[:, None] + offsets
 
 
@@ -215,7 +215,7 @@ def fixed_layout(num_blocks: Tensor, stride: int) -> Tensor:
         - [Child et al., 2019](https://arxiv.org/abs/1904.10509), Section 4.2, `fixed`.
     """
     blocks = ops.arange(num_blocks, dtype="int32")[:, None]
-    group = blocks // stride * stride + np.arange(stride, dtype="int32")
+    group = blocks // stride * stride + ops.arange(stride, dtype="int32")
     last = stride * ops.arange(num_blocks_of(num_blocks, stride), dtype="int32") + stride - 1
     return ops.concatenate([group, blocks * 0 + last], axis=1)
 
@@ -232,6 +232,7 @@ def random_layout(
     TensorShape([4, 2])
     """
     numbers = np.random.default_rng(seed).integers(1, _PRIME, (2, count)).astype("int32")
+    numbers = ops.convert_to_tensor(numbers)
     blocks = ops.arange(num_blocks, dtype="int32")[:, None]
     drawn = (blocks * numbers[0] + numbers[1]) % _PRIME
     jumps = radius + 1 + drawn // 2 % _LONGEST_JUMP

@@ -47,12 +47,13 @@ def linear_attention(
         outputs = ops.einsum("bhtm,bhmv->bhtv", query, products)
         return _divide(outputs, ops.einsum("bhtm,bhm->bht", query, ops.sum(key, axis=2)))
     length = ops.shape(query)[2]
-    block = _BLOCK if query.shape[2] is None else min(_BLOCK, query.shape[2])
+    block = min(_BLOCK, length) if isinstance(length, int) else _BLOCK
     query, key, value = (split_blocks(one, block) for one in (query, key, value))
     key_sums = _before(ops.sum(key, axis=3), past and past["keys"])  # (B, H, N, M)
     products = ops.einsum("bhnsm,bhnsv->bhnmv", key, value)
     products = _before(products, past and past["products"])
-    pairs = ops.einsum("bhntm,bhnsm->bhnts", query, key) * np.tri(block, dtype="float32")
+    pairs = ops.einsum("bhntm,bhnsm->bhnts", query, key)
+    pairs = pairs * ops.convert_to_tensor(np.tri(block, dtype="float32"))
     outputs = ops.einsum("bhnts,bhnsv->bhntv", pairs, value)
     outputs = outputs + ops.einsum("bhntm,bhnmv->bhntv", query, products)
     totals = ops.sum(pairs, axis=-1) + ops.einsum("bhntm,bhnm->bhnt", query, key_sums)

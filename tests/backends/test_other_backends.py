@@ -21,7 +21,10 @@ from keras_attn.layers import (
     TokenEmbedding,
 )
 from keras_attn.layers.dropout import Dropout, random_bits
+from keras_attn.models import ConvSeq2Seq, RNNSeq2Seq, Transformer
 from keras_attn.ops import causal_mask, scaled_dot_product_attention
+from keras_attn.ops.chunked_attention import chunked_attention
+from tests.support.attention_variants import VARIANTS, attend
 
 B, T, S, D, H, V = 3, 5, 7, 12, 3, 23
 SIZES = {"hidden_dim": D, "intermediate_dim": 17, "num_heads": H}
@@ -145,3 +148,59 @@ def test_the_transformer_is_trained_by_plain_fit() -> None:
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     losses = model.fit(INPUTS, TARGET, epochs=12, verbose=0).history["loss"]
     assert losses[-1] < losses[0] - 0.3
+
+
+# Under TensorFlow, tests/layers, tests/ops and tests/models do the following.
+of_other_backends = pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="other tests do this under TensorFlow"
+)
+
+
+@of_other_backends
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_attention_is_its_formula(name: str, causal: bool) -> None:
+    """Also those that compute blocks, sums, or chunks."""
+    variant = VARIANTS[name]
+    if causal and "causal" in variant.refuses:
+        return
+    layer = variant.make()
+    x = random.normal(size=(2, 13, 6)).astype("float32")
+    real = np.arange(13) < np.array([[9], [13]])
+    layer.build(x.shape)
+    layer._is_short = lambda *_: False
+    outputs = layer(ops.convert_to_tensor(x), value_mask=real, use_causal_mask=causal)
+    np.testing.assert_allclose(numpy(outputs), attend(variant, layer, x, real, causal), atol=1e-5)
+
+
+@of_other_backends
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_attention_in_chunks_is_dense_attention(is_causal: bool) -> None:
+    x = ops.convert_to_tensor(random.normal(size=(2, 3, 37, 4)).astype("float32"))
+    mask = causal_mask(37) if is_causal else None
+    expected, _ = scaled_dot_product_attention(x, x, x, mask)
+    outputs = chunked_attention(x, x, x, is_causal=is_causal, chunk_size=8)
+    np.testing.assert_allclose(numpy(outputs), numpy(expected), atol=1e-5)
+
+
+MODELS = {
+    "recurrent": lambda: RNNSeq2Seq(V, hidden_dim=D, num_layers=1),
+    "convolutional": lambda: ConvSeq2Seq(V, hidden_dim=D, num_layers=2),
+    "local": lambda: Transformer(
+        V, **SIZES, num_layers=1, attention={"name": "local", "sliding_window": 3}, position="alibi"
+    ),
+    "linear": lambda: Transformer(V, **SIZES, num_layers=1, attention="linear"),
+}
+
+
+@of_other_backends
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_decodes_as_it_reads(name: str) -> None:
+    model = MODELS[name]()
+    model.build()
+    expected = numpy(model(INPUTS))
+    state, logits = model.start(ops.convert_to_tensor(SOURCE), max_length=T), []
+    for t in range(T):
+        step, state = model.decode_step(ops.convert_to_tensor(TARGET[:, t : t + 1]), state)
+        logits.append(numpy(step))
+    np.testing.assert_allclose(np.stack(logits, axis=1), expected, atol=1e-5)

@@ -1,6 +1,5 @@
 """Attention of blocks to a few other blocks: the base of sparse and local attention."""
 
-import numpy as np
 from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
@@ -57,7 +56,7 @@ class BlockAttention(MultiHeadAttention):
         """`block_layout`, and the global blocks after it."""
         layout = self.block_layout(num_blocks, is_causal)
         num_global = num_blocks_of(self.global_length, self.block_size)
-        global_blocks = layout[:, :1] * 0 + np.arange(num_global, dtype="int32")
+        global_blocks = layout[:, :1] * 0 + ops.arange(num_global, dtype="int32")
         return ops.concatenate([layout, global_blocks], axis=1)
 
     def cross_attention(self, name):
@@ -72,7 +71,9 @@ class BlockAttention(MultiHeadAttention):
     def _attend(self, query, key_value, masks, cache, training, needs_scores):
         _check_lengths(query, key_value, cache)
         length = query.shape[2]
-        if cache is not None or (length is not None and self._is_short(length, masks.is_causal)):
+        if cache is not None or (
+            isinstance(length, int) and self._is_short(length, masks.is_causal)
+        ):
             return super()._attend(query, key_value, masks, cache, training, needs_scores)
         length = ops.shape(query)[2]
         num_blocks = num_blocks_of(length, self.block_size)
@@ -96,6 +97,9 @@ class BlockAttention(MultiHeadAttention):
         )
 
     def _is_short(self, length, is_causal):
+        """Whether the layout of a sequence would name nearly all blocks, if its length is known."""
+        if not isinstance(length, int):
+            return False
         num_blocks = num_blocks_of(length, self.block_size)
         return num_blocks <= self._layout(num_blocks, is_causal).shape[1]
 
@@ -189,7 +193,8 @@ def _first_rows(pairs, count):
 
 def _check_lengths(query, key_value, cache):
     lengths = (query.shape[2], key_value["key"].shape[2])
-    if cache is None and None not in lengths and lengths[0] != lengths[1]:
+    are_known = all(isinstance(length, int) for length in lengths)
+    if cache is None and are_known and lengths[0] != lengths[1]:
         raise ValueError(
             "Queries and keys must be positions of one sequence. For attention to another one use "
             f"MultiHeadAttention. Received: {lengths[0]} queries, {lengths[1]} keys."

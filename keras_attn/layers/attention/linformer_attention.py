@@ -103,7 +103,7 @@ class LinformerAttention(MultiHeadAttention):
         return ops.einsum("bhsk,sm->bhmk", rows, projection)
 
     def _check_length(self, length):
-        if length is not None and length > self.max_sequence_length:
+        if isinstance(length, int) and length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {length} positions is longer than `max_sequence_length`="
                 f"{self.max_sequence_length}. Cut the input, or make the layer for more positions."

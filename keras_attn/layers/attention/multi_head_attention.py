@@ -279,7 +279,7 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         needed.
         """
         key, value = self._full_heads(key_value)
-        if cache is None and not needs_scores and self._is_long(key, masks, training):
+        if cache is None and not needs_scores and self._is_long(query, key, masks, training):
             outputs = chunked_attention(query, key, value, masks.of_keys, masks.is_causal)
             return masks.keep_queries(outputs), None
         mask = self._join_masks(query, key, masks, cache)
@@ -289,13 +289,13 @@ class MultiHeadAttention(KerasNames, CachedProjections):
             options["positions"] = positions_of(query, key, cache)
         return attend(query, key, value, mask, training, **options)
 
-    def _is_long(self, key, masks, training):
+    def _is_long(self, query, key, masks, training):
         """Whether the weights would be too large to keep, and nothing needs them."""
         is_equation_1 = all(
             getattr(type(self), hook) is getattr(MultiHeadAttention, hook) for hook in _HOOKS
         )
         return (
-            key.shape[2] is not None
+            all(isinstance(heads.shape[2], int) for heads in (query, key))
             and key.shape[2] >= LONG_SEQUENCE
             and is_equation_1
             and (self.position is None or not self.position.has_bias)

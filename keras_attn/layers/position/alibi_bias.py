@@ -31,5 +31,5 @@ class ALiBiBias(AttentionPosition):
 
     def bias(self, query, positions):
         distances = ops.cast(ops.abs(positions.distances), "float32")  # (..., T, S)
-        slopes = alibi_slopes(query.shape[1]).astype("float32")
+        slopes = ops.convert_to_tensor(alibi_slopes(query.shape[1]).astype("float32"))
         return -ops.reshape(slopes, (-1, *[1] * len(distances.shape))) * distances

@@ -108,7 +108,8 @@ class RotaryEmbedding(AttentionPosition):
         elif self.scaling == "yarn":
             frequencies = yarn_frequencies(frequencies, self.factor, self.original_length)
             scale = 0.1 * math.log(self.factor) + 1.0
-        angles = ops.cast(positions, "float32")[..., None] * frequencies.astype("float32")
+        frequencies = ops.convert_to_tensor(frequencies.astype("float32"))
+        angles = ops.cast(positions, "float32")[..., None] * frequencies
         return rotate_pairs(heads, angles, scale, self.halves)
 
     def get_config(self):
