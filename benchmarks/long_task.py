@@ -56,9 +56,9 @@ def main() -> None:
     for kind in arguments.kinds.split(","):
         rows[kind] = in_little_memory(kind, arguments)
         progress(f"{kind}: {rows[kind]}")
-    result = {"kinds": rows, "length": arguments.length, "machine": describe_machine()}
-    path = arguments.output / "long_task.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        result = {"kinds": rows, "length": arguments.length, "machine": describe_machine()}
+        path = arguments.output / "long_task.json"
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     text = table(rows)
     (arguments.output / "long_task.md").write_text(text, encoding="utf-8")
     print(text)
