@@ -73,6 +73,10 @@ def test_a_layer_takes_it_for_long_sequences_that_need_no_weights(monkeypatch):
     monkeypatch.setattr(multi_head_attention, "LONG_SEQUENCE", T)
     np.testing.assert_allclose(layer(x, **arguments), expected, atol=3e-6)
     assert len(calls) == 1
+    image = random.normal(size=(B, 5, 8, 6)).astype("float32")  # 40 positions, over two axes
+    whole, scores = layer(image, return_attention_scores=True)
+    np.testing.assert_allclose(layer(image), whole, atol=3e-6)
+    assert len(calls) == 2 and scores.shape == (B, H, 5, 8, 5, 8)
     for needing_weights in (
         {"training": True},
         {"return_attention_scores": True},
@@ -82,7 +86,7 @@ def test_a_layer_takes_it_for_long_sequences_that_need_no_weights(monkeypatch):
     layer(x[:, :-1])
     MultiHeadAttention(H, K, position=ALiBiBias())(x)
     MultiHeadAttention(H, K, sliding_window=3)(x)
-    assert len(calls) == 1
+    assert len(calls) == 2
 
 
 def test_it_is_one_graph_that_keeps_a_chunk_at_a_time():

@@ -49,8 +49,10 @@ class AttendedAxes:
         """(B, T, D) -> (batch..., attended..., D), the axes in the query's order."""
         return restore_axes(outputs, self.axes, self._query_sizes)
 
-    def restore_scores(self, scores: Tensor) -> Tensor:
-        """(B, H, T, S) -> (batch..., H, T..., S...)."""
+    def restore_scores(self, scores: Tensor | None) -> Tensor | None:
+        """(B, H, T, S) -> (batch..., H, T..., S...); None, if nothing needed them, stays None."""
+        if scores is None:
+            return None
         attended = [
             sizes[axis] for sizes in (self._query_sizes, self._value_sizes) for axis in self.axes
         ]

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from keras_attn.layers.attention.attended_axes import AttendedAxes, attended_axes
+from keras_attn.layers.attention.attended_pairs import AttendedPairs
 from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.attention.attention_masks import AttentionMasks
-from keras_attn.layers.attention.cached_projections import CachedProjections, heads_first
+from keras_attn.layers.attention.cached_projections import heads_first
 from keras_attn.layers.attention.keras_names import KerasNames
 from keras_attn.layers.position.attention_position import positions_of
-from keras_attn.ops import attention_logits, masked_softmax, sliding_window_mask
+from keras_attn.ops import attention_logits, masked_softmax
 from keras_attn.ops.attention_products import weighted_values
 from keras_attn.ops.chunked_attention import chunked_attention
 
@@ -18,7 +19,7 @@ _HOOKS = ("attend", "attention_logits", "attention_weights", "weigh_values", "_c
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class MultiHeadAttention(KerasNames, CachedProjections):
+class MultiHeadAttention(KerasNames, AttendedPairs):
     """Attends from every query position to every key position, in `num_heads` subspaces.
 
         head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
@@ -212,8 +213,7 @@ class MultiHeadAttention(KerasNames, CachedProjections):
         outputs, scores = self._attend(
             heads, key_value, masks, cache, training, return_attention_scores
         )
-        kernels = () if cache is None else cache.kernels
-        outputs = self._project_back(query, heads_first(outputs), kernels)  # (B, T, D)
+        outputs = self._project_back(query, heads_first(outputs), getattr(cache, "kernels", ()))
         if axes is not None:
             outputs, scores = axes.restore(outputs), axes.restore_scores(scores)
         results = [outputs]
@@ -227,11 +227,12 @@ class MultiHeadAttention(KerasNames, CachedProjections):
 
     def _check_inputs(self, query, value, key, cache):
         """Raises ValueError unless the inputs fit together; returns the `AttendedAxes`, or None."""
-        if isinstance(cache, CrossCache) and self.sliding_window is not None:
-            raise ValueError(
-                "`sliding_window` must be None for a `CrossCache`: the query has no position among "
-                f"its keys. Received: sliding_window={self.sliding_window}."
-            )
+        for name in ("sliding_window", "position"):
+            if isinstance(cache, CrossCache) and getattr(self, name) is not None:
+                raise ValueError(
+                    f"`{name}` must be None for a `CrossCache`: the query has no position among "
+                    f"its keys. Received: {name}={getattr(self, name)}."
+                )
         if not (cache is None or isinstance(cache, (SelfCache, CrossCache))):
             raise ValueError(
                 "`cache` must be a `SelfCache`, from `empty_cache`, or a `CrossCache`. "
@@ -249,28 +250,6 @@ class MultiHeadAttention(KerasNames, CachedProjections):
                 f"Received: shape={tuple(query.shape)}, attention_axes={self.attention_axes}."
             )
         return AttendedAxes(axes, query, value)
-
-    def _project(self, query, value, key, cache):
-        """Query heads, (B, H, T, K), keys and values, (B, H', S, K), and the cache after them."""
-        if isinstance(cache, CrossCache):
-            return heads_first(self._project_query(query, cache.kernels)), cache.tensors, cache
-        kernels = () if cache is None else cache.kernels
-        heads, update = self._project_all(query, value, key, kernels)
-        heads, update = self._rotate(heads_first(heads), update, cache)
-        if cache is None:
-            return heads, update, None
-        after = cache.write(update)
-        return heads, after.keys_and_values(), after
-
-    def _rotate(self, heads, key_value, cache):
-        """Turns queries and new keys as their `position` wants it."""
-        if self.position is None:
-            return heads, key_value
-        positions = positions_of(heads, key_value["key"], cache)
-        # New keys are written where the queries are.
-        of_keys = positions.key if cache is None else positions.query
-        key = self.position.rotate(key_value["key"], of_keys)
-        return self.position.rotate(heads, positions.query), {**key_value, "key": key}
 
     def _attend(self, query, key_value, masks, cache, training, needs_scores):
         """Attends: queries (B, H, T, K) -> values (B, H, T, V) and weights (B, H, T, S).
@@ -303,35 +282,6 @@ class MultiHeadAttention(KerasNames, CachedProjections):
             and self.sliding_window is None
             and masks.attention is None
         )
-
-    def _full_heads(self, key_value):
-        """Keys and values for every query head: (B, H', S, K) -> (B, H, S, K)."""
-        key, value = key_value["key"], key_value["value"]
-        groups = self.num_heads // self.num_key_value_heads
-        if groups > 1:
-            key, value = ops.repeat(key, groups, axis=1), ops.repeat(value, groups, axis=1)
-        return key, value
-
-    def _join_masks(self, query, key, masks, cache):
-        """All masks as one, broadcastable to (B, H, T, S), or None."""
-        query_length, key_length = ops.shape(query)[2], ops.shape(key)[2]
-        if not isinstance(cache, SelfCache):
-            pattern = self._pattern(query_length, key_length, masks.is_causal)
-            return masks.join(query_length, key_length, pattern=pattern)
-        masks = AttentionMasks(masks.query, attention=masks.attention, is_causal=True)
-        if cache.is_shared:  # W hypotheses at one position
-            query_length, key_length = 1, ops.shape(cache.beam_mask)[2]
-        pattern = self._pattern(query_length, key_length, True, cache.position)
-        is_causal_only = masks.query is None and masks.attention is None and pattern is None
-        if is_causal_only and not isinstance(cache.mask, tuple):
-            return cache.mask
-        return cache.mask_of_beams(masks.join(query_length, key_length, cache.position, pattern))
-
-    def _pattern(self, query_length, key_length, is_causal, start_index=0):
-        """bool, (T, S): which pairs this layer allows, or None for all."""
-        if self.sliding_window is None:
-            return None
-        return sliding_window_mask(query_length, key_length, self.sliding_window, start_index)
 
     # Keras' symbolic world
 

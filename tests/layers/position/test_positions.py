@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_attn.layers import (
+    CrossCache,
     LearnedPositionEmbedding,
     LinearAttention,
     LinformerAttention,
@@ -72,6 +73,12 @@ def _turned_by_half(heads):
         (lambda: RotaryEmbedding(factor=2.0), "`factor` has no effect"),
         (lambda: RotaryEmbedding(scaling="yarn", factor=2.0), "`original_length` must be given"),
         (lambda: MultiHeadAttention(2, 3, position=RotaryEmbedding())(INPUTS), "of an even size"),
+        (
+            lambda: MultiHeadAttention(2, 4, position=RotaryEmbedding())(
+                INPUTS, cache=CrossCache({})
+            ),
+            "`position` must be None for a `CrossCache`",
+        ),
         (lambda: RelativePositionBias(num_buckets=8, max_distance=2), "`num_buckets` must be"),
         (lambda: SparseAttention(2, 3, pattern="bigbird"), "Did you mean 'big_bird'"),
         (lambda: SparseAttention(2, 3)(INPUTS, INPUTS[:, 1:]), "positions of one sequence"),
