@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from layer_step import compiled_step
 from side_by_side import describe_machine, progress
 
 from keras_attn import layers
@@ -90,21 +91,6 @@ def measure(
             times.append(time.perf_counter() - started)
         seconds[str(length)] = statistics.median(times)
     return seconds, layer.count_params()
-
-
-def compiled_step(layer: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Forward and backward of one layer, compiled by XLA."""
-
-    @tf.function(jit_compile=True)
-    def step(inputs: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            loss = tf.reduce_sum(tf.square(layer(inputs)))
-        sources = [inputs, *(weight.value for weight in layer.trainable_weights)]
-        return tf.add_n([tf.reduce_sum(one) for one in tape.gradient(loss, sources)])
-
-    compiled: Callable[[tf.Tensor], tf.Tensor] = step
-    return compiled
 
 
 def table(rows: list[dict[str, Any]], lengths: tuple[int, ...]) -> str:

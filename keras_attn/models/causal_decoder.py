@@ -7,7 +7,8 @@ from keras_attn.layers.causal_block import CausalBlock
 from keras_attn.layers.dense_rows import dense_rows
 from keras_attn.layers.slots import fill_slot, serialize_slot
 from keras_attn.layers.transformer_block import as_tuple
-from keras_attn.models.transformer_stack import TransformerStack, stack_scores
+from keras_attn.models.token_stack import stack_scores
+from keras_attn.models.transformer_stack import TransformerStack
 from keras_attn.ops import padding_mask as mask_padding
 
 

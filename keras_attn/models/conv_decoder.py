@@ -10,7 +10,7 @@ from keras_attn.layers.dense_rows import dense_rows
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.transformer_block import as_tuple
 from keras_attn.models.conv_stack import ConvStack
-from keras_attn.models.transformer_stack import stack_scores
+from keras_attn.models.token_stack import stack_scores
 from keras_attn.ops import padding_mask
 
 Tensor = Any
@@ -126,8 +126,7 @@ class ConvDecoder(ConvStack):
     def _logits(self, hidden, output_kernel):
         if self.output_dense is not None:
             return dense_rows(self.output_dense, hidden)
-        laid_out = {} if output_kernel is None else {"output_kernel": output_kernel}
-        return self.embedding(hidden, reverse=True, **laid_out)
+        return self.embedding(hidden, reverse=True, output_kernel=output_kernel)
 
     def compute_mask(self, token_ids, previous_mask=None):
         return padding_mask(token_ids)

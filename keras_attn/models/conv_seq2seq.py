@@ -3,17 +3,16 @@
 import keras
 from keras import ops
 
-from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.conv_decoder import ConvDecoder, ConvStep
 from keras_attn.models.conv_encoder import ConvEncoder
-from keras_attn.models.seq2seq_model import Seq2SeqModel
-from keras_attn.models.transformer_stack import check_inputs
-from keras_attn.system.argument_checks import check_integer
+from keras_attn.models.encoder_decoder_model import EncoderDecoderModel
+from keras_attn.models.input_checks import check_inputs, check_max_length
+from keras_attn.system.argument_checks import check_integer, check_optional_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class ConvSeq2Seq(Seq2SeqModel):
+class ConvSeq2Seq(EncoderDecoderModel):
     """Encoder and decoder of gated convolutions, with attention in every layer of the decoder.
 
     The defaults are the sizes of the paper's English-Romanian model (Section 5.1).
@@ -76,41 +75,29 @@ class ConvSeq2Seq(Seq2SeqModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self._config = _sizes(
-            source_vocabulary_size=source_vocabulary_size,
-            target_vocabulary_size=target_vocabulary_size,
-            hidden_dim=hidden_dim,
-            kernel_size=kernel_size,
-            num_layers=num_layers,
-            num_decoder_layers=num_decoder_layers,
-            max_sequence_length=max_sequence_length,
-        )
-        self._config |= {
+        self._config = {
+            "source_vocabulary_size": check_integer(
+                "source_vocabulary_size", source_vocabulary_size
+            ),
+            "target_vocabulary_size": check_optional_integer(
+                "target_vocabulary_size", target_vocabulary_size
+            ),
+            "hidden_dim": check_integer("hidden_dim", hidden_dim),
+            "kernel_size": check_integer("kernel_size", kernel_size),
+            "num_layers": check_integer("num_layers", num_layers),
+            "num_decoder_layers": check_optional_integer("num_decoder_layers", num_decoder_layers),
             "dropout": dropout,
             "position": serialize_slot(position),
             "normalization": serialize_slot(normalization),
+            "max_sequence_length": check_optional_integer(
+                "max_sequence_length", max_sequence_length
+            ),
             "tie_output": tie_output,
         }
-        self.source_vocabulary_size = self._config["source_vocabulary_size"]
-        self.target_vocabulary_size = (
-            self._config["target_vocabulary_size"] or self.source_vocabulary_size
-        )
-        self.shared_embedding = self._make_shared_embedding()
+        self._set_vocabularies()
         self.encoder, self.decoder = self._make_stacks()
         # Only learned positions end somewhere.
         self.max_sequence_length = getattr(self.encoder.position, "max_sequence_length", None)
-
-    def _make_shared_embedding(self):
-        """The embedding of both languages; None if each has a vocabulary of its own."""
-        if self._config["target_vocabulary_size"] is not None:
-            return None
-        return TokenEmbedding(
-            self.source_vocabulary_size,
-            self._config["hidden_dim"],
-            mask_zero=False,
-            dtype=self.dtype_policy,
-            name="shared_embedding",
-        )
 
     def _make_stacks(self):
         num_layers = self._config["num_layers"]
@@ -132,20 +119,14 @@ class ConvSeq2Seq(Seq2SeqModel):
         )
         return encoder, decoder
 
-    def build(self, input_shape=None):
-        if self.shared_embedding is not None:
-            self.shared_embedding.build()
-        self.encoder.build()
-        self.decoder.build()
-        self.built = True
-
     def call(self, inputs, training=None):
         check_inputs(inputs)
         source = self.encoder(inputs["encoder_token_ids"], training=training)
         return self.decoder(inputs["decoder_token_ids"], source, training=training)  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
-        self._check_max_length(max_length)
+        # The encoder looks at the length of the source itself.
+        check_max_length(max_length, self.max_sequence_length)
         batch_size, known_rows = ops.shape(encoder_token_ids)[0], encoder_token_ids.shape[0]
         num_rows = None if known_rows is None else known_rows * (num_beams or 1)
         output_kernel = self.decoder.output_kernel(num_rows)
@@ -155,15 +136,6 @@ class ConvSeq2Seq(Seq2SeqModel):
             "constants": {} if output_kernel is None else {"output_kernel": output_kernel},
             "position": ops.convert_to_tensor(0, dtype="int32"),
         }
-
-    def _check_max_length(self, max_length):
-        # The encoder looks at the length of the source itself.
-        limit = self.max_sequence_length
-        if limit is not None and isinstance(max_length, int) and max_length > limit:
-            raise ValueError(
-                "`max_length` must be at most `max_sequence_length`, the positions that the model "
-                f"has learned. Received: max_length={max_length}, max_sequence_length={limit}."
-            )
 
     def decode_step(self, token_ids, state):
         step = ConvStep(state["position"], state["rows"], **state["constants"])
@@ -176,22 +148,3 @@ class ConvSeq2Seq(Seq2SeqModel):
             inputs["decoder_token_ids"], source, return_attention_scores=True, training=False
         )
         return {"cross": scores}
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
-
-    def get_config(self):
-        return {**super().get_config(), **self._config}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-def _sizes(**arguments):
-    """The arguments as Python ints, those that may be left out as they are."""
-    optional = ("target_vocabulary_size", "num_decoder_layers", "max_sequence_length")
-    return {
-        name: value if value is None and name in optional else check_integer(name, value)
-        for name, value in arguments.items()
-    }

@@ -2,20 +2,16 @@
 
 import keras
 
-from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.convolution.conv_block import ConvBlock
-from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dense_rows import dense_rows
-from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.position.attention_position import AttentionPosition
-from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot
-from keras_attn.models.transformer_stack import check_token_ids
+from keras_attn.models.token_stack import TokenStack
 from keras_attn.system.argument_checks import check_integer
 
 
-class ConvStack(DenseInputs):
-    """Embeds tokens, adds positions, holds `num_layers` blocks, and maps back to embeddings."""
+class ConvStack(TokenStack):
+    """A `TokenStack` of `num_layers` convolutions, that maps back to embeddings."""
 
     block_class: type[ConvBlock]
 
@@ -32,14 +28,8 @@ class ConvStack(DenseInputs):
         embedding=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
-        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
-        self.dropout = dropout_rate("dropout", dropout)
+        super().__init__(vocabulary_size, hidden_dim, dropout, embedding, **kwargs)
         options = {"dtype": self.dtype_policy}
-        self.embedding = embedding or TokenEmbedding(
-            vocabulary_size, hidden_dim, mask_zero=False, name="token_embedding", **options
-        )
         sizes = {"max_sequence_length": max_sequence_length, **options}
         self.position = fill_slot("position", position, name="position", clone=True, **sizes)
         if isinstance(self.position, AttentionPosition):
@@ -48,7 +38,6 @@ class ConvStack(DenseInputs):
                 "it has no self-attention. Received: "
                 f"{type(self.position).__name__}. Take 'learned' or 'sinusoidal'."
             )
-        self.dropout_layer = Dropout(dropout, name="dropout", **options)
         self.blocks = [
             self.block_class(
                 hidden_dim,
@@ -67,21 +56,8 @@ class ConvStack(DenseInputs):
         self.final_dense = keras.layers.Dense(hidden_dim, name="final", **options)
 
     def build(self, token_ids_shape=None, **shapes):
-        hidden_shape = (None, None, self.hidden_dim)
-        if not self.embedding.built:
-            self.embedding.build()
-        for layer in (self.position, *self.blocks, self.final_normalization, self.final_dense):
-            if layer is not None:
-                layer.build(hidden_shape)
-        self.built = True
-
-    def embed(self, token_ids, start_index=0, training=None):
-        """Token embeddings with positions: int (B, T) -> float (B, T, D)."""
-        check_token_ids(self.name, token_ids)
-        hidden = self.embedding(token_ids)
-        if self.position is not None:
-            hidden = self.position(hidden, start_index=start_index)
-        return self.dropout_layer(hidden, training=training)
+        self.final_dense.build((None, None, self.hidden_dim))
+        super().build(token_ids_shape)
 
     def to_embeddings(self, hidden):
         """Normalizes the last block's output, and maps it to the space of the embeddings."""

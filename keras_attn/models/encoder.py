@@ -3,7 +3,8 @@
 import keras
 
 from keras_attn.layers import EncoderBlock
-from keras_attn.models.transformer_stack import TransformerStack, stack_scores
+from keras_attn.models.token_stack import stack_scores
+from keras_attn.models.transformer_stack import TransformerStack
 from keras_attn.ops import padding_mask as mask_padding
 
 

@@ -3,19 +3,18 @@
 import keras
 from keras import ops
 
-from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import serialize_slot
+from keras_attn.models.encoder_decoder_model import EncoderDecoderModel
+from keras_attn.models.input_checks import check_inputs
 from keras_attn.models.recurrent_decoder import EncodedSource, RecurrentDecoder, RecurrentState
 from keras_attn.models.recurrent_encoder import RecurrentEncoder
-from keras_attn.models.seq2seq_model import Seq2SeqModel
-from keras_attn.models.transformer_stack import check_inputs
 from keras_attn.ops import padding_mask
-from keras_attn.system.argument_checks import check_integer
+from keras_attn.system.argument_checks import check_integer, check_optional_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class RNNSeq2Seq(Seq2SeqModel):
+class RNNSeq2Seq(EncoderDecoderModel):
     """Recurrent encoder and decoder with attention; of the same interface as `Transformer`.
 
     The encoder reads the embedded source, its first layers in both directions. The decoder starts
@@ -87,11 +86,15 @@ class RNNSeq2Seq(Seq2SeqModel):
         super().__init__(**kwargs)
         num_layers = check_integer("num_layers", num_layers)
         self._config = {
-            "source_vocabulary_size": _size(source_vocabulary_size=source_vocabulary_size),
-            "target_vocabulary_size": _size(target_vocabulary_size=target_vocabulary_size),
-            "hidden_dim": _size(hidden_dim=hidden_dim),
+            "source_vocabulary_size": check_integer(
+                "source_vocabulary_size", source_vocabulary_size
+            ),
+            "target_vocabulary_size": check_optional_integer(
+                "target_vocabulary_size", target_vocabulary_size
+            ),
+            "hidden_dim": check_integer("hidden_dim", hidden_dim),
             "num_layers": num_layers,
-            "num_decoder_layers": _size(num_decoder_layers=num_decoder_layers),
+            "num_decoder_layers": check_optional_integer("num_decoder_layers", num_decoder_layers),
             "num_bidirectional_layers": check_integer(
                 "num_bidirectional_layers", num_bidirectional_layers, 0, num_layers
             ),
@@ -99,23 +102,15 @@ class RNNSeq2Seq(Seq2SeqModel):
             "attention": attention,
             "dropout": dropout_rate("dropout", dropout),
         }
-        self.source_vocabulary_size = self._config["source_vocabulary_size"]
-        self.target_vocabulary_size = (
-            self._config["target_vocabulary_size"] or self.source_vocabulary_size
-        )
+        self._set_vocabularies()
         self._make_layers()
 
     def _make_layers(self):
         config = self._config
-        is_shared = config["target_vocabulary_size"] is None
-        self.source_embedding = self._embedding(
-            self.source_vocabulary_size, "shared_embedding" if is_shared else "source_embedding"
-        )
-        self.target_embedding = (
-            self.source_embedding
-            if is_shared
-            else self._embedding(self.target_vocabulary_size, "target_embedding")
-        )
+        self.source_embedding = self.target_embedding = self.shared_embedding
+        if self.shared_embedding is None:
+            self.source_embedding = self._embedding(self.source_vocabulary_size, "source_embedding")
+            self.target_embedding = self._embedding(self.target_vocabulary_size, "target_embedding")
         common = {name: config[name] for name in ("hidden_dim", "cell", "dropout")}
         self.encoder = RecurrentEncoder(
             num_layers=config["num_layers"],
@@ -130,15 +125,6 @@ class RNNSeq2Seq(Seq2SeqModel):
             dtype=self.dtype_policy,
             name="decoder",
             **common,
-        )
-
-    def _embedding(self, vocabulary_size, name):
-        return TokenEmbedding(
-            vocabulary_size,
-            self._config["hidden_dim"],
-            mask_zero=False,
-            dtype=self.dtype_policy,
-            name=name,
         )
 
     def build(self, input_shape=None):
@@ -196,25 +182,12 @@ class RNNSeq2Seq(Seq2SeqModel):
         )
         return {"cross": weights[:, None, None]}  # (B, 1, 1, T, S)
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
-
     def get_config(self):
         slots = {name: serialize_slot(self._config[name]) for name in ("cell", "attention")}
-        return {**super().get_config(), **self._config, **slots}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return {**super().get_config(), **slots}
 
 
 def _num_beams(token_ids, source):
     """Hypotheses of a sentence, where the numbers of rows are known."""
     rows, sentences = token_ids.shape[0], source.value.shape[0]
     return None if None in (rows, sentences) or not sentences else rows // sentences
-
-
-def _size(**argument):
-    """The one argument as a Python int, or None where None was given."""
-    ((name, value),) = argument.items()
-    return None if value is None else check_integer(name, value)

@@ -15,11 +15,9 @@ class StepByStep:
 
     Attributes:
         decoder: `CausalDecoder`, such as a `Decoder`.
-        max_sequence_length: int or None. Longest sequence that the weights allow, in tokens.
     """
 
     decoder: CausalDecoder
-    max_sequence_length: int | None
 
     def _start_state(self, token_ids, max_length, num_beams, source):
         """The state before the first step: empty caches of `max_length` positions.
@@ -54,18 +52,6 @@ class StepByStep:
             return MovedCaches(blocks).close(blocks)
         history = ops.full((batch_size, max_length), -1, dtype="int32")
         return SharedCaches(history).close(blocks)
-
-    def _check_max_length(self, max_length, num_before=0):
-        """Raises ValueError if so many tokens, after so many of a prompt, have no positions."""
-        limit = self.max_sequence_length
-        is_known = isinstance(max_length, int) and isinstance(num_before, int)
-        if limit is not None and is_known and num_before + max_length > limit:
-            after = f" after a prompt of {num_before + 1} tokens" if num_before else ""
-            raise ValueError(
-                "`max_length` must be at most `max_sequence_length`, the positions that the model "
-                f"has learned. Received: max_length={max_length}{after}, "
-                f"max_sequence_length={limit}."
-            )
 
     def _advance(self, token_ids, state, **sources):
         """One token of every hypothesis, (R, 1): logits, (R, V), and the state after it."""

@@ -2,21 +2,21 @@
 
 import keras
 
-from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.attention.attention_cache import CrossCache
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import serialize_slot
 from keras_attn.models.decoder import Decoder
 from keras_attn.models.encoder import Encoder
-from keras_attn.models.seq2seq_model import Seq2SeqModel
+from keras_attn.models.encoder_decoder_model import EncoderDecoderModel
+from keras_attn.models.input_checks import check_inputs, check_max_length
 from keras_attn.models.step_by_step import StepByStep
-from keras_attn.models.transformer_stack import check_inputs, serialize_arguments
+from keras_attn.models.transformer_stack import serialize_arguments
 from keras_attn.ops import padding_mask
-from keras_attn.system.argument_checks import check_integer
+from keras_attn.system.argument_checks import check_integer, check_optional_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class Transformer(StepByStep, Seq2SeqModel):
+class Transformer(StepByStep, EncoderDecoderModel):
     """Encoder-decoder Transformer; the defaults are the paper's base model.
 
     Args:
@@ -104,20 +104,20 @@ class Transformer(StepByStep, Seq2SeqModel):
         )
         stack_config["stochastic_depth"] = dropout_rate("stochastic_depth", stochastic_depth)
         self._config = {
-            "source_vocabulary_size": _size(source_vocabulary_size=source_vocabulary_size),
-            "target_vocabulary_size": _size(target_vocabulary_size=target_vocabulary_size),
-            "num_layers": _size(num_layers=num_layers),
-            "num_decoder_layers": _size(num_decoder_layers=num_decoder_layers),
+            "source_vocabulary_size": check_integer(
+                "source_vocabulary_size", source_vocabulary_size
+            ),
+            "target_vocabulary_size": check_optional_integer(
+                "target_vocabulary_size", target_vocabulary_size
+            ),
+            "num_layers": check_integer("num_layers", num_layers),
+            "num_decoder_layers": check_optional_integer("num_decoder_layers", num_decoder_layers),
             "tie_output": tie_output,
             "use_output_bias": use_output_bias,
             "decoder_attention": serialize_slot(decoder_attention),
             **stack_config,
         }
-        self.source_vocabulary_size = self._config["source_vocabulary_size"]
-        self.target_vocabulary_size = (
-            self._config["target_vocabulary_size"] or self.source_vocabulary_size
-        )
-        self.shared_embedding = self._make_shared_embedding()
+        self._set_vocabularies()
         self.encoder = Encoder(
             self.source_vocabulary_size,
             num_layers=num_layers,
@@ -141,25 +141,6 @@ class Transformer(StepByStep, Seq2SeqModel):
         known = [limit for limit in limits if limit is not None]
         self.max_sequence_length = min(known, default=None)
 
-    def _make_shared_embedding(self):
-        """The embedding of both languages; None if each has a vocabulary of its own."""
-        if self._config["target_vocabulary_size"] is not None:
-            return None
-        return TokenEmbedding(
-            self.source_vocabulary_size,
-            self._config["hidden_dim"],
-            mask_zero=False,
-            dtype=self.dtype_policy,
-            name="shared_embedding",
-        )
-
-    def build(self, input_shape=None):
-        if self.shared_embedding is not None:
-            self.shared_embedding.build()
-        self.encoder.build()
-        self.decoder.build()
-        self.built = True
-
     def call(self, inputs, training=None):
         check_inputs(inputs)
         encoder_token_ids = inputs["encoder_token_ids"]
@@ -172,7 +153,8 @@ class Transformer(StepByStep, Seq2SeqModel):
         )  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
-        self._check_max_length(max_length)  # the encoder looks at the source's length itself
+        # The encoder looks at the length of the source itself.
+        check_max_length(max_length, self.max_sequence_length)
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         source = {
             "padding_mask": padding_mask(encoder_token_ids),
@@ -206,19 +188,6 @@ class Transformer(StepByStep, Seq2SeqModel):
         )
         return {"encoder": encoder_scores, "decoder": decoder_scores, "cross": cross_scores}
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
-
     def get_config(self):
         projection = serialize_slot(self.decoder.output_projection)
-        return {**super().get_config(), **self._config, "output_projection": projection}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-def _size(**argument):
-    """The one argument as a Python int, or None where None was given."""
-    ((name, value),) = argument.items()
-    return None if value is None else check_integer(name, value)
+        return {**super().get_config(), "output_projection": projection}

@@ -7,9 +7,9 @@ from keras import ops
 
 from keras_attn.models.causal_decoder import CausalDecoder
 from keras_attn.models.hypothesis_caches import OpenCaches
+from keras_attn.models.input_checks import check_max_length, check_token_ids
 from keras_attn.models.one_stack_model import OneStackModel
 from keras_attn.models.step_by_step import StepByStep
-from keras_attn.models.transformer_stack import check_token_ids
 
 Tensor = Any
 
@@ -112,7 +112,7 @@ class TransformerLM(StepByStep, OneStackModel):
         if not self.built:
             self.build()
         num_read = ops.shape(token_ids)[1] - 1  # an int where it is known
-        self._check_max_length(max_length, num_read)
+        check_max_length(max_length, self.max_sequence_length, num_read)
         state = self._start_state(token_ids, num_read + max_length, num_beams, source=())
         state = self._read(token_ids[:, :-1], num_read, state)
         last = ops.cast(token_ids[:, -1], "int32")[:, None]  # (B, 1), also if S is unknown

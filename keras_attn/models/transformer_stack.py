@@ -1,20 +1,17 @@
-"""What encoder and decoder stacks have in common: embedding, positions, blocks, final norm."""
+"""What encoder and decoder stacks have in common: positions, blocks, final norm."""
 
 import keras
-from keras import ops
 
-from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.dense_inputs import DenseInputs
-from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
 from keras_attn.layers.transformer_block import TransformerBlock
+from keras_attn.models.token_stack import TokenStack
 from keras_attn.system.argument_checks import check_integer
 
 
-class TransformerStack(DenseInputs):
-    """Embeds tokens, adds positions, and holds `num_layers` blocks; the base of both stacks."""
+class TransformerStack(TokenStack):
+    """A `TokenStack` of `num_layers` Transformer blocks; the base of encoder and decoder."""
 
     block_class: type[TransformerBlock]
 
@@ -41,11 +38,8 @@ class TransformerStack(DenseInputs):
         embedding=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+        super().__init__(vocabulary_size, hidden_dim, dropout, embedding, **kwargs)
         self.num_layers = check_integer("num_layers", num_layers)
-        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
-        self.dropout = dropout_rate("dropout", dropout)
         # What the blocks share.
         self._block_config = serialize_arguments(
             hidden_dim=hidden_dim,
@@ -65,16 +59,7 @@ class TransformerStack(DenseInputs):
         )
         self.stochastic_depth = dropout_rate("stochastic_depth", stochastic_depth)
         self._owns_embedding = embedding is None
-        # The stack passes masks explicitly, so the embedding need not attach one.
-        self.embedding = embedding or TokenEmbedding(
-            vocabulary_size,
-            hidden_dim,
-            mask_zero=False,
-            dtype=self.dtype_policy,
-            name="token_embedding",
-        )
         self._fill_position(position, max_sequence_length)
-        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.blocks = [
             self.block_class(
                 **self._block_config,
@@ -112,23 +97,6 @@ class TransformerStack(DenseInputs):
         self._position_in_blocks = None
         if isinstance(self.position, AttentionPosition):
             self.position, self._position_in_blocks = None, self._position_config
-
-    def build(self, token_ids_shape=None, **shapes):
-        hidden_shape = (None, None, self.hidden_dim)
-        if not self.embedding.built:
-            self.embedding.build()
-        for layer in (self.position, *self.blocks, self.final_normalization):
-            if layer is not None:
-                layer.build(hidden_shape)
-        self.built = True
-
-    def embed(self, token_ids, start_index=0, training=None):
-        """Token embeddings with positions: int (B, T) -> float (B, T, D)."""
-        check_token_ids(self.name, token_ids)
-        hidden = self.embedding(token_ids)
-        if self.position is not None:
-            hidden = self.position(hidden, start_index=start_index)
-        return self.dropout_layer(hidden, training=training)
 
     @property
     def longest_sequence(self):
@@ -179,38 +147,3 @@ def serialize_arguments(**arguments):
     activation = keras.activations.get(arguments["activation"])
     arguments["activation"] = keras.activations.serialize(activation)
     return arguments
-
-
-def check_token_ids(name, token_ids):
-    """Raises ValueError unless the ids are integers of rank 2."""
-    if token_ids is None:
-        raise ValueError(f"Token ids of `{name}` must be given. Received: None.")
-    dtype = keras.backend.standardize_dtype(token_ids.dtype)
-    if "int" not in dtype or len(token_ids.shape) != 2:
-        raise ValueError(
-            f"Token ids of `{name}` must be integers of shape (batch, length). "
-            f"Received: dtype={dtype}, shape={tuple(token_ids.shape)}."
-        )
-
-
-def check_inputs(inputs):
-    """Raises ValueError unless a model's inputs are those of the interface, equally many rows."""
-    names = ("encoder_token_ids", "decoder_token_ids")
-    if not isinstance(inputs, dict) or not set(names) <= set(inputs):
-        received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
-        raise ValueError(
-            f"`inputs` must be a dict with {names[0]!r} and {names[1]!r}. Received: {received}."
-        )
-    for name in names:
-        check_token_ids(name, inputs[name])
-    source_rows, target_rows = (inputs[name].shape[0] for name in names)
-    if None not in (source_rows, target_rows) and source_rows != target_rows:
-        raise ValueError(
-            "Sources and targets must be equally many. Received: "
-            f"{source_rows} rows of {names[0]}, {target_rows} of {names[1]}."
-        )
-
-
-def stack_scores(scores):
-    """A list of (B, H, T, S), one a layer, as (B, L, H, T, S)."""
-    return ops.stack(scores, axis=1)

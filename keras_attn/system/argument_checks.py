@@ -39,6 +39,26 @@ def check_integer(name: str, value: Any, minimum: int = 1, maximum: int | None =
     return number
 
 
+def check_optional_integer(name: str, value: Any) -> int | None:
+    """`check_integer` of an argument that may be None.
+
+    Args:
+        name: str. The name of the argument, for the message.
+        value: int or None.
+
+    Returns:
+        int or None.
+
+    Raises:
+        ValueError: if it is neither None nor an integer of at least 1.
+
+    Example:
+    >>> check_optional_integer("num_beams", None) is None, check_optional_integer("num_beams", 4)
+    (True, 4)
+    """
+    return None if value is None else check_integer(name, value)
+
+
 def check_number(name: str, value: Any) -> float:
     """Checks a number argument, and returns it as a finite Python float.
 

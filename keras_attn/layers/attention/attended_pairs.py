@@ -34,6 +34,10 @@ class AttendedPairs(CachedProjections):
         key = self.position.rotate(key_value["key"], of_keys)
         return self.position.rotate(heads, positions.query), {**key_value, "key": key}
 
+    def _positions(self, query, key, cache=None):
+        """The argument `positions` of `attend`, if the layer has a position."""
+        return {} if self.position is None else {"positions": positions_of(query, key, cache)}
+
     def _full_heads(self, key_value):
         """Keys and values for every query head: (B, H', S, K) -> (B, H, S, K)."""
         key, value = key_value["key"], key_value["value"]

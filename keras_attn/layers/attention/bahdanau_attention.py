@@ -6,7 +6,7 @@ from keras import ops
 from keras_attn.layers.attention.source_attention import SourceAttention
 from keras_attn.layers.dense_rows import dense_rows
 from keras_attn.ops.additive_logits import additive_logits
-from keras_attn.system.argument_checks import check_integer
+from keras_attn.system.argument_checks import check_optional_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -47,7 +47,7 @@ class BahdanauAttention(SourceAttention):
 
     def __init__(self, units=None, **kwargs):
         super().__init__(**kwargs)
-        self.units = None if units is None else check_integer("units", units)
+        self.units = check_optional_integer("units", units)
 
     def build(self, query_shape, value_shape, key_shape=None):
         units = self.units or query_shape[-1]

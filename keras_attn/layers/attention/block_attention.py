@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.position.attention_position import Positions, positions_of
+from keras_attn.layers.position.attention_position import Positions
 from keras_attn.ops.axes import leading_sizes
 from keras_attn.ops.blocks import (
     block_matrix,
@@ -61,19 +61,13 @@ class BlockAttention(MultiHeadAttention):
 
     def cross_attention(self, name):
         """Dense attention: blocks of two different sequences are not neighbors."""
-        config = super().get_config()
-        return MultiHeadAttention.from_config(
-            {**config, "name": name, "position": None, "sliding_window": None}
-        )
+        return self._dense_cross_attention(name)
 
     # Without a cache: blocks
 
     def _attend(self, query, key_value, masks, cache, training, needs_scores):
         _check_lengths(query, key_value, cache)
-        length = query.shape[2]
-        if cache is not None or (
-            isinstance(length, int) and self._is_short(length, masks.is_causal)
-        ):
+        if cache is not None or self._is_short(query.shape[2], masks.is_causal):
             return super()._attend(query, key_value, masks, cache, training, needs_scores)
         length = ops.shape(query)[2]
         num_blocks = num_blocks_of(length, self.block_size)
@@ -120,8 +114,8 @@ class BlockAttention(MultiHeadAttention):
         exists = ops.logical_and(exists, positions.key < length)
         keys, queries, pairs = masks.of_keys, masks.query, masks.of_pairs
         if keys is not None:
-            keys = split_blocks(ops.cast(keys, "int32"), self.block_size, axis=1)
-            keys = ops.cast(gather_blocks(keys, layout, axis=1), "bool")[:, None, :, None, :]
+            keys = split_blocks(keys, self.block_size, axis=1)
+            keys = gather_blocks(keys, layout, axis=1)[:, None, :, None, :]
         if queries is not None:
             queries = split_blocks(queries, self.block_size, axis=1)[:, None, ..., None]
         if pairs is not None:
@@ -154,18 +148,15 @@ class BlockAttention(MultiHeadAttention):
         """Puts the rows of global blocks, which attend to everything, in their place."""
         if masks.is_causal or not self.global_length:
             return results
-        count = self.global_length
+        count, (key, value) = self.global_length, key_value
         first = query[:, :, :count]
         outputs, scores = results
         dense = masks._replace(
             query=None if masks.query is None else masks.query[:, :count],
             attention=_first_rows(masks.of_pairs, count),
         )
-        mask = dense.join(ops.shape(first)[2], ops.shape(key_value[0])[2])
-        options = {}
-        if self.position is not None:
-            options["positions"] = positions_of(first, key_value[0])
-        key, value = key_value
+        mask = dense.join(ops.shape(first)[2], ops.shape(key)[2])
+        options = self._positions(first, key)
         first, first_scores = self.attend(first, key, value, mask, training, **options)
         outputs = ops.concatenate([first, outputs[:, :, count:]], axis=2)
         if needs_scores:

@@ -64,8 +64,7 @@ class LinearAttention(MultiHeadAttention):
 
     def cross_attention(self, name):
         """Dense attention, for the few steps of a target and the one matrix of a source."""
-        config = {**MultiHeadAttention.get_config(self), "name": name}
-        return MultiHeadAttention.from_config(config)
+        return self._dense_cross_attention(name)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
         """A `SelfCache` of the two sums, whose size does not depend on `max_length`."""

@@ -71,8 +71,7 @@ class LinformerAttention(MultiHeadAttention):
 
     def cross_attention(self, name):
         """Dense attention: a target decides by itself what of a source it looks at."""
-        config = {**MultiHeadAttention.get_config(self), "name": name}
-        return MultiHeadAttention.from_config(config)
+        return self._dense_cross_attention(name)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
         raise self._refusal("cache", f"max_length={max_length}")

@@ -9,7 +9,6 @@ from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.attention.attention_masks import AttentionMasks
 from keras_attn.layers.attention.cached_projections import heads_first
 from keras_attn.layers.attention.keras_names import KerasNames
-from keras_attn.layers.position.attention_position import positions_of
 from keras_attn.ops import attention_logits, masked_softmax
 from keras_attn.ops.attention_products import weighted_values
 from keras_attn.ops.chunked_attention import chunked_attention
@@ -185,6 +184,11 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         config = {**self.get_config(), "name": name, "position": None, "sliding_window": None}
         return type(self).from_config(config)
 
+    def _dense_cross_attention(self, name):
+        """As `cross_attention`, but a `MultiHeadAttention`, whatever this layer is."""
+        config = {**MultiHeadAttention.get_config(self), "name": name}
+        return MultiHeadAttention.from_config({**config, "position": None, "sliding_window": None})
+
     def call(
         self,
         query,
@@ -263,10 +267,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
             return masks.keep_queries(outputs), None
         mask = self._join_masks(query, key, masks, cache)
         attend = self._attend_by_keras_hook if self._overrides_keras_hook else self.attend
-        options = {}
-        if self.position is not None:
-            options["positions"] = positions_of(query, key, cache)
-        return attend(query, key, value, mask, training, **options)
+        return attend(query, key, value, mask, training, **self._positions(query, key, cache))
 
     def _is_long(self, query, key, masks, training):
         """Whether the weights would be too large to keep, and nothing needs them."""
