@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-backends verify-serving lint format clean distclean
+.PHONY: help demo environments test test-slow test-backends test-jax test-torch verify-serving lint format clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,14 +19,20 @@ help: ## Show this list
 demo: $(VENV)/.installed-demo ## Train, evaluate and use a small model on the built-in corpus
 	$(BIN)/keras-attn demo
 
+environments: $(VENV)/.installed-dev .venv-jax/.installed .venv-torch/.installed ## Install what all tests need (make -j)
+
 test: lint ## Check the sources, then run the default tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.installed-dev test-backends ## Run the tests that take minutes
+test-slow: $(VENV)/.installed-dev ## Run the tests that take minutes
 	$(PYTEST) -m slow
 
-test-backends: .venv-jax/.installed .venv-torch/.installed ## Run layers and models under JAX and PyTorch
+test-backends: test-jax test-torch ## Run layers and models under JAX and PyTorch (make -j2)
+
+test-jax: .venv-jax/.installed ## Run them under JAX
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest --noconftest tests/backends
+
+test-torch: .venv-torch/.installed ## Run them under PyTorch
 	KERAS_BACKEND=torch .venv-torch/bin/python -m pytest --noconftest tests/backends
 
 verify-serving: $(VENV)/.installed-dev .venv-serving/.installed ## Verify the models that ship under the TensorFlow of TF Serving

@@ -137,6 +137,7 @@ def test_continuous_integration_installs_what_it_needs() -> None:
     lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert os.access(script, os.X_OK)
     assert "make test" in lines and lines[-1].endswith("make test-slow")
+    assert any(line.startswith("make") and line.endswith("test-backends") for line in lines)
     assert "set -euo pipefail" in lines
 
 

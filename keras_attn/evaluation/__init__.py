@@ -6,7 +6,7 @@ from keras_attn.evaluation.bleu_tokenizer import (
     default_bleu_tokenizer,
     find_bleu_tokenizer,
     is_unspaced,
-    unspaced_notes,
+    score_notes,
 )
 from keras_attn.evaluation.calibrate_confidence import (
     ConfidenceReport,
@@ -53,5 +53,5 @@ __all__ = [
     "streams_from_groups",
     "tokenized_bleu_kinds",
     "translation_faults",
-    "unspaced_notes",
+    "score_notes",
 ]

@@ -132,33 +132,42 @@ def make_bleu(tokenizer: str, lowercase: bool = False) -> BLEU:
     Returns:
         sacreBLEU's `BLEU`.
     """
-    # `force` only mutes the warning about tokenized text, which the mixed-case BLEU already gives.
-    return BLEU(tokenize=tokenizer, lowercase=lowercase, force=lowercase)
+    # `force` only mutes sacreBLEU's warning about tokenized text: `score_notes` has one.
+    return BLEU(tokenize=tokenizer, lowercase=lowercase, force=True)
 
 
-def unspaced_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
-    """Tells which scores mean nothing because the text has no spaces between words.
+def score_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
+    """Tells which scores mean nothing, or something else, because of how the text is written.
 
     Args:
         texts: iterable of str. The references.
         bleu_tokenizer: str. The tokenizer of BLEU.
 
     Returns:
-        list of str. Empty if the text has spaces.
+        list of str. Empty for text with spaces between words, but not around its punctuation.
 
     Example:
 
-    >>> unspaced_notes(["Zwei Hunde rennen im Park."], "13a")
+    >>> score_notes(["Zwei Hunde rennen im Park."], "13a")
     []
-    >>> len(unspaced_notes(["两只狗在公园里奔跑。"], "13a"))
+    >>> len(score_notes(["两只狗在公园里奔跑。"], "13a"))
     2
+    >>> score_notes(["Zwei Hunde rennen im Park ."], "13a")
+    ['the references seem to be tokenized (" ." ends most of them): ...']
     """
+    texts = list(texts)
+    splits_at_spaces = bleu_tokenizer in SPLITS_AT_SPACES
     if not is_unspaced(texts):
+        if splits_at_spaces and 2 * sum(text.endswith(" .") for text in texts) > len(texts):
+            return [
+                'the references seem to be tokenized (" ." ends most of them): do not compare this '
+                "BLEU with one of text that is not"
+            ]
         return []
     notes = [
         "TER means little here: it splits at spaces, and the references have none between words"
     ]
-    if bleu_tokenizer in SPLITS_AT_SPACES:
+    if splits_at_spaces:
         notes.insert(
             0,
             f"BLEU means nothing here: its tokenizer {bleu_tokenizer} splits at spaces, and the "

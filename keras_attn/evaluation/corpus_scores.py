@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sacrebleu.metrics import CHRF, TER
 
-from keras_attn.evaluation.bleu_tokenizer import find_bleu_tokenizer, make_bleu, unspaced_notes
+from keras_attn.evaluation.bleu_tokenizer import find_bleu_tokenizer, make_bleu, score_notes
 from keras_attn.evaluation.error_rates import ErrorRates, error_rates
 from keras_attn.evaluation.reference_streams import (
     ReferenceStream,
@@ -216,7 +216,7 @@ def corpus_scores(
         length_ratio=float(bleu.ratio),
         **{name: float(results[name].score) for name in kinds},
         confidence=intervals,
-        notes=tuple(unspaced_notes((text for one in streams for text in one if text), tokenizer)),
+        notes=tuple(score_notes((text for one in streams for text in one if text), tokenizer)),
     )
 
 

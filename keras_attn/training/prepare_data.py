@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from keras_attn.data import TrainingPipeline, training_pipeline
-from keras_attn.evaluation import SPLITS_AT_SPACES, unspaced_notes
+from keras_attn.evaluation import SPLITS_AT_SPACES, is_unspaced, score_notes
 from keras_attn.training.load_corpora import Corpora, load_corpora
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.run_directory import RunDirectory
@@ -68,16 +68,16 @@ def prepare_data(
 
 
 def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
-    """Reports corpora for which BLEU is meaningless; refuses to select checkpoints by such a BLEU
-    unless the recipe sets the tokenizer."""
+    """Reports corpora for which BLEU means nothing, or something else; refuses to select
+    checkpoints by a meaningless one unless the recipe sets the tokenizer."""
     if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
         return
     settings = recipe.training
     scored = [corpora.validation] if settings.bleu_sentences else []
     scored += [corpora.test] if corpora.test is not None else []
     for corpus in scored:
-        note = next(iter(unspaced_notes(corpus.targets, recipe.bleu_tokenizer)), "")
-        if note and settings.selection_metric == "bleu" and settings.bleu_tokenizer is None:
+        chosen_by_default = settings.selection_metric == "bleu" and settings.bleu_tokenizer is None
+        if chosen_by_default and is_unspaced(corpus.targets):
             raise ValueError(
                 "`training.bleu_tokenizer` must be given for training.selection_metric = 'bleu' "
                 "if targets have no spaces between words: BLEU would be 0 at every validation. "
@@ -85,7 +85,7 @@ def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
                 f"{recipe.data.target_language!r}. Set `data.target_language` to the language of "
                 f"{corpus.name!r}, or `training.bleu_tokenizer` to zh, ja-mecab or char."
             )
-        if note:
+        for note in score_notes(corpus.targets, recipe.bleu_tokenizer)[:1]:  # the one about BLEU
             show_line(console, f"{corpus.name}: {note}")
 
 

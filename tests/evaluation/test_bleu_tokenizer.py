@@ -109,6 +109,16 @@ def test_nothing_is_said_of_text_with_spaces(texts: list[str]) -> None:
     assert corpus_scores(texts, texts).notes == ()
 
 
+def test_tokenized_references_are_told_once_and_sacrebleu_is_silent(caplog) -> None:
+    plain = ["Ein Hund rennt.", "Zwei Hunde schlafen.", "Wer bellt?"] * 40
+    tokenized = [f"{text[:-1]} {text[-1]}" for text in plain]
+    (note,) = corpus_scores(plain, tokenized).notes
+    assert "the references seem to be tokenized" in note
+    assert corpus_scores(tokenized, plain).notes == ()  # the references say what is compared
+    assert corpus_scores(plain, tokenized, bleu_tokenizer="char").notes == ()
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("language", "module", "package"),
     [

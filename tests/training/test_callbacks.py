@@ -210,6 +210,18 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
     assert ("\x1b" in text) == terminal
 
 
+def test_the_display_starts_its_clock_once_for_a_run_that_calls_fit_twice():
+    output, steps = io.StringIO(), StepCounter()
+    console = Console(file=output, width=150)
+    display = ProgressDisplay(console, steps, Throughput(Perplexity()), StepPlan(3, 100, ""))
+    display.on_train_begin()
+    time.sleep(0.1)
+    steps.step = 50
+    display.on_train_begin()
+    assert display.seconds_left() == pytest.approx(0.1, abs=0.09)
+    assert output.getvalue().count("compiling the first step") == 1
+
+
 def test_the_time_left_follows_the_limit_that_comes_first():
     steps = StepCounter()
     display = ProgressDisplay(

@@ -59,8 +59,11 @@ class ProgressDisplay(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock and, on a terminal, the bar."""
-        self._started = self._last_shown = time.monotonic()
-        self._first_step = self._steps.step
+        # A run that goes on between two validations calls `fit` twice. The clock starts once.
+        is_first = not self._started
+        if is_first:
+            self._started = self._last_shown = time.monotonic()
+            self._first_step = self._steps.step
         if self._console.is_terminal:
             self._progress = Progress(
                 TextColumn("training"),
@@ -69,9 +72,9 @@ class ProgressDisplay(keras.callbacks.Callback):
                 console=self._console,
                 transient=True,
             )
-            self._progress.add_task("compiling the first step", total=1.0)
+            self._progress.add_task("compiling the first step" if is_first else "", total=1.0)
             self._progress.start()
-        else:
+        elif is_first:
             self._show("training: compiling the first step")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
