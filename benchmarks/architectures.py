@@ -4,14 +4,13 @@
         --output runs/architectures
 
 trains `transformer_tiny`, `rnn_tiny` and `conv_tiny`, whose parameters differ by less than 10%,
-each for `--minutes` (20) on Multi30k English-German, with data, tokenizer, batches and schedule
-as in `multi30k_en_de`, and for `--g2p-minutes` (3) on the pronunciation of three languages, as in
+each for `--minutes` (20) on Multi30k English-German, with data, tokenizer, batches and schedule as
+in `multi30k_en_de`, and for `--g2p-minutes` (3) on the pronunciation of three languages, as in
 `g2p_french`. Then each translates the test split again, one sentence and 64 at a time, with a beam
-of 4. A run that is there already is not trained again, so the command may be ended and started
-again.
+of 4. A run that already exists is not trained again, so the command can be stopped and restarted.
 
 It writes `architectures.json`, a table and a plot of the validation loss. Leave the machine alone
-meanwhile: the minutes are the same, so the updates are what is measured.
+while it runs: the time is fixed, so the number of updates is what is measured.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from keras_attn.lines import read_lines
 from keras_attn.training import Recipe, train
 from keras_attn.training.recipe.model_recipe import ModelRecipe
 
-# A preset, and what suits it: the Transformer is pre-norm, as in the recipes.
+# Preset -> overrides that suit it: the Transformer is pre-norm, as in the recipes.
 MODELS: dict[str, dict[str, Any]] = {
     "transformer_tiny": {"normalize_first": True, "projection_gain": 0.7071},
     "rnn_tiny": {},
@@ -47,8 +46,12 @@ def main() -> None:
     parser.add_argument("--multi30k", type=Path, required=True, help="the directory of Multi30k")
     parser.add_argument("--g2p", type=Path, required=True, help="the directory of the G2P task")
     parser.add_argument("--output", type=Path, required=True, help="a directory for the runs")
-    parser.add_argument("--minutes", type=float, default=20.0, help="of training on Multi30k")
-    parser.add_argument("--g2p-minutes", type=float, default=3.0, help="of training, a language")
+    parser.add_argument(
+        "--minutes", type=float, default=20.0, help="minutes of training on Multi30k"
+    )
+    parser.add_argument(
+        "--g2p-minutes", type=float, default=3.0, help="minutes of training per language"
+    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     rows = {}
@@ -64,7 +67,7 @@ def main() -> None:
 
 
 def measure(preset: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Trains what is not trained yet; the figures of one architecture."""
+    """Trains what is not trained yet; returns the figures of one architecture."""
     captions = Recipe.named("multi30k_en_de").override(
         {
             "data.directory": str(arguments.multi30k),
@@ -77,7 +80,7 @@ def measure(preset: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "parameters": facts["parameters"],
         "updates": facts["steps"],
         "target_tokens_per_second": facts["target_tokens_per_second_without_compilation"]
-        or facts["target_tokens_per_second"],  # a run of a minute knows no other
+        or facts["target_tokens_per_second"],  # a run of a minute has only this one
         "validation_loss": facts["validation"]["loss"],
         "perplexity": facts["validation"]["perplexity"],
         "test_bleu": facts["test"]["bleu"],
@@ -107,7 +110,7 @@ def _with_model(recipe: Recipe, preset: str, dropout: float) -> Recipe:
 
 
 def trained(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """The report of a run; trains it first unless its report is there."""
+    """The report of a run; trains it first unless the report exists."""
     report = run / "report.json"
     if not report.exists():
         progress(f"{run.name}: training")
@@ -117,7 +120,7 @@ def trained(recipe: Recipe, run: Path) -> dict[str, Any]:
 
 
 def decoding_speed(run: Path, path: Path, num_single: int = 100) -> dict[str, float]:
-    """Sentences a second with a beam of 4, after everything is compiled."""
+    """Sentences per second with a beam of 4, after everything is compiled."""
     translator = Translator.load(run / "translator")
     lines = read_lines(path)
     seconds = {}
@@ -135,7 +138,7 @@ def decoding_speed(run: Path, path: Path, num_single: int = 100) -> dict[str, fl
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
-    """One line a model, in Markdown."""
+    """One line per model, in Markdown."""
     head = ("parameters", "updates", "target tokens / s", "validation perplexity", "BLEU, test")
     head += ("sentences / s, 1 and 64", *(f"WER, {language}" for language in LANGUAGES))
     lines = [f"| model | {' | '.join(head)} |", "|---" * (1 + len(head)) + "|"]

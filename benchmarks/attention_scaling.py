@@ -1,13 +1,13 @@
-"""Time and peak memory of every attention against the length of the sequence.
+"""Time and peak memory of every kind of attention against the length of the sequence.
 
     python benchmarks/attention_scaling.py --output runs/attention_scaling
     python benchmarks/attention_scaling.py --output runs/attention_scaling --longest 2048
 
 One step is self-attention of one sequence, forward and backward, compiled by XLA: 4 heads of 32, an
-input of width 128. Each cell is a program of its own, so that its peak memory is its own: the most
-that was resident during the steps, minus what was resident before them. A cell that is there
-already is not measured again, so the command may be ended and started again. `dense` computes all
-weights at once; `chunked` is the same layer as it chooses by itself for long sequences. Dense
+input of width 128. Each cell runs in a program of its own, so its peak memory is its own: the most
+that was resident during the steps, minus what was resident before them. A cell that already exists
+is not measured again, so the command can be stopped and restarted. `dense` computes all weights at
+once; `chunked` is the same layer in chunks, as it chooses by itself for long sequences. Dense
 attention is left out where it would not fit into memory.
 
 It writes `attention_scaling.json`, a table, and a plot. The slopes are those of the logarithms,
@@ -32,7 +32,7 @@ from side_by_side import describe_machine, progress
 HEADS, KEY_DIM = 4, 32
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 SLOPE_FROM = 2048
-# Float32 numbers of the size of the weights that a dense step keeps at its peak.
+# Float32 arrays of the size of the weights that a dense step keeps at its peak.
 DENSE_COPIES = 4
 WINDOW = 128
 
@@ -58,7 +58,9 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="a directory")
     parser.add_argument("--longest", type=int, default=max(LENGTHS), help="positions")
-    parser.add_argument("--kinds", default=",".join(kinds()), help="which attentions")
+    parser.add_argument(
+        "--kinds", default=",".join(kinds()), help="kinds of attention, separated by commas"
+    )
     parser.add_argument("--cell", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.cell:
@@ -157,7 +159,7 @@ def slopes(cells: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _slope(lengths: list[int], values: list[float]) -> float:
-    """The least squares' slope of the logarithms."""
+    """The least-squares slope of the logarithms."""
     xs, ys = [math.log(x) for x in lengths], [math.log(max(y, 1e-9)) for y in values]
     middle_x, middle_y = statistics.mean(xs), statistics.mean(ys)
     products = sum((x - middle_x) * (y - middle_y) for x, y in zip(xs, ys, strict=True))

@@ -1,9 +1,10 @@
-"""What `keras-attn translate` takes by each engine: start, lines a second, memory, size.
+"""What `keras-attn translate` costs with each engine: start, lines per second, memory, size.
 
     python benchmarks/choose_engine.py --lines data/multi30k/train.en
 
 One line, 64 lines and a pile are translated by the command itself, each in a process of its own, as
-a user runs it. The engines take turns. What an engine exports or compiles once is made before.
+a user runs it. The engines take turns. What an engine exports or compiles only once is made
+beforehand.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--lines", type=Path, required=True, help="source lines, one each line")
+    parser.add_argument(
+        "--lines", type=Path, required=True, help="a file of source sentences, one per line"
+    )
     parser.add_argument("--pile", type=int, default=3000, help="lines of the pile (default: 3,000)")
-    parser.add_argument("--rounds", type=int, default=3, help="of one line and of 64 (default: 3)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds for one line and for 64 lines (default: 3)"
+    )
     parser.add_argument("--only", default="", help="measure engines whose name contains this")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
@@ -50,8 +55,8 @@ def main() -> None:
 
 
 def prepare(directory: Path) -> dict[str, tuple[list[str], Path]]:
-    """Exports the shipped model for each engine: arguments of `translate`, and what it reads."""
-    os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # of the commands, too
+    """Exports the model for each engine; returns arguments of `translate` and what it reads."""
+    os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # the commands inherit it
     model = find_pretrained(DEFAULT_MODEL)
     litert, saved = directory / "litert", directory / "saved"
     command("export", DEFAULT_MODEL, str(litert), "--format", "litert")
@@ -92,7 +97,7 @@ def measure(
 
 
 def command(*arguments: str, lines: list[str] | None = None) -> tuple[float, float]:
-    """Runs `keras-attn`: seconds, and its largest resident memory in MiB."""
+    """Runs `keras-attn`; returns seconds and its peak resident memory in MiB."""
     program = (
         "import resource, runpy, sys; sys.argv[0] = 'keras-attn'\n"
         "try: runpy.run_module('keras_attn', run_name='__main__')\n"
@@ -113,7 +118,7 @@ def command(*arguments: str, lines: list[str] | None = None) -> tuple[float, flo
 
 def size_of(path: Path) -> float:
     files = [one for one in path.rglob("*") if one.is_file()]
-    if path == find_pretrained(DEFAULT_MODEL):  # its other form stands beside it
+    if path == find_pretrained(DEFAULT_MODEL):  # its LiteRT form is beside it
         files = [one for one in files if "litert" not in one.relative_to(path).parts]
     return sum(one.stat().st_size for one in files) / 1e6
 

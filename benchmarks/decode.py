@@ -3,18 +3,19 @@
     python benchmarks/decode.py                  all cells, about 25 minutes on 2 cores
     python benchmarks/decode.py --quick          the small model only, under 3 minutes
     python benchmarks/decode.py --saved-model    the exported graph in a Session with XLA off
-    python benchmarks/decode.py --frameworks     Hugging Face's and KerasHub's `generate`, too
+    python benchmarks/decode.py --frameworks     also Hugging Face's and KerasHub's `generate`
     python benchmarks/decode.py --one-core       one thread for each engine
     python benchmarks/decode.py --trained RUN/translator --source FILE    real lines, mixed lengths
 
 Figures are target tokens per second. Every sentence has 32 source tokens and is forced to 32 target
-tokens. `keras_attn` is the `Translator`, compiled by XLA; `litert` the export for LiteRT; "best"
-the better of the two in a cell, against CTranslate2 of the same precision. CTranslate2 runs at the
-best of the layouts that share the cores out evenly (on 2 cores 1 worker with 2 threads, or 2
-workers with 1 thread) and of its libraries (`CT2_USE_MKL=1` and not); chosen for each cell. So does
-the exported graph: one request and all threads for each operation, or a request a core with one
-thread each, as a server runs with `--tensorflow_intra_op_parallelism=1`. The frameworks have models
-of the same sizes with weights of their own: MarianMT in PyTorch, BART in KerasHub compiled by XLA.
+tokens. `keras_attn` is the `Translator`, compiled by XLA; `litert` is the export for LiteRT; "best"
+is the faster of the two in a cell, against CTranslate2 of the same precision. CTranslate2 runs with
+the best of the layouts that divide the cores evenly (on 2 cores 1 worker with 2 threads, or 2
+workers with 1 thread) and of its libraries (with and without `CT2_USE_MKL=1`), chosen for each
+cell. So does the exported graph: one request and all threads for each operation, or one request per
+core with one thread each, as a server runs with `--tensorflow_intra_op_parallelism=1`. The
+frameworks have models of the same sizes with weights of their own: MarianMT in PyTorch, BART in
+KerasHub compiled by XLA.
 """
 
 from __future__ import annotations
@@ -49,14 +50,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each engine is measured")
     parser.add_argument("--cells", default="", help="measure only cells whose name contains this")
     parser.add_argument("--saved-model", action="store_true", help="measure the exported graph")
-    parser.add_argument("--frameworks", action="store_true", help="measure other frameworks, too")
+    parser.add_argument("--frameworks", action="store_true", help="also measure other frameworks")
     parser.add_argument("--one-core", action="store_true", help="let all engines use one core only")
     parser.add_argument("--trained", help="directory of a translator; needs --source")
     parser.add_argument("--source", help="a text file, one sentence a line")
     parser.add_argument("--peers-python", help="interpreter with requirements-peers.txt")
     arguments = parser.parse_args()
     if arguments.trained and arguments.saved_model:
-        parser.error("--saved-model gives words, not tokens, of real lines: leave one of them out")
+        parser.error(
+            "--saved-model returns words, not tokens: leave out one of --saved-model and --trained"
+        )
     if arguments.trained and arguments.frameworks:
         parser.error("--frameworks measures random weights: leave --trained out")
     if arguments.one_core:

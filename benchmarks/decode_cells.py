@@ -204,7 +204,7 @@ def best_of_ours(kind: str, figures: dict[str, list[float]]) -> Cell:
 
 
 def layouts() -> list[tuple[int, int]]:
-    """Workers and threads of each that use every core: one worker, one a core, and in between."""
+    """Workers and threads of each that use every core, from one worker to one worker per core."""
     cores = num_cores()
     return [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
 
@@ -235,7 +235,7 @@ def _measurement(engine: Engine, forced: int | None) -> Any:
 
     def measure() -> float:
         result = engine.ask("run", repeat=repeat)
-        # Forced sentences take so many steps, whatever the last of them chose.
+        # Forced sentences take `forced` steps, whatever token the last one chose.
         tokens = sum(forced or len(tokens) + 1 for tokens in result["tokens"])
         return tokens / result["seconds"]
 

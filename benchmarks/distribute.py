@@ -1,10 +1,10 @@
-"""What sharing a training costs on one machine: one process, two devices, two workers.
+"""What it costs to share training on one machine: one process, two devices, two workers.
 
     python benchmarks/distribute.py             about 10 minutes on 2 cores
     python benchmarks/distribute.py --quick     the small model only, under 5 minutes
 
-Figures are target tokens per second of whole updates, of the global batch; ids are random, and
-without padding. `one process` has all cores in one device; `two devices` are two logical CPUs under
+Figures are target tokens of the global batch per second of whole updates. Ids are random, without
+padding. `one process` has all cores in one device; `two devices` are two logical CPUs under
 `MirroredStrategy`; `two workers` are two processes under `MultiWorkerMirroredStrategy` that share
 the cores. The exchange is the sum over replicas of tensors as large as the gradients, by itself.
 """
@@ -67,7 +67,7 @@ class Processes:
         ]
 
     def ask(self, request: str, **arguments: Any) -> Any:
-        """Sends a request to all, and gives the first one's answer once all have answered."""
+        """Sends a request to all, and returns the first one's answer once all have answered."""
         with ThreadPoolExecutor() as threads:
             waiting = [threads.submit(one.ask, request, **arguments) for one in self._engines]
             return [one.result() for one in waiting][0]
@@ -131,7 +131,7 @@ def measure_cell(size: str, rounds: int) -> Cell:
 
 
 def print_exchanges(cells: list[Cell]) -> None:
-    """Prints what of an update is the exchange of gradients."""
+    """Prints what share of an update the exchange of gradients takes."""
     for cell in cells:
         words = ", ".join(
             f"{way} {1000 * cell[f'exchange_seconds_{way}']:,.1f} ms = "

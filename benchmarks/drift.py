@@ -1,10 +1,10 @@
-"""Whether drift is found, and only drift: windows of 200 lines through an export.
+"""Whether the monitor finds drift, and only drift, in windows of 200 lines sent to an export.
 
     python benchmarks/drift.py --reference val.en --same test.en --other other.en --language test.de
 
-The statistics of `--reference` are what the model was made for. 20 windows drawn from `--same` must
-be quiet. Lines of another domain, of another language, in capitals, and with one letter in ten
-mistyped must raise an alarm in the first window; what the alarm says is printed.
+The statistics of `--reference` describe what the model was made for. 20 windows drawn from `--same`
+must raise no alarm. Lines of another domain, of another language, in capitals, and with one letter
+in ten mistyped must raise an alarm in the first window; what the alarm says is printed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def alarms(reference: TrafficStatistics, window: list[LineFacts]) -> list[str]:
 
 
 def mistype(generator: random.Random, line: str) -> str:
-    """Exchanges, drops or doubles one letter in ten."""
+    """Replaces, drops or doubles one letter in ten."""
     typed = []
     for letter in line:
         if letter.isalpha() and generator.random() < 0.1:

@@ -3,10 +3,10 @@
     python benchmarks/dry_run_wmt14.py
 
 TensorFlow Datasets is mocked: instead of the 4.5 million pairs of WMT 2014 it gives one percent as
-many, of made-up words that are as frequent and as long as words are, in sentences as long as those
-of WMT 2014. So vocabulary, shapes of batches, memory and operations are those of the real run,
-nearly; counts of batches are to be multiplied by 100. The prediction for the paper's own machine
-stands beside what the paper says.
+many, of made-up words that are as frequent and as long as real ones, in sentences as long as those
+of WMT 2014. So vocabulary, shapes of batches, memory and operations are nearly those of the real
+run; multiply counts of batches by 100. The prediction for the paper's own machine is printed beside
+what the paper says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from side_by_side import describe_machine, progress
 from keras_attn.training import Recipe, dry_run, hardware_line
 
 PAIRS = {"train": 45_088, "validation": 1_000, "test": 1_000}
-# Words a sentence in WMT 2014 English-German: mean 25, and as wide as a log-normal of 0.65.
+# Words per sentence in WMT 2014 English-German: log-normal, with mean 25 and sigma 0.65.
 MEAN_WORDS, SPREAD = 25, 0.65
 WORD_TYPES, ZIPF = 150_000, 1.05
 LETTERS = np.array(list("etaoinshrdlucmfwypvbgkqjxz"))
@@ -48,7 +48,7 @@ def main() -> None:
     for name, paper in PAPER.items():
         progress(f"{name}: a dry run")
         with tfds.testing.mock_data(as_dataset_fn=as_dataset):
-            # A dry run on one device: a replica of the paper's eight has an eighth of the batch.
+            # On one device: each of the paper's eight replicas has an eighth of the batch.
             result = dry_run(Recipe.named(name).override({"training.accumulation_steps": 8}))
         results[name] = result.to_dict()
         if not arguments.json:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def make_sentences(count: int) -> list[str]:
-    """Sentences of made-up words: their numbers log-normal, their frequencies by Zipf's law."""
+    """Sentences of made-up words: log-normal lengths, frequencies by Zipf's law."""
     random = np.random.default_rng(0)
     letters = random.zipf(1.6, (WORD_TYPES, 14)) % len(LETTERS)
     sizes = np.clip(random.poisson(3 + np.log2(np.arange(WORD_TYPES) + 1) / 3), 1, 14)

@@ -15,7 +15,7 @@ def compiled_step(layer: Any) -> Callable[[tf.Tensor], tf.Tensor]:
         layer: a built Keras layer of one input.
 
     Returns:
-        `tf.function` of the inputs, to a number that needs every gradient.
+        `tf.function` from the inputs to a number that needs every gradient.
     """
 
     @tf.function(jit_compile=True)

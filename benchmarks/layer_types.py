@@ -4,8 +4,8 @@
 
 For each kind of layer and each width: time of one layer, forward and backward, for sequences from
 16 to 2,048 positions, 4 sequences at a time, compiled by XLA; and the number of its parameters.
-Beside it stands what the paper's Table 1 says: operations, sequential operations, and the longest
-path between two positions. It writes `layer_types.json`, a table and a plot.
+Beside these are the entries of the paper's Table 1: operations, sequential operations, and the
+longest path between two positions. It writes `layer_types.json`, a table and a plot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WIDTHS = (128, 512)
 LENGTHS = (16, 64, 256, 512, 1024, 2048)
 KERNEL, WINDOW = 3, 32
 
-# Name -> what makes a layer of a width, and what Table 1 says of it.
+# Name -> what makes a layer of a width, and what Table 1 says about it.
 KINDS: dict[str, tuple[Callable[[int], Any], tuple[str, str, str]]] = {
     "self-attention": (
         lambda width: layers.MultiHeadAttention(width // 64, 64),

@@ -1,10 +1,10 @@
-"""What a model has learned after so many updates, and after so many minutes: beside PyTorch.
+"""What a model has learned after a number of updates or minutes, compared with PyTorch.
 
     python benchmarks/learning.py --data data/multi30k             the curves, 3 hours on 2 cores
     python benchmarks/learning.py --data data/multi30k --parity    the same losses, 5 minutes
 
 Both engines get the same batches in the same order: `multi30k_en_de`'s, with its tokenizer and
-model size. They take turns, so that a slow minute of the machine is everybody's.
+model size. They take turns, so a slow minute of the machine slows both.
 
 --parity copies the initial weights of keras_attn to PyTorch, switches dropout and PyTorch's last
 normalization off, and prints how far the losses of 200 updates differ. Rounding differs from engine
@@ -32,7 +32,7 @@ TRAINING = {"label_smoothing": 0.1, "peak_learning_rate": 0.002, "warmup_steps":
 DROPOUT = 0.2
 MAX_EXTRA_TOKENS = 20
 PARITY_STEPS = 200
-# What each engine is told beside the size. PyTorch's is as it comes.
+# What each engine is told besides the size. "torch" has PyTorch's defaults.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "keras_attn": ("keras_attn", {"normalize_first": True, "projection_gain": 0.5**0.5}),
     "torch": ("torch", {}),
@@ -48,12 +48,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--data", required=True, help="the directory of Multi30k")
-    parser.add_argument("--parity", action="store_true", help="compare losses, and end")
+    parser.add_argument("--parity", action="store_true", help="only compare losses")
     parser.add_argument("--steps", type=int, default=1500, help="updates of each engine")
     parser.add_argument("--every", type=int, default=250, help="updates between two validations")
-    parser.add_argument("--minutes", type=float, default=0.0, help="learn at least so long")
-    parser.add_argument("--seeds", type=int, default=3, help="how often all of it is repeated")
-    parser.add_argument("--first-seed", type=int, default=1, help="so that a run can be continued")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="train for at least this many minutes"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument(
+        "--first-seed", type=int, default=1, help="first seed, to continue an earlier run"
+    )
     parser.add_argument(
         "--variants", nargs="+", default=["keras_attn", "torch"], choices=VARIANTS, metavar="NAME"
     )
@@ -92,11 +96,11 @@ def write_batches(source: Path, directory: Path, arguments: argparse.Namespace) 
     }
     train = training_pipeline(corpora.train, tokenizer, repeat=True, **options)
     validation = training_pipeline(corpora.validation, tokenizer, shuffle=False, **options)
-    # An engine that is quick may need more than --steps to fill --minutes.
+    # A fast engine may need more than --steps to fill --minutes.
     count = max(arguments.steps, int(arguments.minutes * 60 * 10))
     _write(directory / "train.npz", train.dataset_from(0).take(count))
     batches = _write(directory / "validation.npz", validation.dataset)
-    # The order in which the pipeline has put the validation pairs: as the labels tell it.
+    # The labels give the references in the order of the pipeline.
     targets = [tokenizer.detokenize(labels).numpy() for _, labels in batches]
     references = [text.decode() for rows in targets for text in rows]
     return {
@@ -202,7 +206,7 @@ def _next_point(
     data: dict[str, Any],
     arguments: argparse.Namespace,
 ) -> dict[str, float]:
-    """Learns on, and scores what was learned."""
+    """Continues learning, and scores the model."""
     import sacrebleu
 
     before = points[-1] if points else {"step": 0, "seconds": 0.0}
@@ -224,7 +228,7 @@ def _next_point(
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """One line a variant and step: medians over the seeds, with lowest and highest."""
+    """Prints one line per variant and step: medians over the seeds, with lowest and highest."""
     print(f"{'variant':32} {'updates':>8} {'minutes':>8} {'validation loss':>24} {'BLEU':>20}")
     names = dict.fromkeys(curve["variant"] for curve in result["curves"])
     for name in names:

@@ -2,12 +2,12 @@
 
     python benchmarks/long_task.py --output runs/long_task
 
-The first token of a text asks for one of four entries; somewhere among thousands of other tokens
-the entry stands with its answer, four times, and so do the three others. A `TransformerClassifier`
-of two layers names the answer, from the first position. Local attention alone cannot: its window
-holds 64 tokens. Each kind is a program of its own, whose data may take at most `--gigabytes` (4):
-what needs more is ended by the system, and said to be. All kinds drop attention weights (rate 0.1),
-so that no layer may compute them in chunks; `chunked` is dense attention without that.
+The first token of a text asks for one of four entries. Each entry, with its answer, occurs four
+times among thousands of other tokens. A `TransformerClassifier` of two layers names the answer from
+the first position. Local attention alone cannot do this: its window has 64 tokens. Each kind runs
+in a program of its own, whose data may take at most `--gigabytes` (4). The system ends a program
+that needs more, and the table says so. All kinds but `chunked` drop attention weights (rate 0.1),
+so that no layer may compute them in chunks; `chunked` is dense attention without this dropout.
 
 It writes `long_task.json` and a table.
 """
@@ -98,7 +98,7 @@ def texts(random: np.random.Generator, count: int, length: int) -> tuple[np.ndar
 
 
 def learn(kind: str, length: int, updates: int) -> dict[str, Any]:
-    """Trains a classifier until it is right, or for so many updates; tests it on new texts."""
+    """Trains a classifier until it is right, or for `updates` updates; tests it on new texts."""
     import keras
 
     from keras_attn.models import TransformerClassifier
@@ -142,7 +142,7 @@ def learn(kind: str, length: int, updates: int) -> dict[str, Any]:
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
-    """One line a kind, in Markdown."""
+    """One line per kind, in Markdown."""
     lines = [
         "| attention | accuracy, new texts | updates | seconds | peak memory |",
         "|---" * 5 + "|",

@@ -1,12 +1,12 @@
-"""Peak resident memory of a training, and of translating few and many lines.
+"""Peak resident memory of training, and of translating few and many lines.
 
     python benchmarks/memory.py                 about 10 minutes on 2 cores
     python benchmarks/memory.py --quick         one round
     python benchmarks/memory.py --run RUN       the lines are translated by this run
 
 Figures are MiB: the most that the process had in memory at once, as the system counts it
-(`ru_maxrss`). Every program starts with an empty XLA cache, so that compiling counts.
-A translation reads 5,000 lines at once: up to there its memory grows with their number.
+(`ru_maxrss`). Every program starts with an empty XLA cache, so that compiling counts. A translation
+reads 5,000 lines at once, so up to 5,000 its memory grows with their number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
-    parser.add_argument("--run", help="a trained run; default: the one that is trained here")
+    parser.add_argument("--run", help="a trained run; default: train one")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
     with tempfile.TemporaryDirectory() as temporary:
@@ -57,7 +57,7 @@ def measure(
         rounds: int.
 
     Returns:
-        dict. Name of the cell -> MiB, one a round.
+        dict. Name of the cell -> MiB, one per round.
     """
     training_name = f"train phrasebook_tiny, {STEPS} steps"
     names = [training_name, *map(translation_name, counts)]

@@ -1,13 +1,13 @@
-"""What `keras-attn new` chooses, and what it is worth beside a recipe made by hand.
+"""What `keras-attn new` chooses, and how good it is compared with a recipe made by hand.
 
     python benchmarks/new_recipes.py --multi30k data/multi30k --tatoeba data/tatoeba_en_de \\
         --output runs/new --minutes 6                                    an hour on 2 cores
 
 Four corpora: Multi30k; Tatoeba; 300 lines of Tatoeba; and 60,000 lines of Tatoeba among 40,000
 lines of junk (targets of other lines, copies, empty and repeated lines, scraps of markup). For
-each, `keras-attn train --source ... --target ...` chooses and trains for so many minutes, and
+each, `keras-attn train --source ... --target ...` chooses a recipe and trains for `--minutes`, and
 the recipe made by hand for that corpus trains for as long on the same files. Both are scored on the
-corpus' own test set, which neither has seen. A run that is there already is not trained again.
+corpus' own test set, which neither has seen. A run that already exists is not trained again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--multi30k", required=True, type=Path)
     parser.add_argument("--tatoeba", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path, help="a directory for the runs")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of each training")
+    parser.add_argument("--minutes", type=float, default=6.0, help="minutes of each training")
     parser.add_argument("--corpora", default="", help="only those whose name contains this")
     arguments = parser.parse_args()
     tatoeba = read_pairs(arguments.tatoeba, "train")
@@ -105,7 +105,7 @@ def compare(
     test: str,
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
-    """Trains both ways, unless the runs are there, and scores them."""
+    """Trains both ways, unless the runs exist, and scores them."""
     directory = arguments.output / name.replace(" ", "_").replace("%", "_percent")
     directory.mkdir(parents=True, exist_ok=True)
     files = [directory / f"train.{language}" for language in LANGUAGES]

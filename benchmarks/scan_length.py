@@ -2,34 +2,34 @@
 
     python benchmarks/scan_length.py --output runs/scan --minutes 3 --seeds 2
 
-trains one small Transformer a kind of position and seed on commands of up to 22 actions (Lake and
-Baroni, 2018, Experiment 2). It counts whole lines that are right: of 1,000 commands held out of
-the training ones, and of all 3,920 that ask for 24 to 48 actions. With the defaults that should
-take an hour or two on 2 cores. A run that is there already is not trained again, so the command may
-be ended and started again. It writes `scan_length.json`, `.md` and `.png`.
+trains one small Transformer for each kind of position and each seed, on commands of up to 22
+actions (Lake and Baroni, 2018, Experiment 2). It counts lines that are right as a whole: of 1,000
+commands held out from training, and of all 3,920 that ask for 24 to 48 actions. With the defaults
+that should take an hour or two on 2 cores. A run that already exists is not trained again, so the
+command can be stopped and restarted. It writes `scan_length.json`, `.md` and `.png`.
 
-Look at "held out" first. A model that does not do short commands yet says nothing about long ones,
-and a few hundred updates are too few for some kinds. For figures of record take `--steps`, several
-thousand, and more seeds.
+Look at "held out" first. A model that cannot do short commands yet says nothing about long ones,
+and a few hundred updates are too few for some kinds. For figures of record, use `--steps` with
+several thousand updates, and more seeds.
 
     --positions sinusoidal,relative_bias,relative_bias:max_distance=17
 
-names kinds of `position`, with arguments behind colons. `relative_bias` has buckets for distances
-up to 128, and training on 22 actions leaves those of 24 and more as they were drawn; with
+names kinds of `position`, with arguments after colons. `relative_bias` has buckets for distances up
+to 128, and training on 22 actions leaves those for 24 and more at their initial values; with
 `max_distance=17` every distance has a bucket that was trained.
 
-What is fair: all runs have the same model, pairs, batches of a seed, and budget. `--steps` gives
-each as many updates; `--minutes` gives each as much time, so a slow kind makes fewer. Compiling
-counts, and a second seed finds the programs of the first, so the machine must have nothing else to
-do and minutes must be many. The weights are those of the last update: choosing a checkpoint by
-commands of training length would favor models that fail on long ones (Csordás et al., 2021), and
-choosing by long ones would be learning from the test. Search is greedy, up to 60 tokens more than
-the command has.
+To be fair, all runs have the same model, pairs and budget, and the same batches for a seed.
+`--steps` gives each the same number of updates; `--minutes` gives each the same time, so a slow
+kind makes fewer updates. Compiling counts, and a second seed finds the programs of the first, so
+the machine must have nothing else to do and the time must be long. The weights are those of the
+last update: choosing a checkpoint by commands of training length would favor models that fail on
+long ones (Csordás et al., 2021), and choosing by long ones would be learning from the test. Search
+is greedy, for up to 60 tokens more than the command has.
 
-A model may know the actions and not when to end (Newman et al., 2020). So there is a second figure,
-"told the end": the search may not end before the 48th action, and what comes after the right
-length is cut off. That is generous: who repeats itself without end is right wherever a command asks
-for the same twice. "Ended early" are lines that were right until they ended too soon.
+A model may know the actions but not when to end (Newman et al., 2020). So there is a second figure,
+"told the end": the search may not end before the 48th action, and what comes after the right length
+is cut off. That is generous: a model that repeats itself without end is right wherever a command
+asks for the same twice. "Ended early" are lines that were right until they ended too soon.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="a directory for the runs")
     parser.add_argument("--positions", default=POSITIONS, help="kinds, separated by commas")
     parser.add_argument("--seeds", type=int, default=2, help="runs of each kind")
-    parser.add_argument("--minutes", type=float, default=3.0, help="of each training")
+    parser.add_argument("--minutes", type=float, default=3.0, help="minutes of each training")
     parser.add_argument("--steps", type=int, help="updates of each training, in place of minutes")
-    parser.add_argument("--cut", type=int, default=22, help="longest actions of the training")
+    parser.add_argument("--cut", type=int, default=22, help="most actions of a training command")
     arguments = parser.parse_args()
     positions = {name: parse_position(name) for name in arguments.positions.split(",")}
     minutes = None if arguments.steps else arguments.minutes
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def parse_position(name: str) -> str | dict[str, Any]:
-    """`relative_bias:max_distance=17` as `create_model` takes it; an error if it would not."""
+    """`relative_bias:max_distance=17` as `create_model` takes it; an error if it is not valid."""
     kind, *options = name.split(":")
     pairs = (option.partition("=") for option in options)
     arguments = {key: json.loads(value) for key, _, value in pairs}
@@ -127,7 +127,7 @@ def parse_position(name: str) -> str | dict[str, Any]:
 
 
 def write_corpora(directory: Path, cut: int) -> dict[str, Corpus]:
-    """The same pairs for all runs, as files that the recipe reads: command, tab, actions."""
+    """Writes the pairs of all runs to files that the recipe reads: command, tab, actions."""
     train_pairs, test = scan("length", max_train_actions=cut)  # shuffled
     split = min(NUM_VALIDATION, len(train_pairs) // 5)
     validation = train_pairs.take(split)
@@ -164,7 +164,7 @@ def make_recipe(
 
 
 def measure(run: Path, recipe: Recipe, corpora: dict[str, Corpus]) -> dict[str, Any]:
-    """The scores of one run; trains it first unless it is there."""
+    """The scores of one run; trains it first unless they exist."""
     scores = run / "scan_length.json"
     if scores.exists():
         return json.loads(scores.read_text(encoding="utf-8"))
@@ -211,7 +211,7 @@ def score(translator: Translator, corpora: dict[str, Corpus]) -> dict[str, Any]:
 def _errors_of_the_end(
     name: str, answers: Sequence[list[str]], actions: Sequence[list[str]]
 ) -> dict[str, float]:
-    """Lines of which all is right but the end, in percent. An empty answer is none of them."""
+    """Lines that are right except for the end, in percent. Empty answers do not count."""
     pairs = list(zip(answers, actions, strict=True))
     early = [0 < len(one) < len(right) and right[: len(one)] == one for one, right in pairs]
     late = [len(one) > len(right) and one[: len(right)] == right for one, right in pairs]
@@ -231,7 +231,7 @@ def _by_length(marks: Sequence[bool], actions: Sequence[list[str]]) -> dict[str,
 
 
 def make_table(runs: Sequence[dict[str, Any]]) -> str:
-    """One line a kind, in Markdown: the mean over the seeds, and the lowest and the highest."""
+    """One line per kind, in Markdown: the mean over the seeds, and the lowest and the highest."""
     rows = ["| position | runs | parameters | updates | " + " | ".join(HEADINGS) + " |"]
     rows.append("|---|" + "---:|" * (3 + len(HEADINGS)))
     for name, group in _by_position(runs).items():
@@ -253,7 +253,7 @@ def _by_position(runs: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any
 
 
 def draw(runs: Sequence[dict[str, Any]], cut: int, path: Path) -> None:
-    """The share of right lines against the number of actions, and how far the seeds lie apart."""
+    """The share of right lines against the number of actions, with the range over the seeds."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -2,10 +2,10 @@
 
     python benchmarks/serving_load.py --lines data/multi30k/val.en
 
-32 clients send one line each over gRPC, again and again, each line compared with what the model
-says in another process. Measured in turns: a server that computes one request at a time, and one
-that computes waiting requests together. Then versions are swapped under the same load, and at the
-end the server is told to stop while requests run.
+32 clients send one line each over gRPC, again and again, and compare each answer with what the
+model says in another process. Two servers are measured in turns: one that computes one request at a
+time, and one that computes waiting requests together. Then versions are swapped under the same
+load, and at the end the server is told to stop while requests run.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Load:
         self._stopping = False
 
     async def run(self, seconds: float) -> None:
-        """Sends for so many seconds."""
+        """Sends lines for a number of seconds."""
         lines, end = itertools.cycle(self._expected), time.monotonic() + seconds
         async with AsyncServingClient(self._address, MODEL, retry=ONCE, concurrency=99) as client:
             await asyncio.gather(*(self._send(client, lines, end) for _ in range(CLIENTS)))
@@ -117,10 +117,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--lines", type=Path, required=True, help="source lines, one each line")
+    parser.add_argument(
+        "--lines", type=Path, required=True, help="a file of source sentences, one per line"
+    )
     parser.add_argument("--version", type=Path, default=VERSION, help="SavedModel version")
-    parser.add_argument("--seconds", type=float, default=120.0, help="of each load")
-    parser.add_argument("--rounds", type=int, default=1, help="of one at a time and batched")
+    parser.add_argument("--seconds", type=float, default=120.0, help="seconds of each load")
+    parser.add_argument("--rounds", type=int, default=1, help="rounds of both servers")
     parser.add_argument("--swaps", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
@@ -181,13 +183,13 @@ async def swaps(models: Path, expected: dict[str, str], count: int) -> dict[str,
 
 
 def publish(models: Path, version: int) -> None:
-    """A copy of version 1, which appears whole."""
+    """Publishes a copy of version 1, which appears complete."""
     made = shutil.copytree(models / MODEL / "1", models / f"{MODEL}.{version}.tmp")
     made.rename(models / MODEL / str(version))
 
 
 def ratio(loads: list[dict[str, Any]]) -> float:
-    """How many times as many answers per second batching gives: medians."""
+    """Median answers per second with batching, divided by those without."""
     medians = {
         name: statistics.median(one["answers_per_second"] for one in loads if one["name"] == name)
         for name in ("one at a time", "together")

@@ -1,4 +1,4 @@
-"""What every benchmark has: engines in processes of their own, taken in turns, and a report."""
+"""What the benchmarks share: engines in processes of their own, taken in turns, and a report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENGINES = Path(__file__).resolve().parent / "engines"
 PEERS_PYTHON = REPOSITORY / ".venv-peers" / "bin" / "python"
 # After a run the threads of an engine spin for a while; the next engine waits until they sleep.
 PAUSE_SECONDS = 0.3
-# The figures are a CPU's, whatever else the machine has; and the libraries keep quiet.
+# The figures are of the CPU, whatever else the machine has, and the libraries are quiet.
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 FILE_WIDTH = 160  # columns of a table that is not printed on a terminal
 
@@ -30,13 +30,13 @@ Cell = dict[str, Any]
 
 
 class Engine:
-    """A program that answers requests, one JSON object a line each way.
+    """A program that answers requests, one JSON object per line each way.
 
     Args:
-        name: str. How the report calls it.
+        name: str. Its name in the report.
         script: str. Its file in `engines/`.
         python: path. The interpreter that runs it. Defaults to this one.
-        environment: dict. Variables beside those of this process.
+        environment: dict. Variables besides those of this process.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Engine:
 
 
 def take_turns(measurements: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measures A B A B ...: what slows the machine for a while slows everyone.
+    """Measures in turns, so that what slows the machine for a while slows all sides.
 
     Args:
         measurements: dict. Name -> function that measures once.
         rounds: int.
 
     Returns:
-        dict. Name -> figures, one a round.
+        dict. Name -> figures, one per round.
     """
     figures: dict[str, list[float]] = {name: [] for name in measurements}
     for i in range(rounds):
@@ -113,7 +113,7 @@ def make_cell(name: str, figures: dict[str, list[float]], ours: str = "keras_att
 
     Args:
         name: str. What was measured.
-        figures: dict. Engine -> figures of which more is better, one a round.
+        figures: dict. Engine -> figures, one per round; more is better.
         ours: str. The engine that the others are compared with.
 
     Returns:
@@ -144,7 +144,7 @@ def summarize(cells: Sequence[Cell], peers: Sequence[str]) -> dict[str, Any]:
 def num_cores() -> int:
     """Cores that the engines may use.
 
-    As `keras_attn.system.processor` says; it is not imported, because the package sets variables.
+    As in `keras_attn.system.processor`, without importing the package, which sets variables.
     """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

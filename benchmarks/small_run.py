@@ -1,4 +1,4 @@
-"""A small trained run and lines of text for it, made by programs whose time and memory count."""
+"""A small trained run and lines for it, made by programs whose time and memory are measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ with open(sys.argv[1], "w", encoding="utf-8") as file:
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that has ended well.
+    """A program that has ended without an error.
 
     Args:
         seconds: float. From its start to its end.
@@ -46,11 +46,11 @@ def run_program(command: list[str], environment: dict[str, str] | None = None) -
     """Runs a program to its end.
 
     The kernel counts the memory of the process that starts a program as the program's own first
-    peak: a benchmark that asks for memory must stay small itself, and import no TensorFlow.
+    peak. So a benchmark of memory must stay small itself, and import no TensorFlow.
 
     Args:
         command: list of str.
-        environment: dict. Variables beside those of this process.
+        environment: dict. Variables besides those of this process.
 
     Returns:
         Finished.
@@ -64,7 +64,7 @@ def run_program(command: list[str], environment: dict[str, str] | None = None) -
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=variables
         )
-        # Unlike `Popen.wait` this tells what this one child has used.
+        # Unlike `Popen.wait`, this tells what this one child has used.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -80,7 +80,7 @@ def train_run(directory: Path) -> tuple[Path, Finished]:
     """Trains `phrasebook_tiny` for 60 steps, with an empty XLA cache, so that compiling counts.
 
     Args:
-        directory: Path. Where the run shall stand, in a directory of its own.
+        directory: Path. Where to put the run, in a directory of its own.
 
     Returns:
         The run directory, and what its training took.
@@ -93,7 +93,7 @@ def train_run(directory: Path) -> tuple[Path, Finished]:
 
 
 def write_lines(path: Path, count: int) -> None:
-    """Writes so many lines: the English sentences of the phrasebook's test pairs, repeated."""
+    """Writes `count` lines: the English sentences of the phrasebook's test pairs, repeated."""
     run_program([sys.executable, "-c", _WRITE_LINES, str(path), str(count)])
 
 

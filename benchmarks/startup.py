@@ -1,14 +1,14 @@
-"""Seconds until a command has done its first work, beside those that TensorFlow itself takes.
+"""Seconds until a command has done its first work, compared with those of TensorFlow itself.
 
     python benchmarks/startup.py                about 5 minutes on 2 cores
     python benchmarks/startup.py --quick        2 rounds
     python benchmarks/startup.py --run RUN      the lines are translated by this run
 
-Figures are seconds from the start of a program to its end, but for `import keras_attn`, which is
-the time of that import, every public name loaded, in a program that has TensorFlow already.
-Translations are measured with an empty XLA cache (cold) and with one that the same translation has
-filled (warm): of one sentence, which takes the plain graph and needs neither, and of 200, which are
-worth compiling.
+Figures are seconds from the start of a program to its end. The figure for `import keras_attn` is
+the time of that import, with every public name loaded, in a program that has already imported
+TensorFlow. Translations are measured with an empty XLA cache (cold) and with one that the same
+translation has filled (warm): of one sentence, which runs in the plain graph and needs no cache,
+and of 200, which are worth compiling.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def measurements(run: Path, directory: Path) -> dict[str, Callable[[], float]]:
     """Name of a cell -> function that measures it once, in seconds.
 
     Each is called once before, so that the system has the files in memory and Python has compiled
-    them; for the warm cache that call fills it.
+    them. That call also fills the warm cache.
 
     Args:
-        run: Path. What translates.
+        run: Path. The run that translates.
         directory: Path. For caches and files.
     """
     warm_cache = tempfile.mkdtemp(prefix="warm-", dir=directory)
@@ -106,7 +106,7 @@ def make_cells(figures: dict[str, list[float]]) -> list[Cell]:
     """The lines of the report; those of translations have a ratio to importing TensorFlow.
 
     Args:
-        figures: dict. Name -> seconds, one a round.
+        figures: dict. Name -> seconds, one per round.
 
     Returns:
         list of dict.

@@ -8,8 +8,8 @@ Figures are target tokens per second of whole training steps: forward, backward,
 random ids without padding, rows x length on either side. `torch` is eager PyTorch; `keras_fit` is
 the same model from stock Keras layers under plain `compile` and `fit`.
 
-The share of the peak is the model's matrix products, forward and backward, over what the machine
-does of one large float32 matrix product, measured in the same run.
+The share of the peak is the speed of the model's matrix products, forward and backward, over that
+of one large float32 matrix product, measured in the same run.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def command_environment() -> dict[str, str]:
-    """What `keras-attn train` sets before it starts itself again, unless the user has set it."""
+    """What `keras-attn train` sets before it restarts itself, unless the user has set it."""
     is_set = any(name in os.environ for name in (*HEAP_SETTINGS, "LD_PRELOAD"))
     return {} if is_set else dict(HEAP_SETTINGS)
 
@@ -120,7 +120,7 @@ def measure_cell(
         size: dict. The model's arguments.
         rows, length: int. The shape of a batch on either side.
         rounds: int.
-        peak: float. What the machine can do, floating-point operations per second.
+        peak: float. The machine's peak, in floating-point operations per second.
 
     Returns:
         dict, as `--json` prints it.
@@ -179,9 +179,9 @@ def forward_multiply_adds(
         decoder block   the same, and 4 D^2 + 2 S D of cross-attention
         output          D V
 
-    All positions count in causal attention too: that is what is computed. One multiply-add is two
+    In causal attention all positions count too, because all are computed. One multiply-add is two
     floating-point operations, and the backward pass has two products for each of the forward pass,
-    so that a training step has 2 x 3 times this. How many heads there are changes nothing.
+    so that a training step has 2 x 3 times this. The number of heads changes nothing.
     """
     attention = 4 * hidden_dim**2 + 2 * length * hidden_dim
     feed_forward = 2 * hidden_dim * intermediate_dim
@@ -204,7 +204,7 @@ def matrix_product_peaks(engines: dict[str, Engine]) -> dict[str, float]:
 
 
 def print_shares(result: dict[str, Any]) -> None:
-    """Prints what each cell makes of the machine's peak."""
+    """Prints what share of the machine's peak each cell reaches."""
     peaks = result["matrix_product_peak_flops"]
     words = ", ".join(f"{key} {value / 1e9:,.0f}" for key, value in peaks.items())
     print(f"peak of float32 matrix products, GFLOP/s: {words}; shares are of the higher one")
@@ -214,7 +214,7 @@ def print_shares(result: dict[str, Any]) -> None:
 
 
 def _measurement(engine: Engine, tokens: int, losses: dict[str, float]) -> Callable[[], float]:
-    """A function that measures target tokens per second of steps of so many tokens."""
+    """A function that measures target tokens per second, for steps of `tokens` tokens."""
     seconds = engine.ask("run", steps=1)["seconds"]
     steps = max(FEWEST_STEPS, round(MEASUREMENT_SECONDS / seconds))
 

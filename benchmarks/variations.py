@@ -1,13 +1,13 @@
-"""The paper's Table 3 in small: what each part of the model is worth, on Multi30k.
+"""The paper's Table 3 on a small scale: what each part of the model is worth, on Multi30k.
 
     python benchmarks/variations.py --data data/multi30k --output runs/variations
 
-trains one model a row: `multi30k_en_de` with the model in the paper's order (post-norm), one thing
-changed at a time, for a fixed number of updates. Rows as in Table 3: (A) heads at constant
+trains one model per row: `multi30k_en_de` with the model in the paper's order (post-norm), one
+thing changed at a time, for a fixed number of updates. Rows as in Table 3: (A) heads at constant
 computation, (B) size of the keys, (C) layers and widths, (D) dropout and label smoothing, (E)
-learned positions. A row that is there already is not trained again, and a row that was interrupted
-goes on, so the command may be ended and started again. Then it prints the table, and draws loss
-against parameters and against computation.
+learned positions. A row that already exists is not trained again, and an interrupted row continues,
+so the command can be stopped and restarted. Then it prints the table, and draws loss against
+parameters and against computation.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def measure(name: str, changes: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """The result of one row; trains it first unless its report is there."""
+    """The result of one row; trains it first unless its report exists."""
     run = arguments.output / name.replace(": ", "_").replace(" ", "_")
     report = run / "report.json"
     if not report.exists():
@@ -139,7 +139,7 @@ def measure(name: str, changes: dict[str, Any], arguments: argparse.Namespace) -
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """One line a row, as in the paper's Table 3."""
+    """Prints one line per row, as in the paper's Table 3."""
     columns = ("parameters", "training PFLOP", "perplexity", "BLEU, validation", "BLEU, test")
     table = Table("row", *columns)
     for one in results:

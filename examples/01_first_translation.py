@@ -30,20 +30,20 @@ def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> 
     tokenizer = SentencePieceTokenizer.train([*train.sources, *train.targets], vocabulary_size=2000)
 
     # Batches. Similar lengths share a batch, and all batches have one of three shapes, so that XLA
-    # compiles the training step three times and no more. `repeat` makes the stream endless.
+    # compiles the training step only three times. `repeat` makes the stream endless.
     pipeline = training_pipeline(
         train, tokenizer, global_batch_tokens=2048, num_buckets=3, repeat=True
     )
     print(f"training pairs: {pipeline.report}")
     print(f"batches of (rows, length): {pipeline.shapes}")
 
-    # The model of the paper, four times as narrow and a third as deep.
+    # The model of the paper, a quarter as wide and a third as deep.
     model = keras_attn.create_model(
         "transformer_tiny", source_vocabulary_size=tokenizer.vocabulary_size
     )
     print(f"{model.count_params():,} parameters")
 
-    # Section 5.3 and 5.4. A small model bears a higher peak than the paper's formula gives it.
+    # Sections 5.3 and 5.4. A small model bears a higher peak than the paper's formula gives.
     schedule = TransformerSchedule.from_peak(0.002, warmup_steps=max(1, steps // 5))
     model.compile(
         optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.98, epsilon=1e-9),
@@ -74,7 +74,7 @@ if __name__ == "__main__":
         "--jit-compile",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="compile the training step with XLA; for a handful of updates it does not pay",
+        help="compile the training step with XLA; not worth it for a handful of updates",
     )
     arguments = parser.parse_args()
     main(arguments.steps, arguments.pairs, arguments.test_pairs, arguments.jit_compile)

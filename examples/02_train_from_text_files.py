@@ -3,11 +3,11 @@
     python examples/02_train_from_text_files.py
 
 Cost: 75 seconds of processor time on a 2-core machine, for 300 updates.
-Result: validation perplexity 23.02, 5.84, 2.96 and BLEU 28.0: the machinery, not yet a good model.
-More updates (`--steps`) are what it lacks; the recipe itself asks for 1,500.
+Result: validation perplexity 23.02, 5.84, 2.96 and BLEU 28.0: not yet a good model.
+It needs more updates (`--steps`); the recipe itself asks for 1,500.
 
-Give `--directory` to train on files of your own: `train.en` and `train.de`, line by line the same
-sentences, and `validation.en` and `validation.de`. Without it, the script writes such files from
+Give `--directory` to train on files of your own: `train.en` and `train.de`, with the same sentences
+line by line, and `validation.en` and `validation.de`. Without it, the script writes such files from
 the built-in phrasebook first.
 """
 
@@ -20,7 +20,7 @@ from keras_attn.training import Recipe, train
 
 
 def write_text_files(directory: Path, num_pairs: int) -> None:
-    """Two splits, two languages, one sentence a line: the plainest form a corpus can have."""
+    """Two splits, two languages, one sentence per line: the plainest form a corpus can have."""
     directory.mkdir(parents=True, exist_ok=True)
     for split, size in (("train", num_pairs), ("validation", max(10, num_pairs // 100))):
         corpus = phrasebook(split, size)
@@ -36,8 +36,8 @@ def main(
         directory = output.with_name(f"{output.name}-corpus")
         write_text_files(directory, num_pairs)
 
-    # A recipe is data: five sections, every field with a default. Start from one that exists, say
-    # what differs, and the names are checked ("training.max_step" would name the right one).
+    # A recipe is data: five sections, every field with a default. Start from one that exists and
+    # say what differs. Names are checked: the error for "training.max_step" names the right one.
     recipe = Recipe.named("phrasebook_tiny").override(
         {
             "data.kind": "text_directory",  # files named SPLIT.LANGUAGE
@@ -57,8 +57,8 @@ def main(
         }
     )
 
-    # Everything that can fail (files, sizes, names) is tried before the first update. What is
-    # written is a whole run: interrupt it, and `train(None, output, resume=True)` goes on.
+    # Everything that can fail (files, sizes, names) is tried before the first update. The
+    # output is a whole run: if it is interrupted, `train(None, output, resume=True)` continues it.
     result = train(recipe, output)
 
     print(f"\n{result.run}:")
@@ -81,12 +81,12 @@ if __name__ == "__main__":
     parser.add_argument("--directory", type=Path, help="files SPLIT.LANGUAGE of your own")
     parser.add_argument("--output", type=Path, default=Path("runs/from_text_files"))
     parser.add_argument("--steps", type=int, default=300, help="updates of the weights")
-    parser.add_argument("--pairs", type=int, default=10_000, help="lines that are written to files")
+    parser.add_argument("--pairs", type=int, default=10_000, help="lines to write to the files")
     parser.add_argument(
         "--jit-compile",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="compile the training step with XLA; for a handful of updates it does not pay",
+        help="compile the training step with XLA; not worth it for a handful of updates",
     )
     arguments = parser.parse_args()
     main(

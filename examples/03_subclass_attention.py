@@ -1,4 +1,4 @@
-"""Replaces the attention of the Transformer by one of your own, in a dozen lines.
+"""Replaces the attention of the Transformer with one of your own, in a dozen lines.
 
     python examples/03_subclass_attention.py
 
@@ -7,7 +7,7 @@ Result: loss 3.159 -> 0.116, and the loaded model says a source backwards, token
 
 `MultiHeadAttention.attend` is the hook: it gets projected heads and one mask, and returns the
 attended values and the weights. Projections, masks, caches for decoding, beams that share a source,
-saving: all of that stays, and goes on working with the new attention.
+saving: all of that stays, and works with the new attention.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class CosineAttention(MultiHeadAttention):
 
 
 def show_in_one_block() -> None:
-    """A slot of a block takes the class; the block makes it with its own sizes."""
+    """A slot of a block takes the class; the block creates the layer with its own sizes."""
     block = EncoderBlock(hidden_dim=12, intermediate_dim=24, num_heads=3, attention=CosineAttention)
     inputs, padding_mask = ops.ones((2, 5, 12)), ops.array([[True] * 5, [True] * 3 + [False] * 2])
     _, weights = block(inputs, padding_mask=padding_mask, return_attention_scores=True)

@@ -1,4 +1,4 @@
-"""A text classifier of these layers, in Keras' functional API: no model of this package in sight.
+"""A text classifier of these layers, in Keras' functional API, without any model of this package.
 
     python examples/04_layers_in_your_own_model.py
 
@@ -6,7 +6,7 @@ Cost: 25 seconds of processor time on a 2-core machine.
 Result: 94.5% of 400 unseen sentences right, and padding changes no probability.
 
 The layers know Keras masks: `TokenEmbedding` marks padding, the position encoding and the blocks
-hand the mask on, attention obeys it, and so does Keras' own pooling at the end.
+pass the mask on, attention obeys it, and so does Keras' own pooling at the end.
 """
 
 import argparse
@@ -21,7 +21,7 @@ LENGTH = 80  # bytes; longer sentences are cut
 
 
 def sentences_with_language(split: str, num_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Byte ids of English and German sentences, and 1 where it is German."""
+    """Byte ids of English and German sentences, and 1 where the sentence is German."""
     corpus, tokenizer = phrasebook(split, num_pairs), ByteTokenizer()
     texts = [*corpus.sources, *corpus.targets]
     # Without capitals, which would give German nouns away.
@@ -44,7 +44,7 @@ def classifier(vocabulary_size: int) -> keras.Model:
             activation="gelu",
             dropout=0.1,
         )(hidden)
-    pooled = keras.layers.GlobalAveragePooling1D()(hidden)  # reads the mask, too
+    pooled = keras.layers.GlobalAveragePooling1D()(hidden)  # also reads the mask
     is_german = keras.layers.Dense(1, activation="sigmoid", name="is_german")(pooled)
     return keras.Model(token_ids, is_german, name="language_classifier")
 
@@ -66,7 +66,7 @@ def main(epochs: int, num_pairs: int) -> None:
     _, accuracy = model.evaluate(test, test_labels, batch_size=64, verbose=0)
     print(f"unseen sentences: {accuracy:.1%} right")
 
-    # Masking is what makes this true: more padding changes nothing.
+    # Because of the masks, more padding changes nothing.
     wider = np.pad(test[:8], ((0, 0), (0, 40)))
     difference = np.abs(model(wider) - model(test[:8])).max()
     print(f"40 more columns of padding change the probability by {difference:.1e} at most")

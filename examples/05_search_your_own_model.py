@@ -1,4 +1,4 @@
-"""Searches a model that is no neural network at all: a table of nine tokens, written by hand.
+"""Searches a model that is not a neural network at all: a table of nine tokens, written by hand.
 
     python examples/05_search_your_own_model.py
 
@@ -6,7 +6,7 @@ Cost: 8 seconds, most of them for loading TensorFlow.
 Result: greedy search finds a sentence of probability 0.120, two beams find one of 0.288.
 
 `search` asks for one thing only: a function from the last token and a state to the logits of the
-next token and the new state. A table will do, and with a table one can check by hand.
+next token and the new state. A table will do, and you can check it by hand.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling, search
 WORDS = ["<pad>", "<unk>", "<start>", "<end>", "the", "a", "cat", "dog", "sleeps"]
 
 # Row: the last word. Column: the next. Greedy search begins with "the", the likelier article, and
-# has lost by then: after "the" everything is unlikely, after "a" it is nearly always a dog.
+# has already lost: after "the" everything is unlikely, after "a" it is nearly always a dog.
 PROBABILITIES = np.zeros((9, 9))
 PROBABILITIES[2, [4, 5]] = 0.6, 0.4
 PROBABILITIES[4, [3, 6, 7, 8]] = 0.1, 0.4, 0.3, 0.2
@@ -27,7 +27,7 @@ PROBABILITIES[5, [6, 7]] = 0.1, 0.9
 PROBABILITIES[6, [3, 8]] = 0.5, 0.5
 PROBABILITIES[7, [3, 8]] = 0.2, 0.8
 PROBABILITIES[8, 3] = 1.0
-PROBABILITIES[[0, 1, 3], 3] = 1.0  # never asked, but every row is a distribution
+PROBABILITIES[[0, 1, 3], 3] = 1.0  # never used, but every row is a distribution
 
 
 def decode_step(token_ids, state):
@@ -43,7 +43,7 @@ def decode_step(token_ids, state):
 
 
 def first_state():
-    """`source` stays as it is, `rows` has a row a hypothesis, `position` counts the steps."""
+    """`source` stays as it is, `rows` has a row per hypothesis, `position` counts the steps."""
     with np.errstate(divide="ignore"):
         table = np.log(PROBABILITIES).astype("float32")
     return {
@@ -77,11 +77,11 @@ def main(samples: int) -> None:
     show(BeamSearch(num_beams=10, length_penalty=0.6, num_hypotheses=4), max_length=6)
     # With room for two tokens only, the end is forced; its true probability counts: 0.6 * 0.1.
     show(GreedySearch(), max_length=2)
-    # Sampling gives other sentences from other seeds, and the same ones from the same.
+    # Sampling gives different sentences with different seeds, and the same ones with the same seed.
     for seed in range(samples):
         show(RandomSampling(temperature=1.0, top_k=2, seed=seed), max_length=6)
 
-    # One loop for all of it, and it compiles: the whole search is one XLA program.
+    # All of these use one loop, and it compiles: the whole search is one XLA program.
     compiled = tf.function(
         lambda: search(decode_step, first_state(), "beam", max_length=6), jit_compile=True
     )

@@ -25,7 +25,7 @@ from keras_attn.visualization import plot_attention
 
 
 def load_or_train(run: Path, steps: int) -> Translator:
-    """The translator of a run; a small run on the built-in corpus is made if there is none."""
+    """The translator of a run; if there is none, a small one is trained on the built-in corpus."""
     if (run / "translator").is_dir():
         return Translator.load(run / "translator")
     recipe = Recipe.named("phrasebook_tiny").override(
@@ -41,7 +41,7 @@ def load_or_train(run: Path, steps: int) -> Translator:
 
 
 def strongest_links(translation: Translation) -> list[str]:
-    """For each target token the source token with most weight, over layers and heads together."""
+    """For each target token, the source token with most weight, over layers and heads together."""
     weights = translation.attention.mean(axis=(0, 1))  # (L, H, T, S) -> (T, S)
     targets = [*translation.tokens, "</s>"]  # the end token is predicted, and attends, like others
     return [
@@ -79,6 +79,6 @@ if __name__ == "__main__":
     parser.add_argument("--run", type=Path, default=Path("runs/phrasebook_tiny"))
     parser.add_argument("--output", type=Path, default=Path("attention_maps"))
     parser.add_argument("--sentence", default="He does not know whether the men are hungry.")
-    parser.add_argument("--steps", type=int, default=600, help="updates, if the run is to be made")
+    parser.add_argument("--steps", type=int, default=600, help="updates, if there is no run yet")
     arguments = parser.parse_args()
     main(arguments.run, arguments.output, arguments.sentence, arguments.steps)

@@ -1,11 +1,11 @@
-"""Exports a translator for TensorFlow Serving and checks that the export says what it said.
+"""Exports a translator for TensorFlow Serving and checks that the export translates the same.
 
     python examples/07_export_and_check.py
 
 Cost: 150 seconds of processor time on a 2-core machine, 15 once the run is there.
 Result: saved_models/phrasebook_tiny/1, 6.0 MB, 12 checks passed; a damaged copy is refused.
 
-The exported graph takes strings and gives strings: tokenizer, encoder, beam search and detokenizer
+The exported graph takes and returns strings: tokenizer, encoder, beam search and detokenizer
 are inside, in operations that an unmodified TensorFlow Serving has. The check needs Linux.
 """
 
@@ -24,7 +24,7 @@ SENTENCES = ["He does not know whether the men are hungry.", "Where are your gre
 
 
 def load_or_train(run: Path, steps: int) -> Translator:
-    """The translator of a run; a small run on the built-in corpus is made if there is none."""
+    """The translator of a run; if there is none, a small one is trained on the built-in corpus."""
     if (run / "translator").is_dir():
         return Translator.load(run / "translator")
     recipe = Recipe.named("phrasebook_tiny").override(
@@ -47,7 +47,7 @@ def main(run: Path, directory: Path, steps: int) -> None:
     version = export_saved_model(translator, directory, verification_texts=SENTENCES)
     print(f"exported {version}")
 
-    # The proof can be repeated at any time, on any machine, without the translator.
+    # The check can be repeated at any time, on any machine, without the translator.
     report = verify_saved_model(version)
     print("\n".join(report.lines()))
 
@@ -57,9 +57,9 @@ def main(run: Path, directory: Path, steps: int) -> None:
     served = [text.decode("utf-8") for text in outputs["translation"].numpy()]
     for source, text, score in zip(SENTENCES, served, outputs["score"].numpy(), strict=True):
         print(f"  {source!r}  ->  {text!r}  (score {score:.3f})")
-    print(f"the translator says the same: {served == translator.translate(SENTENCES)}")
+    print(f"same as the translator: {served == translator.translate(SENTENCES)}")
 
-    # And a damaged copy is found out: a server would load this one, and fail at the first request.
+    # A damaged copy is detected: a server would load this one, and fail at the first request.
     damaged = directory.with_name(f"{directory.name}_damaged") / "1"
     shutil.copytree(version, damaged)
     (damaged / "variables" / "variables.data-00000-of-00001").unlink()
@@ -72,6 +72,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("runs/phrasebook_tiny"))
     parser.add_argument("--directory", type=Path, default=Path("saved_models/phrasebook_tiny"))
-    parser.add_argument("--steps", type=int, default=600, help="updates, if the run is to be made")
+    parser.add_argument("--steps", type=int, default=600, help="updates, if there is no run yet")
     arguments = parser.parse_args()
     main(arguments.run, arguments.directory, arguments.steps)

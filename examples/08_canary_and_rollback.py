@@ -1,12 +1,12 @@
-"""Serves two versions, finds that the new one translates worse, and takes it back.
+"""Serves two versions, finds that the new one translates worse, and rolls it back.
 
     python examples/08_canary_and_rollback.py
 
 Cost: 115 seconds of processor time on a 2-core machine.
 Result: BLEU falls from 46.1 to 0.0 (p = 0.001), and the label `stable` goes back to version 1.
 
-Clients ask for the label `stable`, never for a number. So a version is taken back by moving the
-label, while both are loaded: no request fails. The server here is the one for development; a real
+Clients ask for the label `stable`, never for a number. So a version is rolled back by moving the
+label while both are loaded: no request fails. The server here is the development server; a real
 TensorFlow Serving takes the same calls. Needs `pip install "keras_attn[serving]"`.
 """
 
@@ -25,7 +25,7 @@ from keras_attn.serving.server import DevelopmentServer, ServerOptions, config_o
 
 
 def export_two_versions(directory: Path) -> tuple[int, int]:
-    """The shipped model, and the same with a mistake: it reads three tokens of each line."""
+    """The shipped model, and the same with a mistake: it reads only three tokens of each line."""
     translator = Translator.load("tatoeba_en_de")
     good = export_saved_model(translator, directory)
     translator.max_source_tokens, translator.max_extra_tokens = 3, 0
@@ -56,7 +56,7 @@ def main(directory: Path, num_pairs: int) -> None:
     pairs = phrasebook("test", num_pairs=num_pairs)
     sources, references = list(pairs.sources), [list(pairs.targets)]
 
-    # The new version is out: the label has moved to it. The other stays loaded, for the way back.
+    # The new version is out: the label has moved to it. The other stays loaded, for the rollback.
     config = config_of_directory(directory)
     deployed = with_labels(config, stable=after, previous=before)
     server = DevelopmentServer(deployed, ServerOptions(port=0, grpc_port=0, disable_xla=False))
@@ -66,7 +66,7 @@ def main(directory: Path, num_pairs: int) -> None:
             with ServingClient(server.grpc_address, directory.name, label=label) as client:
                 translations[label] = client.translate(sources)
 
-        # The same test set through both, compared by paired bootstrap: not by luck of the draw.
+        # The same test set through both, compared by paired bootstrap to rule out chance.
         # (`keras-attn canary` does this with a recorded baseline.)
         change = compare_translations(translations["previous"], translations["stable"], references)
         bleu = change.bleu

@@ -39,11 +39,11 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn.translator import Translation as Translation
     from keras_attn.translator import Translator as Translator
 
-use_eigen_products()  # first: programs are kept apart by XLA's flags
+use_eigen_products()  # first: the cache directory depends on XLA's flags
 use_compilation_cache()
 register_classes()
 
-# Public name -> the module it is an attribute of; None: the name is itself a package of ours.
+# Public name -> the module it is an attribute of; None: the name is a subpackage.
 _PUBLIC_NAMES: dict[str, str | None] = {
     "Translation": "keras_attn.translator",
     "Translator": "keras_attn.translator",
@@ -81,5 +81,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Lists the public names, loaded or not, beside what the module holds already."""
+    """Lists the public names, loaded or not, and what the module already holds."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Prints the operations that TensorFlow and TensorFlow Text of this interpreter know, one a line.
+"""Prints the operations that TensorFlow and TensorFlow Text of this interpreter know, one per line.
 
     python scripts/list_operations.py > keras_attn/serving/operations/2.20.txt
 

@@ -1,11 +1,11 @@
-"""Makes a shipped model of a run: a compact translator, a SavedModel, and a model card.
+"""Makes a shipped model from a run: a compact translator, a SavedModel, and a model card.
 
     python scripts/ship_model.py runs/tatoeba_en_de tatoeba_en_de
 
 writes keras_attn/pretrained/NAME (8-bit weights, recipe, card, confidence calibrated on the
 validation split, export for LiteRT), exports exactly that translator as saved_models/NAME/1, and
 scores it on the run's test split, or on its validation split if it has no other. The text of the
-card stands in scripts/cards/NAME.md; what was measured is filled in.
+card is in scripts/cards/NAME.md; the measurements are filled in.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _confidence(report: ConfidenceReport) -> str:
 def _scores_by_tag(
     sources: list[str], references: list[list[str | None]], translations: tuple[str, ...]
 ) -> str:
-    """Error rates by the tag that stands before a source, and their means; "" without tags."""
+    """Error rates by the tag before a source, and their means; "" without tags."""
     if not all(source.startswith("<") for source in sources):
         return ""
     tags = [source.split(" ", 1)[0] for source in sources]

@@ -4,10 +4,10 @@
     keras-attn serve DIR                                       or TensorFlow Serving
     python scripts/tf_serving_answers.py --output docs/tf_serving_answers.md
 
-The clients are `curl`, and grpcio with the messages of tensorflow-serving-api: nothing of this
-package. So it can be asked of TensorFlow Serving too. The documented answers are from its guide
+The clients are `curl`, and grpcio with the messages of tensorflow-serving-api: nothing from this
+package. So the script works with TensorFlow Serving too. The documented answers are from its guide
 (`g3doc/api_rest.md`), and from its sources where the guide says nothing. The exit status is 1 if an
-answer is another one.
+answer differs unexpectedly.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Row:
 
     Args:
         request: str. As a reader would write it.
-        ask: function of nothing that returns the status (a number, or the name of gRPC's) and the
+        ask: function without arguments that returns the status (a number, or gRPC's name) and the
             answer.
         status: int or str. The documented one.
         documented: str. The documented answer, or the part of it that is always the same.
         source: str. Where it is documented.
-        fits: function of the answer, or None: `documented` must stand in it.
-        differs: str. Why this server answers otherwise, if it means to.
+        fits: function of the answer, or None: `documented` must be a part of it.
+        differs: str. Why this server answers differently, if that is intended.
     """
 
     request: str
@@ -62,8 +62,8 @@ def main() -> int:
     )
     parser.add_argument("--rest", default=REST, help=f"HOST:PORT (default: {REST})")
     parser.add_argument("--grpc", default=GRPC, help=f"HOST:PORT (default: {GRPC})")
-    parser.add_argument("--models", help="writes the models that are asked into this directory")
-    parser.add_argument("--output", help="writes the table into this file")
+    parser.add_argument("--models", help="write the two models to this directory")
+    parser.add_argument("--output", help="write the table to this file")
     arguments = parser.parse_args()
     if arguments.models:
         make_models(Path(arguments.models))
@@ -90,7 +90,7 @@ and run it.
 
 
 def make_models(directory: Path) -> None:
-    """Copies the shipped model, and makes the one of the guide: x / 2 + 3."""
+    """Copies the shipped model, and makes the guide's: x / 2 + 3."""
     import tensorflow as tf
 
     shutil.copytree(SHIPPED, directory / MODEL)

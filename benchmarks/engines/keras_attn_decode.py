@@ -50,7 +50,7 @@ def make_model(preset: str, vocabulary_size: int, directory: str) -> dict[str, i
 
 
 def convert(run: str, directory: str, texts: list[str]) -> list[list[str]]:
-    """Writes a trained translator for CTranslate2; gives the pieces of the texts."""
+    """Writes a trained translator for CTranslate2; returns the pieces of the texts."""
     translator = keras_attn.Translator.load(run)
     export_ctranslate2(translator, Path(directory) / "ctranslate2")
     ids = translator.source_tokenizer.tokenize(texts).to_list()
@@ -96,7 +96,7 @@ def prepare(
 
 
 def load_version(version: str, texts: list[str], at_once: int) -> None:
-    """Loads an export, to which the lines are sent in so many requests at once."""
+    """Loads an export, to which the lines are sent in `at_once` parallel requests."""
     global _session, _requests
     lines = np.array([text.encode() for text in texts], object)
     _requests = np.array_split(lines, min(at_once, len(lines)))

@@ -48,7 +48,7 @@ class Learner:
         self.steps = 0
 
     def learn(self, steps: int) -> list[float]:
-        """Makes updates; their losses."""
+        """Makes updates; returns their losses."""
         batches = self.batches[self.steps : self.steps + steps]
         ids = tf.TensorSpec((None, None), tf.int32)
         inputs = {"encoder_token_ids": ids, "decoder_token_ids": ids}
@@ -98,8 +98,8 @@ def versions() -> dict[str, str]:
 def prepare(**arguments: Any) -> dict[str, Any]:
     """Makes a new model.
 
-    `weights_to` is a file to write its initial weights to, or None. With `nudge` each weight is the
-    next larger number that float32 has: what comes of that is what rounding alone does.
+    `weights_to` is a file to write its initial weights to, or None. With `nudge`, each weight is
+    the next larger float32 number, which shows what rounding alone does.
     """
     global _learner
     _learner = None
@@ -117,7 +117,7 @@ def prepare(**arguments: Any) -> dict[str, Any]:
 
 
 def learn(steps: int) -> dict[str, Any]:
-    """Losses of so many updates, and the seconds that they took, compilation included."""
+    """Losses of a number of updates, and the seconds that they took, compilation included."""
     started = time.perf_counter()
     losses = _learner.learn(steps)
     return {"losses": losses, "seconds": time.perf_counter() - started}

@@ -36,7 +36,7 @@ class StepClock(keras.callbacks.Callback):
 
 
 def make_dataset(sources: list[list[list[int]]], targets: list[list[list[int]]]) -> tf.data.Dataset:
-    """Batches without end, each in the form that `keras_attn.data.training_pipeline` yields.
+    """Endless batches, each in the form that `keras_attn.data.training_pipeline` yields.
 
     Args:
         sources: int (batches, B, S). Encoder inputs.
@@ -106,7 +106,7 @@ def stock_transformer(
     source = keras.Input((length,), dtype="int32", name="encoder_token_ids")
     target = keras.Input((length,), dtype="int32", name="decoder_token_ids")
     # True where a token is real, (B, 1, S): for all queries of a row. Padding follows a target, so
-    # that the causal mask hides it already.
+    # the causal mask already hides it.
     source_mask = keras.ops.not_equal(source, 0)[:, None, :]
     encoded = embed(source)
     for _ in range(num_layers):
@@ -127,7 +127,7 @@ def sinusoids(length: int, hidden_dim: int) -> np.ndarray:
 
 
 def smoothed_loss(label_smoothing: float, vocabulary_size: int) -> Any:
-    """Keras smooths only dense labels, so that they are made of the token ids here."""
+    """Keras smooths only dense labels, so they are made from the token ids here."""
     dense_loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=label_smoothing, reduction="none"
     )

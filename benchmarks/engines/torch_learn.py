@@ -19,7 +19,7 @@ _learner: Any = None
 
 
 class AsItComes(TiedTransformer):
-    """With dropout wherever PyTorch has it: in attention and in the feed-forward network, too."""
+    """With dropout wherever PyTorch has it: also in attention and in the feed-forward network."""
 
     def _drop_out_as_the_paper(self) -> None:
         pass
@@ -62,7 +62,7 @@ class Learner:
         self.steps = 0
 
     def step(self) -> float:
-        """One update; its loss."""
+        """Makes one update; returns its loss."""
         source, target = self.batches[self.steps]
         self.steps += 1
         rate = learning_rate(
@@ -85,11 +85,11 @@ class Learner:
         return self.model(_as_torch(source), _as_torch(decoder_inputs(target)))
 
     def greedy(self, source: np.ndarray, max_length: int) -> np.ndarray:
-        """The most probable token after the other, without a cache: int (B, max_length)."""
+        """Greedy search without a cache: int (B, max_length)."""
         tokens = np.zeros((len(source), max_length + 1), np.int32)
         is_done = np.zeros(len(source), bool)
         for position in range(max_length):
-            # `decoder_inputs` shifts: what stands at the last position is not looked at.
+            # `decoder_inputs` shifts the tokens, so the last position is not used.
             target = np.where(tokens[:, : position + 1] == 0, 1, tokens[:, : position + 1])
             best = self.logits(source, target)[:, -1].argmax(-1).numpy()
             tokens[:, position] = np.where(is_done, 0, best)
@@ -155,7 +155,7 @@ def prepare(**arguments: Any) -> dict[str, Any]:
 
 
 def learn(steps: int) -> dict[str, Any]:
-    """Losses of so many updates, and the seconds that they took."""
+    """Losses of a number of updates, and the seconds that they took."""
     started = time.perf_counter()
     losses = [_learner.step() for _ in range(steps)]
     return {"losses": losses, "seconds": time.perf_counter() - started}

@@ -11,7 +11,7 @@ from serve_requests import serve_requests
 from torch import nn
 
 START_TOKEN_ID = 2
-# As long as for the engines that Keras trains, whose first step is special.
+# As for the engines that Keras trains, whose first step is special.
 LEFT_OUT_STEPS = 1
 
 _trainer: Any = None
@@ -52,7 +52,7 @@ class TiedTransformer(nn.Module):
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Token ids (B, S), (B, T) -> logits (B, T, V).
 
-        Padding follows a target, so that the causal mask hides it already, here as in keras_attn.
+        Padding follows a target, so the causal mask already hides it, here as in keras_attn.
         """
         source_padding = source == 0
         decoded = self.transformer(
@@ -88,7 +88,7 @@ def sinusoids(length: int, hidden_dim: int) -> torch.Tensor:
 
 
 class Trainer:
-    """A model, its optimizer, and the batches it goes round."""
+    """A model, its optimizer, and the batches it cycles through."""
 
     def __init__(
         self, size: dict[str, Any], label_smoothing: float, sources: Any, targets: Any
@@ -105,7 +105,7 @@ class Trainer:
         self.steps = 0
 
     def step(self) -> float:
-        """One update; its loss."""
+        """Makes one update; returns its loss."""
         i = self.steps % len(self.sources)
         self.optimizer.zero_grad()
         logits = self.model(self.sources[i], self.decoder_token_ids[i])

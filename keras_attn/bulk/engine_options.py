@@ -12,8 +12,8 @@ def read_options(options: Sequence[str] | PipelineOptions) -> PipelineOptions:
     """Reads the options of Beam.
 
     Beam ignores an unknown option, because a remote engine may know it. If the pipeline runs on
-    this machine, an unknown option is refused: otherwise a typing error in `--runner` would leave
-    all the work to this machine.
+    this machine, an unknown option is refused: otherwise a typo in `--runner` would leave all the
+    work to this machine.
 
     Args:
         options: sequence of str, such as `["--runner=FlinkRunner", "--parallelism=4"]`; or Beam's

@@ -51,7 +51,7 @@ def translate_files(
     the number of lines.
 
     Workers need this package and access to the files. If the output is on a file system such as
-    `gs://`, the translator may be on this machine only, because a copy of it is written there.
+    `gs://`, only this machine needs the translator, because a copy of it is written there.
 
     Args:
         translator_directory: path. A saved translator, on this machine.
@@ -72,8 +72,8 @@ def translate_files(
         `BulkReport`.
 
     Raises:
-        ValueError: if an argument is out of range, a file is missing or not UTF-8, or output exists
-            already.
+        ValueError: if an argument is out of range, a file is missing or not UTF-8, or output
+            already exists.
         BulkError: if the engine failed. Then no shard has appeared, unless the engine failed while
             it gave the shards their names.
 
@@ -176,9 +176,10 @@ def _check_prefix(output_prefix: str) -> str:
         for metadata in result.metadata_list
     ]
     if taken:
+        others = f" (and {len(taken) - 1} more)" if taken[1:] else ""
         raise ValueError(
-            f"`output_prefix` must be new. Received: {output_prefix}, but {min(taken)} and "
-            f"{len(taken) - 1} more files exist. Delete them, or choose another prefix."
+            f"`output_prefix` must be new. Received: {output_prefix}, but {min(taken)}{others} "
+            "exists. Delete what is there, or choose another prefix."
         )
     return prefix
 

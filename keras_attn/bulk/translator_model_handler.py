@@ -27,8 +27,8 @@ class TranslatorModelHandler(ModelHandler):
     `Translation`. For lines with keys, wrap it in Beam's `KeyedModelHandler`: that takes `(key,
     str)` and returns `(key, Translation)`.
 
-    A batch has all lines of the bundle, but at most `batch_lines`. These are so many that the
-    translator can group lines of similar length.
+    A batch has all lines of the bundle, but at most `batch_lines`. The default is enough for the
+    translator to group lines of similar length.
 
     A translator with `jit_compile="auto"`, which compiles only for many lines, always compiles
     here. Otherwise the bundles of an engine would decide which program translates a line.

@@ -1,4 +1,4 @@
-"""The attention map of one sentence: translated, then drawn."""
+"""Translates one sentence and draws its attention map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`keras-attn calibrate`: learns how sure a translation may be taken to be."""
+"""`keras-attn calibrate`: fits the probability that a translation is good."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_
 _DESCRIPTION = """\
 Translates text with known translations that the model was not trained on, and fits the probability
 that a translation is good: that its sentence chrF is at least 40. It is written beside the
-translator, for `keras-attn translate --review-below`. One half of the lines is used for the fit,
-the other half to say how well it holds; then all of them."""
+translator, for `keras-attn translate --review-below`. One half of the lines is used for a fit, the
+other half to test it; the fit that is saved uses all lines."""
 
 
 COMMAND = Command(
     "calibrate",
-    "learn how sure a translation may be taken to be",
+    "fit the probability that a translation is good",
     _DESCRIPTION,
     ["keras-attn calibrate runs/en_de --source validation.en --reference validation.de"],
 )

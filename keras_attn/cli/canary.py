@@ -1,4 +1,4 @@
-"""`keras-attn canary`: a test set through a server, compared with what was accepted before."""
+"""`keras-attn canary`: compares a server's translations of a test set with a recorded baseline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ deployment, and every day."""
 
 COMMAND = Command(
     "canary",
-    "compare what a server translates with a recorded baseline",
+    "compare a server's translations with a recorded baseline",
     _DESCRIPTION,
     [
         "keras-attn canary http://localhost:8501 en_de --source test.en --reference test.de "
@@ -46,7 +46,9 @@ def add_arguments(parser: CommandParser) -> None:
         "--baseline", required=True, metavar="FILE", help="the recorded translations (JSON)"
     )
     parser.add_argument(
-        "--record", action="store_true", help="accept what the server says now as the baseline"
+        "--record",
+        action="store_true",
+        help="record the server's current translations as the baseline",
     )
     parser.add_argument("--version", type=int, metavar="N", help="the version to ask")
     parser.add_argument("--label", metavar="LABEL", help="the version with this label")
@@ -118,7 +120,7 @@ def _write(path: Path, sources: list[str], translations: list[str]) -> None:
 
 
 def _read(arguments: argparse.Namespace, sources: list[str]) -> list[str]:
-    """The translations of the baseline, which must be those of the same sources."""
+    """Reads the translations of the baseline, which must have the same sources."""
     path = Path(arguments.baseline)
     if not path.is_file():
         raise ValueError(
@@ -133,7 +135,7 @@ def _read(arguments: argparse.Namespace, sources: list[str]) -> list[str]:
         raise ValueError(f"`--baseline` is damaged: {path} ({error}). Record it again.") from error
     if not is_known or recorded != sources:
         raise ValueError(
-            f"`--baseline` must be of the same lines as --source. Received: {path}, of "
-            f"{len(recorded):,} other lines. Record it again."
+            f"`--baseline` must be a recording of the lines of --source. Received: {path}, a "
+            f"recording of {len(recorded):,} other lines. Record it again."
         )
     return list(translations)

@@ -47,7 +47,7 @@ class CommandParser(argparse.ArgumentParser):
         """Stores everything after `--` for another program, without parsing it.
 
         Args:
-            name: str. The attribute of the parsed arguments for it, a list of str.
+            name: str. The attribute of the parsed arguments that stores it, a list of str.
         """
         self._passed_on = name
 
@@ -181,7 +181,7 @@ def positive_integer(text: str) -> int:
         int.
 
     Raises:
-        argparse.ArgumentTypeError: if it is something else.
+        argparse.ArgumentTypeError: if the text is anything else.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""`keras-attn translate --engine ctranslate2`: the model is exported once, and kept."""
+"""`keras-attn translate --engine ctranslate2`: exports the model once and keeps it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from keras_attn.version import __version__
 
 
 def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> LineTranslator:
-    """Loads a translator for CTranslate2; the first time it is exported to the cache.
+    """Loads a translator for CTranslate2; the first call exports it to the cache.
 
     Args:
         location: str. `RUN` on the command line: a run, a saved translator or a shipped model.
         beams: int or None. Hypotheses of the beam search; None: as the model was saved.
-        quantize: str or None. `"int8"`, or float32.
+        quantize: str or None. `"int8"`; None: float32.
 
     Returns:
         `CTranslate2Translator`.
 
     Raises:
-        ValueError: if there is no translator, or CTranslate2 does not know a part of the model.
+        ValueError: if there is no translator, or CTranslate2 does not support a part of the model.
     """
     from keras_attn.edge import CTranslate2Translator
 
@@ -49,10 +49,10 @@ def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> 
 
 
 def _fingerprint(directory: Path) -> str:
-    """Changes with any file of a translator, and with the version of this package."""
+    """A name that changes with any file of a translator and with the version of this package."""
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(directory.rglob("*")):
-        # What stands beside a shipped model is no part of it.
+        # The LiteRT form beside a shipped model is not part of it.
         if path.is_file() and "litert" not in path.relative_to(directory).parts:
             digest.update(str(path.relative_to(directory)).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())

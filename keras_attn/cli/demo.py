@@ -141,7 +141,7 @@ def _train(settings: list[tuple[str, str]], output: Path, saved_model: Path) -> 
 
 
 def _check(recipe: Recipe) -> None:
-    """Refuses other test data than the phrasebook's, and searches that cannot be exported."""
+    """Refuses test data other than the phrasebook's, and searches that cannot be exported."""
     if recipe.data.kind != "phrasebook" or recipe.data.test != "test":
         raise ValueError(
             "`--set` must not change `data.kind` and `data.test` of the demo. Received: "
@@ -180,7 +180,7 @@ def _draw(translator: Translator, sentence: str, output: Path, console: Console)
 
 
 def _export(translator: Translator, directory: str, console: Console) -> tuple[Path | None, bool]:
-    """Exports the next version, and verifies it once more under its final path."""
+    """Exports the next version and verifies it again at its final path."""
     from keras_attn.serving import ExportError, export_saved_model, verify_saved_model
 
     say(console, "exporting and verifying a SavedModel")

@@ -157,7 +157,7 @@ def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
 
 
 def _score_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options of `corpus_scores` that the command line and the recipe of the run set."""
+    """The options of `corpus_scores`, from the command line and the recipe of the run."""
     from keras_attn.evaluation import find_bleu_tokenizer
 
     recipe = _recipe_of_run(arguments.run_path)

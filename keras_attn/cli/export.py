@@ -1,4 +1,4 @@
-"""`keras-attn export`: a model for TF Serving or for LiteRT, verified."""
+"""`keras-attn export`: writes a model for TF Serving or LiteRT and verifies it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _export_litert(arguments: argparse.Namespace) -> int:
 
 
 def _model_card(translator: Path) -> str | None:
-    """The card beside a translator; or what the report of its run says."""
+    """The card beside a translator, or else the facts in the report of its run."""
     card, run = translator / "README.md", translator.absolute().parent
     if card.is_file():
         return card.read_text(encoding="utf-8")

@@ -26,8 +26,8 @@ def open_lines(path: str | None) -> Iterator[BinaryIO]:
         binary stream.
 
     Raises:
-        ValueError: if the file cannot be read, or is not text (the line is named), or standard
-            input is closed.
+        ValueError: if the file cannot be read, or is not text (the message names the line), or
+            standard input is closed.
     """
     with contextlib.ExitStack() as stack:
         if path is not None and path != "-":

@@ -23,7 +23,7 @@ _LAST_LINES = 5
 
 
 def run_local_workers(command: Sequence[str], count: int) -> int:
-    """Runs a command in several workers, which `TF_CONFIG` makes one cluster.
+    """Runs a command in several workers, which `TF_CONFIG` joins into one cluster.
 
     The first worker writes to this process's standard output and error. If another worker fails,
     its last lines are shown. The workers share the cores. SIGTERM is passed on to all workers;
@@ -131,7 +131,7 @@ def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
         try:
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            continue  # the workers receive it, too, and end after they have saved
+            continue  # the workers receive it too, and end after saving
         failures = [process.returncode for process in processes if process.returncode]
         if failures and failed_at is None:
             failed_at, first_failure = time.monotonic(), failures[0]

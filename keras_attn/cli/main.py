@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         int. The exit status: 0; 1 if the work failed, or its result could not be written to
         standard output; 2 for bad input; 130 if interrupted, or 143 by SIGTERM; 141 if the reader
-        of standard output has gone.
+        of standard output is gone.
     """
     streams.prepare_streams()
     parser = build_parser()

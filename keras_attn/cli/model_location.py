@@ -38,7 +38,7 @@ class LineTranslator(Protocol):
 
 
 def add_run_argument(parser: CommandParser, help_text: str = TRANSLATOR_HELP) -> None:
-    """Adds the argument `RUN`, which may be left out: then the default shipped model is used.
+    """Adds the optional argument `RUN`; without it, the default shipped model is used.
 
     Args:
         parser: CommandParser. The parser of the command.
@@ -54,7 +54,7 @@ def add_run_argument(parser: CommandParser, help_text: str = TRANSLATOR_HELP) ->
 
 
 class _ShippedByDefault(argparse.Action):
-    """Takes the default shipped model where no `RUN` is given, and says so on standard error."""
+    """Uses the default shipped model if no `RUN` is given, and says so on standard error."""
 
     def __call__(
         self,
@@ -77,7 +77,7 @@ def open_model(
     Args:
         location: str. `RUN` on the command line.
         beams: int or None. Hypotheses of the beam search; None: as the model was saved.
-        quick_start: bool. Take the LiteRT form of a shipped model, which does not wait for
+        quick_start: bool. Use the LiteRT form of a shipped model, which starts without
             TensorFlow, if LiteRT is installed and `beams` is None.
 
     Returns:
@@ -88,7 +88,7 @@ def open_model(
     """
     path = _existing_directory(location)
     if quick_start and beams is None and _has_litert() and _is_litert(path / "litert"):
-        say(make_console(stderr=True), "engine: LiteRT, int8 (of TensorFlow: give --beams)")
+        say(make_console(stderr=True), "engine: LiteRT, int8 (for TensorFlow, give --beams)")
         return _open_edge(path / "litert")
     is_litert = _is_litert(path)
     if not is_litert and not (path / "saved_model.pb").is_file():
@@ -118,7 +118,7 @@ def _has_litert() -> bool:
 def _open_edge(path: Path) -> LineTranslator:
     from keras_attn.edge import EdgeTranslator
 
-    with captured_stderr():  # LiteRT says which delegate it takes
+    with captured_stderr():  # LiteRT prints which delegate it uses
         return EdgeTranslator(path)
 
 
@@ -190,7 +190,7 @@ def find_translator(location: str) -> Path:
 
 
 def find_recipe(location: str) -> Recipe | None:
-    """The recipe that a model was trained with, which stands beside it.
+    """Reads the recipe that a model was trained with, in or above its directory.
 
     Args:
         location: str. `RUN` on the command line.
@@ -212,7 +212,7 @@ def find_recipe(location: str) -> Recipe | None:
 
 
 def find_source_language(location: str) -> str | None:
-    """The language that a model reads, as its recipe says.
+    """The language that a model translates from, according to its recipe.
 
     Args:
         location: str. `RUN` on the command line.
@@ -225,7 +225,7 @@ def find_source_language(location: str) -> str | None:
 
 
 def _has_recipe(path: Path) -> bool:
-    """Whether the recipe there is that of a run or of a shipped model, not just any file."""
+    """Whether a directory has the recipe of a run or of a shipped model, not just any file."""
     is_trained = (path / "run.json").is_file() or (path / "translator.json").is_file()
     return is_trained and (path / "recipe.toml").is_file()
 

@@ -1,4 +1,4 @@
-"""`keras-attn monitor`: what has gone through a model that is served, and what has moved."""
+"""`keras-attn monitor`: reports the traffic of a served model, and what has moved."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ requests each model has answered, how fast, and how many failed."""
 
 COMMAND = Command(
     "monitor",
-    "say what has gone through a served model, and what has moved",
+    "report a served model's traffic, and what has moved",
     _DESCRIPTION,
     [
         "keras-attn monitor traffic.jsonl --reference saved_models/tatoeba_en_de/1",
@@ -74,7 +74,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--follow",
         type=positive_integer,
         metavar="SECONDS",
-        help="look again every so many seconds, until interrupted",
+        help="read again every SECONDS seconds, until interrupted",
     )
     parser.add_argument("--html", metavar="FILE", help="write one page with plots, for a log")
     parser.add_argument(
@@ -128,10 +128,10 @@ def _watch_server(arguments: argparse.Namespace) -> int:
 
 
 def _server_or_failure(reader: ServerCountsReader) -> Group:
-    """What the server says; while it is away, that it is."""
+    """The counts of the server, or the error if it does not answer."""
     try:
         return show_server(reader.read())
-    except (OSError, ValueError) as error:  # what stands before it may answer instead
+    except (OSError, ValueError) as error:  # a proxy in front of it may answer instead
         return Group(str(error))
 
 
@@ -158,7 +158,7 @@ def _report(
     reference: TrafficStatistics,
     metrics: MonitorMetrics | None = None,
 ) -> tuple[list[VersionReport], int]:
-    """Reads the log, and writes what else is asked for."""
+    """Reports on the log; updates the metrics and writes the HTML page if they are asked for."""
     from keras_attn.serving.monitoring import read_traffic, report_traffic, write_html
 
     lines, damaged = read_traffic(arguments.source)
@@ -187,7 +187,7 @@ def _open_metrics(
 
 
 def _follow(picture: Callable[[], Group], seconds: int) -> NoReturn:
-    """Shows a picture again and again, until interrupted."""
+    """Shows a new picture every `seconds` seconds, until interrupted."""
     with Live(console=make_console(), auto_refresh=False) as live:
         while True:
             live.update(picture(), refresh=True)

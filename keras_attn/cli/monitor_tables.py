@@ -31,7 +31,7 @@ def show_traffic(reports: list[VersionReport], damaged: int) -> Group:
 
 
 def show_server(counts: list[ServerCounts]) -> Group:
-    """A table of the models that a server has answered for.
+    """A table of the models for which a server has answered requests.
 
     Args:
         counts: list of `ServerCounts`.

@@ -1,4 +1,4 @@
-"""`keras-attn new`: looks at a corpus, and writes a recipe that fits it and the clock."""
+"""`keras-attn new`: examines a corpus and writes a recipe that fits it and the time limit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def add_corpus_options(parser: CommandParser) -> None:
-    """Adds the options that name a corpus and the time.
+    """Adds the options for the corpus and the training time.
 
     Args:
         parser: CommandParser.

@@ -53,15 +53,15 @@ def make_console(stderr: bool = False) -> Console:
 
 
 class _Console(Console):
-    """A rich console that does not end the program when the reader of a pipe has gone."""
+    """A rich console that does not end the program when the reader of a pipe is gone."""
 
     def on_broken_pipe(self) -> None:
-        """Lets the error pass; rich would end the program with status 1."""
+        """Raises the error again; rich would end the program with status 1."""
         raise  # the error that rich is handling
 
 
 def say(console: Console, line: str) -> None:
-    """Prints a line as it is, however long.
+    """Prints a line without wrapping it.
 
     Args:
         console: rich Console.
@@ -75,7 +75,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
 
     Args:
         path: str or None. The file; None and "-" are standard output.
-        option: str. The option that errors name.
+        option: str. The option to name in errors.
         inputs: iterable of str. Input files, which must not be overwritten.
 
     Raises:
@@ -106,7 +106,7 @@ def open_output(path: str | None) -> Iterator[BinaryIO]:
 
     Args:
         path: str or None. The file; None and "-" are standard output. A device or a pipe is written
-            directly. A file is written under a temporary name, and renamed.
+            directly. A file is written under a temporary name and then renamed.
 
     Yields:
         binary stream.

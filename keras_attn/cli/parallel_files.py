@@ -9,7 +9,7 @@ from keras_attn.lines import read_lines
 
 
 def add_parallel_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--source` and `--reference`, which must be given."""
+    """Adds the required options `--source` and `--reference`."""
     parser.add_argument("--source", required=True, metavar="FILE", help="lines to translate")
     parser.add_argument(
         "--reference",
@@ -29,7 +29,7 @@ def read_parallel_files(paths: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Reads files that must have the same number of lines.
 
     Args:
-        paths: mapping of option, which errors name, to its paths.
+        paths: mapping of option to its paths. Errors name the option.
 
     Returns:
         list of the lines of each file, in the order given.

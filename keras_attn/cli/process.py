@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 SWITCH = "KERAS_ATTN_NO_REEXEC"
-# glibc returns freed memory to the system, and the next training step allocates the same memory
-# again, whose pages the kernel must clear each time. These settings keep the memory: no mappings
-# for large blocks, no trimming below 16 GiB of free memory at the top of the heap, and one heap for
-# all threads, because glibc trims the heaps of single threads whatever the threshold.
+# glibc returns freed memory to the system. The next training step allocates the same memory again,
+# and the kernel must clear its pages each time. These settings keep the memory: no mappings for
+# large blocks, no trimming below 16 GiB of free memory at the top of the heap, and one heap for all
+# threads, because glibc trims the heaps of single threads whatever the threshold.
 HEAP_SETTINGS = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -46,10 +46,10 @@ def prepare_environment() -> None:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow, lets it look for devices, and hides what it prints meanwhile.
+    """Imports TensorFlow, lets it look for devices, and hides what it prints.
 
-    Its libraries print that before they read the log level. With `TF_CPP_MIN_LOG_LEVEL=0` or 1, or
-    if the import fails, everything is shown.
+    Its libraries print before they read the log level. With `TF_CPP_MIN_LOG_LEVEL=0` or 1, or if
+    the import fails, everything is shown.
     """
     if "tensorflow" in sys.modules:
         return
@@ -119,7 +119,7 @@ def _has_glibc() -> bool:
 
 
 def program() -> str:
-    """The command for this program here: `keras-attn` if it is on the PATH, or a longer one.
+    """The command that starts this program: `keras-attn` if it is on the PATH, or a longer one.
 
     Returns:
         str. Ready for a shell.

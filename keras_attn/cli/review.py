@@ -1,4 +1,4 @@
-"""`keras-attn review`: corrections that a person has made become pairs to train on."""
+"""`keras-attn review`: turns a person's corrections into training pairs."""
 
 from __future__ import annotations
 

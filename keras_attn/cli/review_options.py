@@ -1,4 +1,4 @@
-"""The options of `keras-attn translate` that keep doubtful translations for a person."""
+"""The options of `keras-attn translate` that keep doubtful translations for review."""
 
 from __future__ import annotations
 

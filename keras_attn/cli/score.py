@@ -1,4 +1,4 @@
-"""`keras-attn score`: how probable given translations are to a model."""
+"""`keras-attn score`: the log-probability that a model gives to each translation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`keras-attn serve`: a server to develop against, with TF Serving's protocols."""
+"""`keras-attn serve`: a development server with TF Serving's protocols."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ development: production is TensorFlow Serving (see `keras-attn serve-config`).""
 
 COMMAND = Command(
     "serve",
-    "serve models to develop against, as TF Serving would",
+    "serve models for development, as TF Serving would",
     _DESCRIPTION,
     [
         "keras-attn serve",
@@ -70,7 +70,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=positive_integer,
         default=32,
         metavar="N",
-        help="lines of waiting requests that are computed together; 1: none (default: 32)",
+        help="most lines of waiting requests in a batch; 1: each request alone (default: 32)",
     )
     parser.add_argument(
         "--batch-timeout-ms",
@@ -99,8 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"`--config` must be given without DIR. Received: DIR {arguments.directory}."
         )
     share_few_heaps()
-    # Batches run side by side, one a core. A step of decoding has many small operations: to wake a
-    # second thread for each costs more than it computes.
+    # Batches run in parallel, one per core. A decoding step has many small operations: waking a
+    # second thread for each of them costs more than it saves.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     load_tensorflow()
     from keras_attn.serving.server import DevelopmentServer, ServerOptions

@@ -1,4 +1,4 @@
-"""`keras-attn serve-config`: the files that TensorFlow Serving is started with."""
+"""`keras-attn serve-config`: writes the configuration files of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.processor import num_cores
 
 _DESCRIPTION = """\
-Writes what an unmodified TensorFlow Serving is started with: models.config (which versions are
+Writes the configuration of an unmodified TensorFlow Serving: models.config (which versions are
 loaded, and their labels stable and canary), batching.config, monitoring.config (Prometheus),
-docker-compose.yml and kubernetes.yaml; and prints the commands that start a server with them. The
+docker-compose.yml and kubernetes.yaml. Prints the commands that start a server with them. The
 models themselves are not changed."""
 
 
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = make_console()
     for path in files:
         say(console, f"wrote {path}")
-    say(console, "start the server by one of:")
+    say(console, "start the server with one of:")
     for command in commands:
         say(console, f"  {command}")
     return 0

@@ -10,14 +10,14 @@ from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """Makes sure that messages can be written, whatever the standard streams are.
+    """Makes sure that messages can be written, whatever the state of the standard streams.
 
     - A closed stream (`>&-`) becomes the null device. Otherwise the next file that is opened would
       get its descriptor, and messages would be written into that file. `sys.stdin` stays None, so
       that a command that needs it can report it.
     - A character that the encoding of a terminal or a log does not have is written as an escape.
       Data does not depend on the encoding: translations are bytes in UTF-8, JSON is ASCII.
-    - Standard error never fails: if a log is full or has no reader any more, messages are lost and
+    - Standard error never fails: if a log is full or no longer has a reader, messages are lost and
       the work continues.
     """
     _fill_closed_descriptors()
@@ -38,7 +38,7 @@ def forgiving_stream(stream: TextIO) -> TextIO:
         stream: text stream. One without a file, such as one in memory, is returned unchanged.
 
     Returns:
-        text stream, of the same encoding, that writes line by line.
+        text stream with the same encoding that writes line by line.
     """
     try:
         raw = _ForgivingFile(stream.fileno(), "wb", closefd=False)
@@ -58,8 +58,8 @@ def flush_output() -> OSError | None:
     """Flushes standard output.
 
     Returns:
-        OSError or None. Why it cannot be written. The buffered text is discarded then; otherwise
-        Python would flush again at its end, fail again, and change the exit status.
+        OSError or None. Why the text cannot be written. The buffered text is then discarded;
+        otherwise Python would flush again at exit, fail again, and change the exit status.
     """
     try:
         sys.stdout.flush()

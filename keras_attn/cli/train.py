@@ -1,4 +1,4 @@
-"""`keras-attn train`: from a recipe to a run directory."""
+"""`keras-attn train`: trains the model of a recipe and writes a run directory."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="do all but the training, and say what it would cost; writes nothing",
+        help="do everything except training, and print its expected cost; writes nothing",
     )
     parser.add_argument(
         "--tflops",
@@ -84,7 +84,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--devices", type=int, default=1, metavar="N", help="with --tflops: how many of them"
     )
     parser.add_argument(
-        "--price", type=float, metavar="P", help="with --tflops: what one of them costs an hour"
+        "--price", type=float, metavar="P", help="with --tflops: price of one device per hour"
     )
     add_set_option(parser)
     add_json_option(parser)
@@ -198,7 +198,7 @@ def _start_workers(count: int) -> int:
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe | None:
-    """The named recipe or the run's, with the changes of `--set`; None: the run's unchanged."""
+    """The named recipe or the run's, with the changes of `--set`; None for the run's unchanged."""
     from keras_attn.training import Recipe
 
     if arguments.recipe is not None:

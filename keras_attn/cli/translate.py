@@ -126,7 +126,7 @@ def _open(arguments: argparse.Namespace) -> LineTranslator:
 
 
 def _by_sentence(model: LineTranslator, language: str, location: str) -> LineTranslator:
-    """The model, to which lines are given sentence by sentence."""
+    """Wraps the model so that it translates each line sentence by sentence."""
     from keras_attn.lines.sentence_splitter import SentenceSplitter
 
     chosen = language or getattr(model, "source_language", None) or find_source_language(location)

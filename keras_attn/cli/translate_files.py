@@ -83,7 +83,7 @@ def check_is_local(arguments: argparse.Namespace) -> None:
 
 
 def run_beam(arguments: argparse.Namespace) -> int:
-    """Translates files as a pipeline of Apache Beam.
+    """Translates files with an Apache Beam pipeline.
 
     Args:
         arguments: the parsed command line.

@@ -34,7 +34,7 @@ def score_tsv_files(
         file counts the same (the macro average).
 
     Raises:
-        ValueError: a file cannot be read, or has fewer than two columns; no file is scored then.
+        ValueError: if a file cannot be read or has fewer than two columns. Then no file is scored.
     """
     from keras_attn.data import group_references, read_tsv_files
     from keras_attn.evaluation import evaluate
@@ -52,7 +52,7 @@ def score_tsv_files(
 
 
 def as_table(result: dict[str, Any]) -> Table:
-    """Lays out what `score_tsv_files` returned.
+    """Makes a table of the result of `score_tsv_files`.
 
     Args:
         result: dict.

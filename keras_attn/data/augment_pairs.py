@@ -1,4 +1,4 @@
-"""More training pairs from the given ones: what people type, but corpora of sentences lack."""
+"""More training pairs from the given ones: what people type but corpora of sentences lack."""
 
 import dataclasses
 import re
@@ -22,14 +22,14 @@ class Augmentation:
 
     Args:
         upper_case: float. Both sides in capitals.
-        lower_case: float. The source in lower case; in half of them both sides without their last
-            punctuation mark, too.
+        lower_case: float. The source in lower case; half of these pairs also lose the last
+            punctuation mark on both sides.
         no_punctuation: float. Both sides without their last punctuation mark.
         names: float. A name that both sides share is replaced by one that the model has never seen,
             so that it learns to copy.
         numbers: float. A number of two digits or more that both sides share is replaced by another.
-        words: int. Pairs of single words, as `word_pairs` finds them: as they are, with a capital,
-            and with a full stop.
+        words: int. Pairs of single words, as `word_pairs` finds them. Each is added as it is, with
+            a capital, and with a capital and a period.
 
     Raises:
         ValueError: a number is below zero.
@@ -110,7 +110,7 @@ def _changed(
     change: Callable[[Pair], Pair | None],
     random: np.random.Generator,
 ) -> list[Pair]:
-    """Up to `count` pairs, changed; pairs that cannot be changed in this way are passed over."""
+    """Up to `count` changed pairs; pairs that cannot be changed in this way are skipped."""
     results: list[Pair] = []
     if count:
         for i in random.permutation(len(pairs)):

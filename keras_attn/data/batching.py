@@ -34,7 +34,7 @@ def choose_shapes(
 
         best(0, 0) = 0,    best(k, j) = min over i < j of best(k - 1, i) + cost(i, j).
 
-    The result has the k <= `num_buckets` with the smallest best(k, E), or the smaller k if two are
+    The result uses the k <= `num_buckets` with the smallest best(k, E), or the smaller k if two are
     equal. The work depends on the number of candidates, not on the number of segments.
 
     Args:

@@ -15,19 +15,19 @@ class CharacterTokenizer(VocabularyTokenizer):
 
     A character is a Unicode code point, after composition (NFC): "é" is one token however it was
     typed. `symbols` are longer strings that stay whole, such as `"<fr>"`, which tells one model for
-    many languages what it reads. With `decompose` a letter and its marks are tokens of their own,
-    and a Korean syllable is the two or three letters that it is written with (NFD); what comes back
-    is composed. That helps where such letters are many and rare.
+    many languages which one it reads. With `decompose`, a letter and its marks are separate tokens,
+    and a Korean syllable is the two or three letters that it is written with (NFD); `detokenize`
+    composes them again. This helps if there are many such letters and each is rare.
 
     Args:
         vocabulary: sequence of str. The characters, and the symbols that occur.
-        symbols: sequence of str. Strings that are one token wherever they occur in a text. Where
-            two of them fit, the first is taken.
+        symbols: sequence of str. Strings that are one token wherever they occur in a text. If two
+            of them match, the first is taken.
         decompose: bool. Whether to take letters, marks and the parts of syllables as tokens.
 
     Raises:
-        ValueError: an entry of the vocabulary is empty, occurs twice, or is no character and no
-            symbol.
+        ValueError: an entry of the vocabulary is empty, occurs twice, or is neither a character
+            nor a symbol.
 
     Example:
 

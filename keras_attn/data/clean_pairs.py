@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 
 from keras_attn.data.corpus import Corpus
 
-# A pair is suspicious if one side is so many times as long as the other, in letters, compared with
-# the corpus as a whole. Short pairs may differ more: "Ja." is a third of "Of course.".
+# A pair is suspicious if one side is more than this many times as long as the other, in characters,
+# relative to the corpus as a whole. Short pairs may differ more: "Ja." is a third of "Of course.".
 _LARGEST_RATIO = 3.0
 _SHORT = 20
-_LONGEST = 1000  # letters
+_LONGEST = 1000  # characters
 _LEAST_SHARE_OF_SCRIPT = 0.5
 _LEAST_SHARE_OF_LETTERS = 0.3
 
 REASONS = {
     "empty": "empty on one side",
+    "no_letters": "with hardly any letters",
     "copied": "the same on both sides",
     "script": "in another script than the rest",
-    "no_letters": "with hardly a letter",
-    "too_long": f"longer than {_LONGEST:,} letters",
+    "too_long": f"longer than {_LONGEST:,} characters",
     "ratio": "of suspicious lengths",
-    "duplicate": "there already",
+    "duplicate": "that occur earlier",
 }
 
 
@@ -32,11 +32,11 @@ class CleaningReport:
     """What `clean_pairs` found.
 
     Args:
-        pairs: int. Pairs before.
+        pairs: int. Pairs before cleaning.
         left_out: dict. Reason, one of `REASONS`, to the number of pairs left out for it.
         scripts: tuple of str. The usual script of sources and of targets, as Unicode names it
             ("LATIN", "CYRILLIC", "CJK"); "" if there are no letters.
-        letters: tuple of float. The mean length of sources and targets that were kept, in letters.
+        letters: tuple of float. The mean number of characters of the sources and targets kept.
 
     Example:
 
@@ -51,7 +51,7 @@ class CleaningReport:
 
     @property
     def kept(self) -> int:
-        """Pairs after."""
+        """Pairs after cleaning."""
         return self.pairs - sum(self.left_out.values())
 
     def lines(self) -> list[str]:
@@ -64,17 +64,17 @@ class CleaningReport:
 def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
     """Leaves out what Moses' `clean-corpus` and OpusCleaner leave out; says how much and why.
 
-    A pair is left out for the first of these reasons that holds: a side is empty; both sides are
-    the same; less than half of the letters of a side are in the script of most letters of that
-    side; less than 30% of a side are letters; a side is longer than 1,000 letters; one side is more
-    than three times as long as the other, compared with the mean of the corpus (pairs of fewer than
-    20 letters on both sides may differ more); the same pair stands before it.
+    A pair is left out for the first of these reasons that holds: a side is empty; less than 30% of
+    a side are letters; both sides are the same; less than half of a side's letters are in the usual
+    script of that side of the corpus; a side is longer than 1,000 characters; one side is more than
+    three times as long as the other, relative to the mean of the corpus (pairs of fewer than 20
+    characters on both sides may differ more); the same pair occurs earlier.
 
     Args:
         corpus: `Corpus`. The pairs. Blanks at the ends are removed.
 
     Returns:
-        `(corpus, report)`: the pairs that are left, in their order, and a `CleaningReport`.
+        `(corpus, report)`: the remaining pairs, in their order, and a `CleaningReport`.
 
     Example:
 
@@ -148,7 +148,7 @@ _SCRIPT_OF: dict[str, str] = {}
 
 
 def _script_of(letter: str) -> str:
-    """The first word of a letter's Unicode name; "" if it is no letter."""
+    """The first word of a letter's Unicode name; "" if it is not a letter."""
     name = unicodedata.name(letter, "") if letter.isalpha() else ""
     script = name.split(" ")[0].split("-")[0]
     # Japanese mixes three scripts in every sentence.

@@ -1,4 +1,4 @@
-"""Holds out pairs for validation and test, so that no sentence is on two sides of the border."""
+"""Holds out pairs for validation and test, so that no sentence is in two splits."""
 
 import dataclasses
 from collections import defaultdict
@@ -13,8 +13,8 @@ def hold_out(
 ) -> tuple[Corpus, Corpus, Corpus]:
     """Splits a corpus at random into training, validation and test pairs.
 
-    Pairs that share a source or a target, whatever its case, punctuation and blanks, stay together:
-    a test set whose sentences occur in training says little. So the two small splits may have a few
+    Pairs that share a source or a target, ignoring case, punctuation and blanks, stay together: a
+    test set whose sentences occur in training says little. So the two small splits may have a few
     pairs more or fewer than asked for.
 
     Args:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_attn.data.tokenizer import Tokenizer
 
 SHORTEST_TOKENS = 16
-# The numbers of rows of a batch. XLA compiles one program for each that occurs.
+# The possible numbers of rows of a batch. XLA compiles one program for each that occurs.
 ROW_COUNTS = (1, 4, 16, 32)
 
 

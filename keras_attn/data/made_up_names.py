@@ -1,4 +1,4 @@
-"""Names that no model has seen, to learn from that names are copied."""
+"""Names that no model has seen, from which a model learns to copy names."""
 
 import re
 from collections import defaultdict
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 _NAME = re.compile(r"\b[^\W\d_a-z][^\W\d_]{2,}\b")
-_CONTEXT = 2  # letters that the next one is drawn after
+_CONTEXT = 2  # letters that the next one depends on
 _LONGEST = 12
 _SHARE_OF_REAL_NAMES = 0.3
 
 
 def shared_names(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """The different capitalized words that stand in both sides of a pair, in the same form.
+    """The different capitalized words that occur in the same form on both sides of a pair.
 
     Args:
         pairs: sequence of (source, target).
@@ -30,7 +30,7 @@ def shared_names(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 class MadeUpNames:
-    """Puts other names in the place of names: real ones, and ones that only look like names.
+    """Replaces names with other names: real ones, and made-up ones that only look like names.
 
     A made-up name is drawn letter by letter; each letter follows the two before it as often as in
     the given names.

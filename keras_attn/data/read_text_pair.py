@@ -1,4 +1,4 @@
-"""Reads a corpus of two text files, aligned by line."""
+"""Reads a corpus from two text files, aligned by line."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reads a corpus of one text file whose columns are separated by tabs."""
+"""Reads a corpus from one text file whose columns are separated by tabs."""
 
 import os
 from pathlib import Path

@@ -56,7 +56,7 @@ def read_tsv_files(
 
 
 def source_tag(path: str | os.PathLike) -> str:
-    """What is put before the sources of a file.
+    """The tag that goes before the sources of a file.
 
     Args:
         path: path. The file.

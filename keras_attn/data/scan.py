@@ -12,7 +12,7 @@ REPETITIONS = {"twice": 2, "thrice": 3}
 KINDS = ("simple", "length")
 # The share of the commands that the paper's simple split trains on (Experiment 1).
 _SIMPLE_TRAIN_SHARE = 0.8
-# From 48, the longest, down: a cut must leave something to test on.
+# The longest command has 48 actions, and a cut must leave something to test on.
 _LARGEST_CUT = 47
 
 
@@ -22,19 +22,19 @@ def scan(
     """Makes the 20,910 commands of SCAN with their actions, split for training and test.
 
     A command such as "jump opposite left after walk twice" stands for a sequence of actions. Every
-    command is there once. Nothing is downloaded. The paper splits them in several ways; these two
+    command occurs once. Nothing is downloaded. The paper splits them in several ways; these two
     need no list of commands:
 
     - "simple" (Experiment 1): at random, four of five commands for training, 16,728 and 4,182. The
-      numbers are the paper's; its own draw is another one.
+      numbers are the paper's, but its random draw is different.
     - "length" (Experiment 2): by the number of actions. Training has up to 22 actions and test 24
-      to 48 (no command has 23): 16,990 and 3,920 commands, the same ones as in the paper.
+      to 48 (no command has 23): 16,990 and 3,920 commands, the same as in the paper.
 
     Args:
         kind: str. "simple" or "length".
         seed: int. The seed of the draw of "simple", and of the order of the training pairs.
-        max_train_actions: int. The longest actions of the training pairs of "length". Newman et
-            al. (2020) also cut later, for example at 26.
+        max_train_actions: int. The largest number of actions of a training pair of "length".
+            Newman et al. (2020) also cut later, for example at 26.
 
     Returns:
         Two corpora: train, test. The sources are commands of up to 9 words, the targets up to 48
@@ -96,8 +96,8 @@ def _sentences() -> dict[str, list[str]]:
 
 
 def _verb_phrases() -> dict[str, list[str]]:
-    """V -> U | D | D[1] opposite D[2] | D[1] around D[2], D being a verb and a direction."""
-    # To turn is to turn and do nothing else.
+    """V -> U | D | D[1] opposite D[2] | D[1] around D[2]; D is a verb and a direction."""
+    # The verb "turn" adds no action to the turn itself.
     verbs = {**{verb: [action] for verb, action in VERBS.items()}, "turn": []}
     phrases = {verb: actions for verb, actions in verbs.items() if actions}
     for verb, actions in verbs.items():

@@ -161,7 +161,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
 
 def check_training_texts(texts: object) -> None:
-    """Raises ValueError for one string in place of an iterable of them."""
+    """Raises ValueError for one string instead of an iterable of strings."""
     if isinstance(texts, (str, bytes)):
         raise ValueError(
             f"`texts` must be an iterable of str, not one string. Received: {texts[:40]!r}."
@@ -245,7 +245,7 @@ def _read_checked(path: Path, checksum: str) -> bytes:
         ) from error
     if hashlib.sha256(content).hexdigest() != checksum:
         raise ValueError(
-            f"`directory` must not hold a damaged tokenizer. Received: {path}, whose checksum is "
+            f"`directory` must hold an intact tokenizer. Received: {path}, whose checksum is "
             f"not the one in {_CONFIG_NAME}. Save the tokenizer again."
         )
     return content

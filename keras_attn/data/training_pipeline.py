@@ -113,7 +113,7 @@ class TrainingPipeline:
     def dataset_from(
         self, start_step: int, worker_index: int = 0, num_workers: int = 1
     ) -> tf.data.Dataset:
-        """The endless stream of batches that starts at a global step, without the earlier ones.
+        """The endless stream of batches that starts at a global step.
 
         Step s is step `s % steps_per_epoch` of epoch `s // steps_per_epoch`. So training that
         stopped after s steps continues with `dataset_from(s)` as if it had never stopped.
@@ -233,7 +233,7 @@ def training_pipeline(
     Pairs of similar length share a batch. The length of a pair is that of its longer side with its
     special token. Every batch has about `global_batch_tokens` positions on each side, in one of at
     most `num_buckets` shapes (see `choose_shapes`). The token ids stay in memory: 4 bytes per token
-    and 16 bytes per segment; twice as much while the pipeline is made.
+    and 16 bytes per segment; twice as much while the pipeline is being made.
 
     Args:
         corpus: `Corpus`. The pairs.
@@ -242,10 +242,10 @@ def training_pipeline(
         global_batch_tokens: int. Positions on each side of a batch, including padding, over all
             accelerators together. A shape whose segments are longer than `global_batch_tokens /
             rows_multiple` exceeds it.
-        max_source_tokens: int. Pairs whose source has more tokens are left out, not counting its
-            end token.
-        max_target_tokens: int. Pairs whose target has more tokens are left out, not counting its
-            end token.
+        max_source_tokens: int. Pairs whose source has more tokens, not counting its end token, are
+            left out.
+        max_target_tokens: int. Pairs whose target has more tokens, not counting its end token, are
+            left out.
         num_buckets: int. The largest number of shapes. It is at most 12, because each shape is
             compiled separately.
         rows_multiple: int. The number of rows of every batch is a multiple of this. Make it a

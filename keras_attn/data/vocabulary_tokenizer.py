@@ -1,4 +1,4 @@
-"""The base of tokenizers whose tokens are the entries of a list: characters, or words."""
+"""The base of tokenizers whose tokens are the entries of a list: characters or words."""
 
 import abc
 import json
@@ -19,13 +19,13 @@ class VocabularyTokenizer(Tokenizer):
     """Splits a text into pieces, each of which is a token if it is in the vocabulary.
 
     A piece that is not in it becomes the unknown token, and the unknown token becomes U+FFFD. A
-    subclass says how a text is split (`_split`) and what stands between the pieces (`separator`).
+    subclass says how a text is split (`_split`) and what separates the pieces (`separator`).
 
     Args:
         vocabulary: sequence of str. The pieces; the first one gets id 4.
 
     Raises:
-        ValueError: a piece is empty or occurs twice, or is not one piece to `_split`.
+        ValueError: a piece is empty or occurs twice, or `_split` would split it.
     """
 
     separator: ClassVar[str]
@@ -52,8 +52,8 @@ class VocabularyTokenizer(Tokenizer):
         Args:
             texts: iterable of str.
             vocabulary_size: int or None. The largest number of tokens, the four special tokens
-                included; all pieces if None. Of equally frequent pieces the first in Unicode's
-                order are taken.
+                included; all pieces if None. Among equally frequent pieces, the first in
+                Unicode order are taken.
 
         Returns:
             A tokenizer.
@@ -149,7 +149,5 @@ def _checked_vocabulary(vocabulary: Sequence[str]) -> list[str]:
     wrong: list[str] = [piece for piece in vocabulary if not isinstance(piece, str) or not piece]
     wrong += [piece for piece, count in Counter(vocabulary).items() if count > 1]
     if wrong:
-        raise ValueError(
-            f"`vocabulary` must hold different str that are not empty. Received: {wrong[0]!r}."
-        )
+        raise ValueError(f"`vocabulary` must hold distinct, non-empty str. Received: {wrong[0]!r}.")
     return vocabulary

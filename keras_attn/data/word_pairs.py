@@ -23,8 +23,8 @@ def word_pairs(corpus: Corpus, max_pairs: int = 5000) -> list[tuple[str, str]]:
         P(f_j comes from e_i) = t(f_j|e_i) / sum over k of t(f_j|e_k)
 
     A pair is kept if each of the two words is the most probable translation of the other, with a
-    probability of at least 0.4, and both occur 4 times or more. A sentence's first word says
-    nothing about capitals, so a word is written as it is written most often elsewhere.
+    probability of at least 0.4, and both occur 4 times or more. The first word of a sentence does
+    not show its usual case, so a word is written as it is most often elsewhere.
 
     Args:
         corpus: `Corpus`. The sentences.

@@ -1,4 +1,4 @@
-"""A tokenizer whose tokens are what stands between blanks."""
+"""A tokenizer whose tokens are the words between blanks."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from keras_attn.data.vocabulary_tokenizer import VocabularyTokenizer
 
 
 class WordTokenizer(VocabularyTokenizer):
-    """Takes what stands between blanks as a token: the phones of a pronunciation, tags, glosses.
+    """Takes each word between blanks as a token: the phones of a pronunciation, tags, glosses.
 
     `detokenize` puts one blank between two tokens. Text in sentences has too many different words
     for this; use `SentencePieceTokenizer` there.

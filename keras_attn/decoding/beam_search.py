@@ -15,13 +15,13 @@ from keras_attn.system.argument_checks import check_number
 class BeamSearch(SearchStrategy):
     """Extends the W best hypotheses of every sentence side by side; returns the N best that end.
 
-    The beam of a sentence has W slots. A continuation is a pair of a hypothesis that is alive and a
-    token. At every step the search keeps the best continuations by log-probability: as many as
-    there are slots without a finished hypothesis. A continuation with the end token is finished. It
-    keeps its slot, and the live beam is one narrower from then on (as in the decoders of Bahdanau
-    et al., 2015). Of equal continuations the one with the lower slot comes first, then the one with
-    the lower token id. So a single beam is greedy search, whatever the penalty, and a beam as wide
-    as the number of possible sequences is exhaustive search.
+    The beam of a sentence has W slots. A continuation is a pair of a live hypothesis and a token.
+    At every step the search keeps the best continuations by log-probability: as many as there are
+    slots without a finished hypothesis. A continuation with the end token is finished. It keeps its
+    slot, and the live beam is one narrower from then on (as in the decoders of Bahdanau et al.,
+    2015). Among equal continuations, the one with the lower slot comes first, then the one with the
+    lower token id. So a single beam is greedy search, whatever the penalty, and a beam as wide as
+    the number of possible sequences is exhaustive search.
 
     Finished hypotheses are ranked by their score
 
@@ -30,12 +30,12 @@ class BeamSearch(SearchStrategy):
     with |Y| counting the end token. `length_penalty=0` ranks by log-probability.
 
     A sentence is done when no hypothesis is alive, or when no live hypothesis can still enter the N
-    best. Nothing is lost by that. Every token adds a log-probability of at most 0, so a live
-    hypothesis with log-probability p < 0 ends with log P(Y) <= p, and its score is at most
-    p / lp(Y). For `length_penalty >= 0`, lp grows with |Y|, and the bound is greatest for the
-    longest Y allowed, the sentence's limit. For `length_penalty < 0` it is greatest for the
-    shortest: one more token, the end token. If the N-th best finished score is at least that bound
-    for the best live hypothesis, no continuation can score higher than the N that are there.
+    best. This loses nothing. Every token adds a log-probability of at most 0, so a live hypothesis
+    with log-probability p < 0 ends with log P(Y) <= p, and its score is at most p / lp(Y). For
+    `length_penalty >= 0`, lp grows with |Y|, and the bound is greatest for the longest Y allowed,
+    the sentence's limit. For `length_penalty < 0` it is greatest for the shortest: one more token,
+    the end token. If the N-th best finished score is at least that bound for the best live
+    hypothesis, no continuation can score higher than the N found so far.
 
     Args:
         num_beams: int. Hypotheses kept for each sentence, W. Defaults to `4`, as in the paper.
@@ -68,10 +68,10 @@ class BeamSearch(SearchStrategy):
     def step(
         self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
     ) -> StrategyStep:
-        """Keeps the best continuations of the hypotheses that are alive.
+        """Keeps the best continuations of the live hypotheses.
 
         Args:
-            logits: float, (B, W, V). The model's, for the next token of each slot.
+            logits: float, (B, W, V). Logits for the next token of each slot.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.
@@ -135,7 +135,7 @@ class BeamSearch(SearchStrategy):
         return sums, pairs // k, _take(token_ids, pairs)
 
     def _is_decided(self, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor) -> tf.Tensor:
-        """Returns where no hypothesis alive can enter the N best (proof above). bool, (B,)."""
+        """Returns where no live hypothesis can enter the N best (proof above). bool, (B,)."""
         minus_infinity = -float("inf")
         finished = tf.where(hypotheses.finished, self.scores(hypotheses), minus_infinity)  # (B, W)
         nth_best = tf.math.top_k(finished, k=self.num_hypotheses).values[:, -1]  # (B,)

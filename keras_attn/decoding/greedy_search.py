@@ -11,7 +11,7 @@ from keras_attn.decoding.search_strategy import SearchStrategy, StrategyStep
 
 
 class GreedySearch(SearchStrategy):
-    """Takes the most probable token at every step; of equal ones, the one with the lowest id.
+    """Takes the most probable token at every step; on a tie, the one with the lowest id.
 
     The score is the log-probability. `BeamSearch(num_beams=1)` finds the same tokens; this class
     skips the ranking and the reordering of caches.
@@ -30,10 +30,10 @@ class GreedySearch(SearchStrategy):
     def step(
         self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
     ) -> StrategyStep:
-        """Extends every hypothesis that is alive by its best token.
+        """Extends every live hypothesis by its best token.
 
         Args:
-            logits: float, (B, 1, V). The model's, for the next token.
+            logits: float, (B, 1, V). Logits for the next token.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.

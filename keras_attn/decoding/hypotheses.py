@@ -10,8 +10,9 @@ PAD_TOKEN_ID: int = 0
 class Hypotheses(NamedTuple):
     """The W slots of every sentence. A slot holds at most one hypothesis.
 
-    A slot is alive while its hypothesis is extended. It is finished once its hypothesis has ended
-    with the end token, which then stays there to the end of the search. Else it is empty.
+    A slot is alive while its hypothesis is being extended. It is finished once its hypothesis has
+    received the end token; the hypothesis then stays there until the search ends. Otherwise the
+    slot is empty.
 
     Args:
         token_ids: int32, (B, W, T). Tokens produced so far, then padding.
@@ -38,7 +39,7 @@ class Hypotheses(NamedTuple):
     def start(
         cls, batch_size: int | tf.Tensor, num_beams: int, max_length: int | tf.Tensor
     ) -> "Hypotheses":
-        """Returns one empty hypothesis a sentence, alive in the first slot.
+        """Returns one empty hypothesis per sentence, alive in the first slot.
 
         Only one slot is alive at first: W copies of the same empty hypothesis would fill the beam
         with W copies of the same continuation.
@@ -77,14 +78,14 @@ class Hypotheses(NamedTuple):
             log_probabilities: float32, (B, W). The new sums.
             extended: bool, (B, W). Where there is a new token. A slot that is neither extended nor
                 finished becomes empty.
-            truncated: bool, (B, W). Where an end token, if it is one, was forced.
+            truncated: bool, (B, W). Where the new token, if it is the end token, was forced.
             step: int32 scalar. Number of tokens produced before this one.
             end_token_id: int.
 
         Returns:
             `Hypotheses` of the next step.
         """
-        # A one-hot `where` writes the token: it runs alike eagerly, in a plain graph and under XLA.
+        # A one-hot `where` writes the token: the same eagerly, in a plain graph and under XLA.
         here = tf.range(tf.shape(self.token_ids)[2]) == step  # (T,)
         write = extended[:, :, tf.newaxis] & here  # (B, W, T)
         ended = extended & (token_ids == end_token_id)  # (B, W)

@@ -9,11 +9,11 @@ def length_penalty(num_tokens: tf.Tensor, alpha: float) -> tf.Tensor:
         lp(Y) = ((5 + |Y|) / 6) ^ alpha                      (Wu et al., 2016, Equation 14)
 
     A log-probability falls with every token, so plain beam search prefers short translations.
-    Dividing by lp, which grows with the length for `alpha > 0`, makes up for it; `alpha = 0` leaves
-    the log-probability as it is, and `alpha < 0` favors short hypotheses still more.
+    Dividing by lp, which grows with the length for `alpha > 0`, makes up for this; `alpha = 0`
+    leaves the log-probability unchanged, and `alpha < 0` favors short hypotheses even more.
 
     Args:
-        num_tokens: int, any shape. Lengths |Y|; the end token counts.
+        num_tokens: int, any shape. Lengths |Y|, end token included.
         alpha: float. Strength of the penalty; "Attention Is All You Need" uses 0.6 (Section 6.1).
 
     Returns:

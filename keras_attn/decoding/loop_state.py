@@ -11,7 +11,7 @@ def check_state(state: State) -> None:
     """Raises ValueError unless the state has the form that `search` describes.
 
     Args:
-        state: dict with `"source"`, `"rows"`, `"position"`, perhaps `"carried"` and `"constants"`.
+        state: dict with `"source"`, `"rows"`, `"position"`, optionally `"carried"`, `"constants"`.
 
     Raises:
         ValueError: if keys are missing or unknown, or there is no tensor to take the batch size
@@ -25,7 +25,7 @@ def check_state(state: State) -> None:
     if not isinstance(state, dict) or set(state) - optional != required:
         received = sorted(state) if isinstance(state, dict) else type(state).__name__
         raise ValueError(
-            f"`state` must be a dict with the keys {sorted(required)}, and perhaps "
+            f"`state` must be a dict with the keys {sorted(required)}, and optionally "
             f"{sorted(optional)}. Received: {received}."
         )
     tensors = tf.nest.flatten(state["rows"]) + tf.nest.flatten(state["source"])
@@ -96,7 +96,7 @@ def reorder_rows(rows: Any, parents: tf.Tensor) -> Any:
 
 
 def keep_shapes(values: Any, reference: Any) -> Any:
-    """Declares shapes as they were before the step, which the loop of a graph requires.
+    """Declares the shapes from before the step, which a loop in a graph requires.
 
     Args:
         values: nest of tensors after the step.

@@ -11,7 +11,7 @@ LARGEST_SEED: int = 2**63 - 1
 
 
 class RandomSampling(SinglePathSearch):
-    """Draws every token at random from the model's distribution, sharpened and cut if asked for.
+    """Draws every token at random from the model's distribution, optionally sharpened and cut.
 
     In this order: tokens that the rules forbid are left out; the logits are divided by
     `temperature`; the `top_k` most probable tokens are kept; of these, renormalized, the smallest
@@ -19,7 +19,7 @@ class RandomSampling(SinglePathSearch):
     is drawn from what is left.
 
     The log-probability reported is the model's (temperature 1, full vocabulary), not that of the
-    cut distribution, so that it can be compared between strategies and with forced scoring.
+    cut distribution, so that it can be compared across strategies and with forced scoring.
 
     The numbers drawn depend only on `seed`, the step and the row in the batch. So the same call
     gives the same result, eagerly, in a graph and under XLA. Two equal sentences in one
@@ -78,7 +78,7 @@ class RandomSampling(SinglePathSearch):
         """Draws one token for every sentence.
 
         Args:
-            log_probabilities: float32, (B, V). The model's.
+            log_probabilities: float32, (B, V). From the model.
             allowed: bool, (B, V). The tokens to choose from.
             step: int32 scalar. Number of tokens produced so far; part of the random seed.
 
@@ -96,7 +96,7 @@ class RandomSampling(SinglePathSearch):
         return tf.gather(token_ids, indices, axis=1, batch_dims=1)
 
     def _keep_top_p(self, sorted_logits: tf.Tensor) -> tf.Tensor:
-        """Sets to minus infinity what lies beyond the first `top_p` of the mass. (B, kept)."""
+        """Sets tokens beyond the first `top_p` of the mass to minus infinity. (B, kept)."""
         mass_before = tf.cumsum(tf.nn.softmax(sorted_logits), axis=-1, exclusive=True)
         # The first token has no mass before it, so it is always kept.
         return tf.where(mass_before < self.top_p, sorted_logits, -float("inf"))
@@ -112,7 +112,7 @@ class RandomSampling(SinglePathSearch):
             alg="philox",
         )
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.float32)
-        uniform = (bits + 0.5) / 2.0**23  # strictly between 0 and 1, both logarithms are finite
+        uniform = (bits + 0.5) / 2.0**23  # strictly between 0 and 1, so both logarithms are finite
         noise = -tf.math.log(-tf.math.log(uniform))
         return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
 

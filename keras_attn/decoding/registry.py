@@ -60,7 +60,7 @@ def get(identifier: str | dict[str, Any] | SearchStrategy) -> SearchStrategy:
 
 
 def serialize(strategy: SearchStrategy) -> dict[str, Any]:
-    """Returns a description that JSON can hold and `get` turns into an equal strategy.
+    """Returns a description for JSON, which `get` turns into an equal strategy.
 
     Args:
         strategy: `SearchStrategy`.
@@ -86,7 +86,7 @@ def _find(name: str) -> type[SearchStrategy]:
 
 
 def _subclasses(base: type[SearchStrategy]) -> dict[str, type[SearchStrategy]]:
-    """Every strategy that is imported, by the name of its class."""
+    """Every imported strategy, by the name of its class."""
     found: dict[str, type[SearchStrategy]] = {}
     for subclass in base.__subclasses__():
         found |= {subclass.__name__: subclass, **_subclasses(subclass)}

@@ -39,26 +39,25 @@ def search(
     `tf.while_loop` of stock operations: it runs eagerly, in a plain graph with unknown sizes (a
     SavedModel), and with `jit_compile=True`, where `max_length` must be a Python int.
 
-    A hypothesis always ends with the end token. Where a sentence's limit is reached, the end token
-    is forced, its own log-probability counts like any other's, and the hypothesis is marked
-    `truncated` if the model would rather have gone on. So a reported log-probability is always that
-    of the whole sequence as returned. Padding (0) and the start token are never produced.
+    A hypothesis always ends with the end token. At a sentence's limit, the end token is forced. Its
+    log-probability counts like any other, and the hypothesis is marked `truncated` if the model
+    preferred another token. So a reported log-probability is always that of the whole sequence as
+    returned. Padding (0) and the start token are never produced.
 
     Args:
         decode_step: function. `decode_step(token_ids, state)` takes the last token of each row, (R,
             1) int32, and returns the next token's logits, (R, V), and the state after the token. R
             = B * W: the W rows of a sentence are adjacent.
         state: dict, as `Seq2SeqModel.start` returns it:
-            `"source"`: nest of (B, ...) tensors that stay the same, one row a sentence.
+            `"source"`: nest of (B, ...) tensors that stay the same, one row per sentence.
             `"rows"`: nest of (B, ...) tensors, which the search repeats to (R, ...) and reorders
             with the hypotheses.
-            `"carried"`: nest of tensors that are handed from step to step as they are. May be left
-            out.
-            `"constants"`: nest of tensors made of the model's weights alone. May be left out.
+            `"carried"`: nest of tensors that the search passes on unchanged. Optional.
+            `"constants"`: nest of tensors computed from the model's weights alone. Optional.
             `"position"`: int scalar, which only `decode_step` reads and changes.
-        strategy: `SearchStrategy`, or what `get` makes one of.
-        max_length: int or int scalar tensor. Tokens produced at most, end token included; the
-            length T of the result.
+        strategy: `SearchStrategy`, or anything that `get` accepts.
+        max_length: int or int scalar tensor. Largest number of tokens produced, end token
+            included; the length T of the result.
         length_limits: int, (B,), or None. A limit for each sentence; values are clipped to
             [1, `max_length`]. None means `max_length` for all.
         start_token_id: int. Fed at the first step. Defaults to `2`.
@@ -68,7 +67,7 @@ def search(
         `SearchResult`: token_ids (B, N, T), log_probabilities, scores and truncated (B, N).
 
     Raises:
-        ValueError: if an argument is out of range or `state` or the logits have another form.
+        ValueError: if an argument is out of range or `state` or the logits have the wrong form.
 
     Example:
     >>> next_token_logits = tf.one_hot([0, 0, 4, 0, 5, 3], 6) * 9.0  # 2 (start), 4, 5, 3 (end)
@@ -94,7 +93,7 @@ def _run_loop(
     rules: SearchRules,
     max_length: int | tf.Tensor,
 ) -> Hypotheses:
-    """Extends the hypotheses, one token at a step, until none is alive."""
+    """Extends the hypotheses, one token per step, until none is alive."""
     batch_size, num_beams = batch_size_of(state), strategy.num_beams
     num_rows = batch_size * num_beams  # R
     # Closed over: constants of the loop, never copied.

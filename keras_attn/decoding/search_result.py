@@ -17,8 +17,8 @@ class SearchResult(NamedTuple):
     value is ever NaN.
 
     Args:
-        token_ids: int32, (B, N, T). Tokens as produced, the end token included, the start token
-            not; padded with 0 to T = `max_length`.
+        token_ids: int32, (B, N, T). The tokens produced, with the end token but without the start
+            token; padded with 0 to T = `max_length`.
         log_probabilities: float32, (B, N). Natural logarithm of the probability that the model
             gives to the whole sequence, end token included.
         scores: float32, (B, N). What the hypotheses are ranked by: the log-probability after the

@@ -14,7 +14,7 @@ class SearchRules(NamedTuple):
     the model's own distribution over the whole vocabulary.
 
     Args:
-        length_limits: int32, (B,). Greatest number of tokens of each sentence, end token included.
+        length_limits: int32, (B,). Largest number of tokens of each sentence, end token included.
         start_token_id: int. Never produced; nor is padding (0).
         end_token_id: int. Ends a hypothesis.
 
@@ -65,9 +65,9 @@ class SearchRules(NamedTuple):
     def token_bias(
         self, vocabulary_size: int | tf.Tensor, step: tf.Tensor, min_length: int
     ) -> tf.Tensor:
-        """Returns a bias for logits that makes forbidden tokens the worst ones.
+        """Returns a bias for logits that ranks forbidden tokens last.
 
-        Unlike `allowed`, it leaves out the limits, which only some sentences have reached.
+        Unlike `allowed`, it ignores the limits, which only some sentences have reached.
 
         Args:
             vocabulary_size: int or int32 scalar, V.
@@ -82,8 +82,8 @@ class SearchRules(NamedTuple):
         if not min_length:
             return bias
         without_end = tf.where(tokens == self.end_token_id, -float("inf"), bias)
-        # Cut out of a constant, because TensorFlow is slow to broadcast a `where`. The rows of a
-        # table would not do: LiteRT takes one for an embedding, and cannot quantize infinity.
+        # A slice of a constant, because TensorFlow is slow to broadcast a `where`. A row of a table
+        # would not do: LiteRT treats the table as an embedding and cannot quantize infinity.
         start = tf.where(step >= min_length, vocabulary_size, 0)
         return tf.slice(tf.concat([without_end, bias], axis=0), [start], [vocabulary_size])
 

@@ -18,7 +18,7 @@ class StrategyStep(NamedTuple):
         hypotheses: `Hypotheses` after the step.
         token_ids: int32, (B, W). The chosen tokens; meaningless where a slot is not alive.
         parents: int32, (B, W), or None. For each slot, the slot that its hypothesis was in before
-            the step. None where no hypothesis ever moves: then the loop reorders nothing.
+            the step. None if hypotheses never move; the loop then reorders nothing.
 
     Example:
     >>> hypotheses = Hypotheses.start(batch_size=1, num_beams=1, max_length=5)
@@ -34,7 +34,7 @@ class StrategyStep(NamedTuple):
 class SearchStrategy(abc.ABC):
     """Decides which tokens extend which hypotheses; the loop itself is `search`.
 
-    To try an idea, subclass and write `step`; override `scores` to rank by something else than the
+    To try an idea, subclass and write `step`; override `scores` to rank by something other than the
     log-probability. Every attribute that `get_config` returns is an argument of the constructor.
 
     Args:
@@ -66,7 +66,7 @@ class SearchStrategy(abc.ABC):
             )
 
     def initialize(self, batch_size: int | tf.Tensor, max_length: int | tf.Tensor) -> Hypotheses:
-        """Returns the hypotheses before the first step: one empty one for each sentence.
+        """Returns the hypotheses before the first step: one empty hypothesis per sentence.
 
         Args:
             batch_size: int or int32 scalar, B.
@@ -81,10 +81,10 @@ class SearchStrategy(abc.ABC):
     def step(
         self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
     ) -> StrategyStep:
-        """Extends the hypotheses that are alive by one token.
+        """Extends the live hypotheses by one token.
 
         Args:
-            logits: float, (B, W, V). The model's, for the next token of each slot.
+            logits: float, (B, W, V). Logits for the next token of each slot.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.
@@ -94,7 +94,7 @@ class SearchStrategy(abc.ABC):
         """
 
     def scores(self, hypotheses: Hypotheses) -> tf.Tensor:
-        """Returns what finished hypotheses are ranked by; here their log-probability.
+        """Returns the scores that rank finished hypotheses; here their log-probabilities.
 
         Args:
             hypotheses: `Hypotheses`.

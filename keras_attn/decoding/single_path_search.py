@@ -1,4 +1,4 @@
-"""Searches with one hypothesis a sentence, which choose among all tokens."""
+"""Searches that keep one hypothesis per sentence and choose among all tokens."""
 
 import abc
 from typing import Any
@@ -12,7 +12,7 @@ from keras_attn.decoding.token_log_probabilities import token_log_probabilities
 
 
 class SinglePathSearch(SearchStrategy):
-    """Follows one hypothesis a sentence and never looks back. Subclasses write `choose`.
+    """Follows one hypothesis per sentence and never looks back. Subclasses write `choose`.
 
     Args:
         min_length: int. Tokens required before the end token. Defaults to `0`.
@@ -35,7 +35,7 @@ class SinglePathSearch(SearchStrategy):
         """Chooses the next token of every sentence.
 
         Args:
-            log_probabilities: float32, (B, V). The model's.
+            log_probabilities: float32, (B, V). From the model.
             allowed: bool, (B, V). The tokens to choose from; at least one in every row.
             step: int32 scalar. Number of tokens produced so far.
 
@@ -46,10 +46,10 @@ class SinglePathSearch(SearchStrategy):
     def step(
         self, logits: tf.Tensor, hypotheses: Hypotheses, rules: SearchRules, step: tf.Tensor
     ) -> StrategyStep:
-        """Extends every hypothesis that is alive by the token that `choose` returns.
+        """Extends every live hypothesis by the token that `choose` returns.
 
         Args:
-            logits: float, (B, 1, V). The model's, for the next token.
+            logits: float, (B, 1, V). Logits for the next token.
             hypotheses: `Hypotheses` before the step.
             rules: `SearchRules`: which tokens may be chosen.
             step: int32 scalar. Number of tokens produced so far.

@@ -10,9 +10,9 @@ def token_log_probabilities(logits: tf.Tensor) -> tf.Tensor:
     """Computes log softmax over the whole vocabulary, in float32 whatever the logits' type.
 
     Sums of half-precision log-probabilities would lose the differences that hypotheses are ranked
-    by. A token that the model rules out (logit minus infinity) gets -1e9. Minus infinity is left to
-    the search's own masks, so that even an "impossible" end token can be taken at a length limit.
-    NaN becomes minus infinity, so that the search drops its hypothesis.
+    by. A token that the model rules out (logit minus infinity) gets -1e9. Minus infinity is kept
+    for the search's own masks, so that even an "impossible" end token can be taken at a length
+    limit. NaN becomes minus infinity, so that the search drops its hypothesis.
 
     Args:
         logits: float, (..., V).

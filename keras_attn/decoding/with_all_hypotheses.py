@@ -1,4 +1,4 @@
-"""A search that returns all it has found."""
+"""A search that returns all its hypotheses."""
 
 from keras_attn.decoding.search_strategy import SearchStrategy
 
@@ -6,7 +6,7 @@ from keras_attn.decoding.search_strategy import SearchStrategy
 def with_all_hypotheses(strategy: SearchStrategy) -> SearchStrategy:
     """Returns the same search with as many hypotheses as beams.
 
-    It takes more steps: the search ends when so many hypotheses cannot be bettered.
+    It takes more steps: the search ends only when no live hypothesis can enter this larger set.
 
     Args:
         strategy: `SearchStrategy`. One whose config has no `num_hypotheses`, such as greedy search,

@@ -1,4 +1,4 @@
-"""A search with another number of beams."""
+"""A search with a different number of beams."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from keras_attn.decoding.search_strategy import SearchStrategy
 
 
 def with_num_beams(strategy: SearchStrategy, num_beams: int) -> BeamSearch:
-    """Returns a beam search with another number of beams.
+    """Returns a beam search with the given number of beams.
 
     Args:
-        strategy: `SearchStrategy`. A beam search keeps its penalty and minimum length, and as many
-            of its hypotheses as there are beams. Any other strategy is replaced by a beam search
+        strategy: `SearchStrategy`. A beam search keeps its penalty and minimum length, and its
+            number of hypotheses up to `num_beams`. Any other strategy is replaced by a beam search
             with its defaults.
         num_beams: int.
 

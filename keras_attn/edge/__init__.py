@@ -1,4 +1,4 @@
-"""Translation without TensorFlow and Keras: engines for models that were exported."""
+"""Translation without TensorFlow and Keras: engines for exported models."""
 
 from keras_attn.edge.ctranslate2_translator import CTranslate2Translator
 from keras_attn.edge.edge_translator import EdgeTranslator

@@ -15,8 +15,8 @@ class Beams:
 
     Args:
         token_ids: int32, (B, W, T). Tokens so far, then padding.
-        log_probabilities: float32, (B, W). Their sum.
-        num_tokens: int32, (B, W). Length of the finished ones, end token included.
+        log_probabilities: float32, (B, W). Sum over the tokens so far.
+        num_tokens: int32, (B, W). Length of finished hypotheses, end token included.
         alive, finished, truncated: bool, (B, W).
         scores: float32, (B, W). What finished hypotheses are ranked by.
     """

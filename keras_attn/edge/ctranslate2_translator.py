@@ -1,4 +1,4 @@
-"""Text to text without TensorFlow: a model exported for CTranslate2, the engine for much text."""
+"""Text to text without TensorFlow: a model exported for CTranslate2, the engine for bulk text."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MODEL_DIRECTORY = "model"
 
 
 class CTranslate2Translator(EngineTranslator):
-    """Translates lines with CTranslate2, and with the tokenizers, limits and ranking of the export.
+    """Translates lines with CTranslate2 and the tokenizers, limits and ranking of the export.
 
     The search is CTranslate2's. It is asked for all hypotheses of its beam, which are then ranked
     by log P(Y) / lp(Y), as by `BeamSearch`. A few translations differ from those of `Translator`,
-    because CTranslate2 ends its search by another rule.
+    because CTranslate2 ends its search by a different rule.
 
     Args:
-        directory: path. What `keras_attn.interop.export_ctranslate2_engine` wrote.
+        directory: path. The directory that `keras_attn.interop.export_ctranslate2_engine` wrote.
         num_threads: int. Defaults to the number of cores.
         num_beams: int. Defaults to None: as the model was exported.
 
     Attributes:
         report: `TranslationReport`. What happened to the lines of the last call.
-        source_language: str or None. Of the model's recipe.
+        source_language: str or None. From the model's recipe.
 
     Raises:
         ValueError: if the directory is missing, incomplete or of another version.
@@ -65,8 +65,8 @@ class CTranslate2Translator(EngineTranslator):
         )
 
     def _search(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[Found]:
-        # CTranslate2 has one length limit a call, and ours follows from the length of a source. So
-        # each call has sources of one length. Its threads work on many calls at the same time.
+        # CTranslate2 takes one length limit per call, and ours depends on the length of the source.
+        # So each call has sources of one length. Its threads work on many calls at the same time.
         waiting = []
         for _, group in itertools.groupby(members, key=lambda i: len(sources[i])):
             batch = list(group)

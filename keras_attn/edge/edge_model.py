@@ -1,4 +1,4 @@
-"""The encoder, and the decoder step by step, with the caches that this side of the graph keeps."""
+"""The encoder and the step-by-step decoder, with the caches kept outside the graph."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keras_attn.edge.litert_graph import LiteRTGraph
 from keras_attn.lines.special_tokens import PAD, START
 
 ENCODER_FILE, DECODER_FILE = "encoder.tflite", "decoder.tflite"
-# Other shapes cost LiteRT a millisecond or two. So lengths of sources, and positions of caches, are
-# filled up to multiples of these, and most sentences find the shapes of the one before.
+# New shapes cost LiteRT a millisecond or two. So source lengths and cache positions are rounded up
+# to multiples of these, and most sentences have the same shapes as the one before.
 _SOURCE_STEP, _TARGET_STEP = 8, 16
 MASKED = -1e9  # added to the logit of a key that a query may not attend to
 
@@ -22,16 +22,16 @@ class EdgeModel:
     """A model and its search in two graphs. Each instance translates one batch at a time.
 
     The hypotheses of a sentence share one cache. At each position all W of them write their keys
-    and values, side by side, and nothing is moved when hypotheses change their order: a mask tells
-    which of the W each hypothesis, or one that it comes from, has written.
+    and values side by side. Nothing is moved when hypotheses change their order: a mask tells which
+    of the W each hypothesis, or one of its ancestors, has written.
 
     Args:
-        directory: Path. With the two graphs.
-        num_beams: int. Hypotheses of a sentence, W, for which the decoder was written.
+        directory: Path. The directory with the two graphs.
+        num_beams: int. Hypotheses per sentence, W, for which the decoder was exported.
         num_threads: int.
 
     Attributes:
-        beams: `Beams`. The hypotheses of the sentences that are left, as the last step made them.
+        beams: `Beams`. The hypotheses of the remaining sentences after the last step.
     """
 
     beams: Beams
@@ -47,12 +47,12 @@ class EdgeModel:
         self._written: list[tuple[np.ndarray, np.ndarray]] = []
 
     def start(self, sources: Sequence[Sequence[int]], limits: np.ndarray, max_length: int) -> None:
-        """Encodes sentences, and begins their translations.
+        """Encodes sentences and begins their translations.
 
         Args:
             sources: B lists of ids, end token included.
-            limits: int32, (B,). Tokens of each translation at most, end token included.
-            max_length: int. The largest limit for which the decoder was written.
+            limits: int32, (B,). Largest number of tokens of each translation, end token included.
+            max_length: int. The largest limit for which the decoder was exported.
         """
         encoded = [self._encode(ids) for ids in sources]
         rows, longest = len(sources), max(map(len, sources))
@@ -75,7 +75,7 @@ class EdgeModel:
         self._lay_out(state, _filled(min(longest + _SOURCE_STEP, max_length), _TARGET_STEP))
 
     def step(self) -> None:
-        """Extends every hypothesis that is alive by a token."""
+        """Extends every live hypothesis by one token."""
         if self._position == self._capacity:
             self._lay_out(self._state(slice(None)), self._capacity + _TARGET_STEP)
         self._decoder.inputs["position"][0] = self._position
@@ -97,10 +97,10 @@ class EdgeModel:
         self._position += 1
 
     def keep(self, rows: np.ndarray) -> None:
-        """Leaves the other sentences out from now on.
+        """Keeps some of the sentences and drops the others.
 
         Args:
-            rows: int, (B',). Their order stays.
+            rows: int, (B',). The sentences to keep, in their order.
         """
         self._lay_out(self._state(rows), self._capacity)
 
@@ -112,7 +112,7 @@ class EdgeModel:
         return {name: array.copy() for name, array in self._encoder.run().items()}
 
     def _state(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-        """A copy of what the inputs hold, of some of the sentences."""
+        """A copy of the inputs' contents for some of the sentences."""
         state = {
             name: array[rows].copy()
             for name, array in self._decoder.inputs.items()
@@ -150,7 +150,7 @@ class EdgeModel:
         self._rows, self._slots = np.ogrid[:rows, :width]
 
     def _connect(self, outputs: dict[str, np.ndarray]) -> None:
-        """Finds out which outputs become which inputs of the next step, in which form."""
+        """Finds which outputs become which inputs of the next step, and in which form."""
         inputs, width = self._decoder.inputs, self._num_beams
         self._connected = outputs
         self._written = [

@@ -1,4 +1,4 @@
-"""The package's tokenizers without TensorFlow: they read the same files, and say the same."""
+"""The package's tokenizers without TensorFlow: same files, same results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_attn.lines.special_tokens import END, PAD, SPECIAL_PIECES, START, UNK
 
 _REPLACEMENT = "\ufffd"
 _CONTROL_CHARACTERS = {code: " " for code in range(0x20)}
-# What `tf.strings.split` takes for a blank.
+# The characters that `tf.strings.split` treats as blanks.
 _BLANKS = re.compile(r"[ \t\n\v\f\r]+")
 
 
@@ -23,7 +23,7 @@ class EdgeTokenizer(abc.ABC):
     """Text to token ids and back, one text at a time.
 
     Args:
-        files: dict of str to bytes. What the tokenizer saved beside `tokenizer.json`.
+        files: dict of str to bytes. The files saved beside `tokenizer.json`, by name.
     """
 
     vocabulary_size: int
@@ -146,7 +146,7 @@ class EdgeCharacters(_EdgeVocabulary):
 
 
 class EdgeWords(_EdgeVocabulary):
-    """What stands between blanks."""
+    """Words separated by blanks."""
 
     separator = " "
 
@@ -163,7 +163,7 @@ _CLASSES: dict[str, type[EdgeTokenizer]] = {
 
 
 def load_edge_tokenizer(directory: Path) -> EdgeTokenizer:
-    """Reads what a tokenizer of `keras_attn.data` saved.
+    """Reads a tokenizer that `keras_attn.data` saved.
 
     Args:
         directory: Path.
@@ -179,7 +179,7 @@ def load_edge_tokenizer(directory: Path) -> EdgeTokenizer:
         files = {name: (directory / name).read_bytes() for name in map(_plain, config["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{directory} holds no whole tokenizer ({error}). Export again."
+            f"{directory} does not hold a complete tokenizer ({error}). Export again."
         ) from error
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != config["files"][name]:
@@ -193,7 +193,7 @@ def load_edge_tokenizer(directory: Path) -> EdgeTokenizer:
 
 
 def _plain(name: str) -> str:
-    """A name that leads out of the directory would read a file that is not the tokenizer's."""
+    """Refuses a name that leads out of the directory, to a file that is not the tokenizer's."""
     if Path(name).name != name:
-        raise ValueError(f"{name!r} is no name of a file")
+        raise ValueError(f"{name!r} is not a file name")
     return name

@@ -14,29 +14,30 @@ from keras_attn.edge.beams import Beams
 from keras_attn.edge.edge_model import DECODER_FILE, EdgeModel
 from keras_attn.edge.engine_translator import EngineTranslator, Found, Hypothesis
 
-# Several threads compute the products of one sentence if the decoder is larger than this: measured
-# on 2 cores, 1.6 times as fast for the base model, but slower for 4 beams of the tiny one.
+# Several threads compute the products of one sentence if the decoder is larger than this. Measured
+# on 2 cores: 1.6 times as fast for the base model, but slower for the tiny one with 4 beams.
 _WORTH_SHARING_BYTES = 20_000_000
-# Hypotheses of a batch at most. The logits of more leave the processor's caches: measured for 800
-# lines and 4 beams, 12 seconds and 170 MiB with 64 hypotheses, 14 and 970 with 1,600.
+# The largest number of hypotheses in a batch. The logits of more do not fit in the processor's
+# caches. Measured for 800 lines and 4 beams: 12 seconds and 170 MiB with 64 hypotheses, 14 seconds
+# and 970 MiB with 1,600.
 _MOST_HYPOTHESES = 64
-# Sentences leave the batch once more than this share of them has ended.
+# Ended sentences leave the batch once they are more than this share of it.
 _SHARE_ENDED = 0.25
 
 
 class EdgeTranslator(EngineTranslator):
-    """Translates lines as the `Translator` that it was exported from, with LiteRT and NumPy.
+    """Translates lines like the `Translator` that it was exported from, with LiteRT and NumPy.
 
-    Neither TensorFlow nor Keras is imported: the first translation is there in a fraction of a
-    second. Several threads translate a batch each, if there are enough lines.
+    Neither TensorFlow nor Keras is imported, so the first translation is ready in a fraction of a
+    second. If there are enough lines, several threads translate one batch each.
 
     Args:
-        directory: path. What `keras-attn export --format litert` wrote.
+        directory: path. The directory that `keras-attn export --format litert` wrote.
         num_threads: int. Defaults to the number of cores.
 
     Attributes:
         report: `TranslationReport`. What happened to the lines of the last call.
-        source_language: str or None. Of the model's recipe.
+        source_language: str or None. From the model's recipe.
 
     Raises:
         ValueError: if the directory is missing, incomplete or of another version.
@@ -57,7 +58,7 @@ class EdgeTranslator(EngineTranslator):
         decoder = self._directory / DECODER_FILE
         is_large = decoder.is_file() and decoder.stat().st_size >= _WORTH_SHARING_BYTES
         self._threads_of_one = self._num_threads if is_large else 1
-        # Models that are free, by their number of threads.
+        # Idle models, by their number of threads.
         self._free: dict[int, SimpleQueue[EdgeModel]] = defaultdict(SimpleQueue)
         self._free[self._threads_of_one].put(self._load_model(self._threads_of_one))
 
@@ -93,7 +94,7 @@ class EdgeTranslator(EngineTranslator):
             yield from zip(batches, pool.map(search, batches), strict=True)
 
     def _batches(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[list[int]]:
-        """Sources of about one length, no more than each thread's share."""
+        """Batches of sources of similar length, none larger than a thread's share."""
         share = -(-len(members) // self._num_threads)
         first = 0
         while first < len(members):

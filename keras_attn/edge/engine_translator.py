@@ -1,4 +1,4 @@
-"""Text to text without TensorFlow: what every engine has around its search."""
+"""Text to text without TensorFlow: what all engines share around their search."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ Found = tuple[list[int], list[list[Hypothesis]]]
 
 
 class EngineTranslator(abc.ABC):
-    """Tokenizers, limits and report around a search; a subclass searches.
+    """Tokenizers, limits and report around a search, which a subclass implements.
 
     Args:
-        directory: path. What an export of the engine wrote.
+        directory: path. The directory that an export for the engine wrote.
         num_threads: int. Defaults to the number of cores.
 
     Attributes:
         report: `TranslationReport`. What happened to the lines of the last call.
-        source_language: str or None. Of the model's recipe.
+        source_language: str or None. From the model's recipe.
 
     Raises:
         ValueError: if the directory is missing, incomplete or of another version.
@@ -64,7 +64,7 @@ class EngineTranslator(abc.ABC):
         self.report = TranslationReport()
 
     def translate(self, texts: Iterable[str]) -> list[str]:
-        """Translates lines; the result has as many, in the same order.
+        """Translates lines; returns one translation per line, in the same order.
 
         Args:
             texts: strings. An empty line gives an empty line.
@@ -75,7 +75,7 @@ class EngineTranslator(abc.ABC):
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Iterable[str]) -> list[Translation]:
-        """Translates lines and tells tokens, scores, confidence and the other hypotheses of each.
+        """Translates lines, with tokens, scores, confidence and the other hypotheses of each.
 
         Args:
             texts: strings.
@@ -92,7 +92,7 @@ class EngineTranslator(abc.ABC):
         sources = [[*ids[: self._max_source_tokens], END] for ids in pieces]
         certain = None if self._confidence is None else 1.0
         translations = [Translation(text, "", confidence=certain) for text in texts]
-        # The longest come first, so that no thread is left alone with one at the end.
+        # The longest come first, so that no thread is left with a long one at the end.
         members = [i for i, ids in enumerate(sources) if len(ids) > 1]
         members.sort(key=lambda i: -len(sources[i]))
         for batch, hypotheses in self._search(sources, members):
@@ -108,15 +108,15 @@ class EngineTranslator(abc.ABC):
 
     @abc.abstractmethod
     def _search(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[Found]:
-        """The numbers of the sources of a batch, and the hypotheses of each, best first.
+        """Yields the indices of the sources of a batch, and the hypotheses of each, best first.
 
         Args:
             sources: lists of ids, end tokens included.
-            members: numbers of those that are not empty, the longest first.
+            members: indices of the sources that are not empty, the longest first.
         """
 
     def _limit(self, source: Sequence[int]) -> int:
-        """Tokens of its translation at most, end token included."""
+        """The largest number of tokens of a source's translation, end token included."""
         longest = len(source) + self._settings["max_extra_tokens"]
         return min(longest, self._settings["max_target_tokens"])
 

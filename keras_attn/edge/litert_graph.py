@@ -13,8 +13,8 @@ import numpy as np
 class LiteRTGraph:
     """Runs a `.tflite` file with one signature; its inputs and outputs are never copied.
 
-    Where LiteRT learns a size only from what it computes, it may move its memory, contents and all,
-    during a run. So `inputs` and `outputs` are looked up again after each.
+    If a size follows only from computed values, LiteRT may move its memory, contents and all,
+    during a run. `inputs` and `outputs` are then looked up again.
 
     Args:
         path: Path. The file.
@@ -22,8 +22,8 @@ class LiteRTGraph:
 
     Attributes:
         names: list of str. Of the inputs.
-        inputs: dict of str to array. To be written to. Another dict once LiteRT has moved them.
-        outputs: dict of str to array. What the last `run` computed; another dict at the same time.
+        inputs: dict of str to array. Write to these. A new dict once LiteRT has moved them.
+        outputs: dict of str to array. Results of the last `run`; a new dict whenever `inputs` is.
 
     Raises:
         ImportError: if LiteRT is not installed.
@@ -46,14 +46,14 @@ class LiteRTGraph:
         self._input_indices = _indices(runner.get_input_details())
         self._output_indices = _indices(runner.get_output_details())
         self.names = list(self._input_indices)
-        # All inputs are in one block of memory: if one is where it was, all are.
+        # All inputs are in one block of memory: if one has not moved, none has.
         self._sentinel = next(iter(self._input_indices.values()))
         self._sentinel_address = 0
         self.inputs: dict[str, np.ndarray] = {}
         self.outputs: dict[str, np.ndarray] = {}
 
     def resize(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Gives inputs other shapes. Their contents are lost; weights stay laid out as they are.
+        """Changes the shapes of inputs. Their contents are lost; the weights keep their layout.
 
         Args:
             shapes: dict of str to tuple. An input that is left out keeps its shape.
@@ -65,7 +65,7 @@ class LiteRTGraph:
         self.outputs = {}
 
     def run(self) -> dict[str, np.ndarray]:
-        """Computes the outputs, and returns them."""
+        """Computes and returns the outputs."""
         self._interpreter.invoke()
         has_moved = self._address(self._sentinel) != self._sentinel_address
         if has_moved:
@@ -83,8 +83,8 @@ class LiteRTGraph:
         return self._interpreter.tensor(index)().ctypes.data
 
     def _array(self, index: int) -> np.ndarray:
-        # The interpreter refuses to run while an array of its own refers to its memory. This one
-        # does not, and `resize` replaces it.
+        # The interpreter refuses to run while an array that it made refers to its memory. This
+        # one is not such an array, and `resize` replaces it.
         array = self._interpreter.tensor(index)()
         buffer = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
         return np.frombuffer(buffer, array.dtype).reshape(array.shape)

@@ -8,7 +8,7 @@ from sacrebleu.metrics import BLEU
 from keras_attn.system.did_you_mean import nearest_names
 
 BLEU_TOKENIZERS = tuple(BLEU.TOKENIZERS)
-# These take a Chinese sentence for one word. BLEU is then near 0 even for good translations.
+# These treat a Chinese sentence as one word. BLEU is then near 0 even for good translations.
 SPLITS_AT_SPACES = ("13a", "intl", "none")
 
 # sacreBLEU's own choice if it has one for the language, by ISO 639-1 and 639-3 codes. It has none
@@ -132,7 +132,7 @@ def make_bleu(tokenizer: str, lowercase: bool = False) -> BLEU:
     Returns:
         sacreBLEU's `BLEU`.
     """
-    # `force` only mutes sacreBLEU's warning about tokenized text: `score_notes` has one.
+    # `force` only mutes sacreBLEU's warning about tokenized text: `score_notes` has its own.
     return BLEU(tokenize=tokenizer, lowercase=lowercase, force=True)
 
 
@@ -161,7 +161,7 @@ def score_notes(texts: Iterable[str], bleu_tokenizer: str) -> list[str]:
         if splits_at_spaces and 2 * sum(text.endswith(" .") for text in texts) > len(texts):
             return [
                 'the references seem to be tokenized (" ." ends most of them): do not compare this '
-                "BLEU with one of text that is not"
+                "BLEU with that of untokenized text"
             ]
         return []
     notes = [

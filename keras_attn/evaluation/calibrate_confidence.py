@@ -1,4 +1,4 @@
-"""Calibrates confidence on translations with references, and says how well it holds on others."""
+"""Calibrates confidence on translations with references, and tests how well it holds on others."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class ConfidenceReport:
         good: float. The share of good translations.
         expected_calibration_error: float. The mean difference, over all sentences, between the
             confidence of a bin and its share of good translations.
-        bad_in_least_sure: float. The share of all bad translations that the least sure 20% contain;
-            0.2 would be chance.
+        bad_in_least_sure: float. The share of all bad translations that are among the least sure
+            20%; 0.2 would be chance.
         bins: list of (float, float, int). For each tenth of confidence that has sentences: mean
-            confidence, share of good translations, sentences. The points of a reliability diagram.
+            confidence, share of good translations, number of sentences. The points of a reliability
+            diagram.
 
     Example:
 
@@ -46,7 +47,7 @@ class ConfidenceReport:
     bins: list[tuple[float, float, int]]
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object."""
+        """Returns the report as a JSON object."""
         return dataclasses.asdict(self)
 
 
@@ -59,8 +60,8 @@ def calibrate_confidence(
 
     Args:
         translations: sequence of `Translation`, as `Translator.translate_detailed` gives them.
-        references: sequence of str, or of streams of them; see `corpus_scores`. Of text that the
-            model was not trained on.
+        references: sequence of str, or of streams of them; see `corpus_scores`. Take text that
+            the model was not trained on.
         good_chrf: float. The sentence chrF from which a translation counts as good.
 
     Returns:
@@ -73,13 +74,13 @@ def calibrate_confidence(
 
     >>> calibrate_confidence([Translation("a", "b")], ["b"])
     Traceback (most recent call last):
-    ValueError: `translations` must hold good and bad ones. Received: 1 good of 1.
+    ValueError: `translations` must include both good and bad translations. Received: 1 good of 1.
     """
     good = _good(translations, references, good_chrf)
     if good.all() or not good.any():
         raise ValueError(
-            f"`translations` must hold good and bad ones. Received: {int(good.sum())} good of "
-            f"{len(good)}."
+            "`translations` must include both good and bad translations. Received: "
+            f"{int(good.sum())} good of {len(good)}."
         )
     features = np.array([features_of(one) for one in translations])
     weights = _logistic_regression(features, good.astype(float))
@@ -131,7 +132,7 @@ def _good(
     references: Sequence[str] | Sequence[ReferenceStream],
     good_chrf: float,
 ) -> np.ndarray:
-    """Which translations have at least so much sentence chrF."""
+    """Which translations have a sentence chrF of at least `good_chrf`."""
     streams = check_references(references, len(translations))
     metric = CHRF()
     scores = [

@@ -42,9 +42,9 @@ class CorpusScores:
         brevity_penalty: float. BLEU's factor for hypotheses shorter than the references.
         length_ratio: float. Tokens of the hypotheses divided by tokens of the references.
         bleu_tokenized: float or None. BLEU of text that Moses' scripts have tokenized; see
-            `tokenized_bleu_kinds` for this and the next two. None is comparable with `bleu`.
-        bleu_tokenized_lowercase: float or None. The same of lower-cased text, as papers on Multi30k
-            report it.
+            `tokenized_bleu_kinds` for this and the next two. They are not comparable with `bleu`.
+        bleu_tokenized_lowercase: float or None. The same for lower-cased text, as papers on
+            Multi30k report it.
         bleu_compound_split: float or None. The same with compounds split at their hyphens, as
             Vaswani et al. (2017) report WMT 2014 English-German.
         confidence: dict or None. For each score `mean`, `half_width`, `low` and `high` of the 95%
@@ -157,7 +157,7 @@ def corpus_scores(
         references: Sequence of reference streams, each as long as `hypotheses`; None or "" if a
             sentence has fewer references. A flat sequence of str is one stream. For one list of
             references per sentence, call `streams_from_groups` first.
-        tokenized: bool. Whether to compute the kinds of BLEU of tokenized text too, which papers
+        tokenized: bool. Whether to also compute the kinds of BLEU of tokenized text that papers
             report (`tokenized_bleu_kinds`). Needs the extra `moses`.
         confidence: bool. Whether to estimate 95% intervals by sacreBLEU's bootstrap resampling. Its
             seed is 12345 unless the environment variable SACREBLEU_SEED sets another.

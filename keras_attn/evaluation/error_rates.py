@@ -26,9 +26,9 @@ class ErrorRates:
 
     Attributes:
         line_error_rate: float. Lines that differ from all their references.
-        token_error_rate: float. Insertions, deletions and substitutions of tokens (what stands
+        token_error_rate: float. Insertions, deletions and substitutions of tokens (the words
             between blanks), divided by the number of reference tokens. It can exceed 100.
-        character_error_rate: float. The same, of characters.
+        character_error_rate: float. The same for characters.
 
     Example:
 
@@ -47,7 +47,7 @@ def error_rates(
     """Counts wrong lines, and the edits that turn hypotheses into references (Levenshtein, 1966).
 
     Blanks count only as separators of tokens: each run of them is one blank, and those at the ends
-    are left out. Of several references the one that needs the fewest edits counts.
+    are left out. Of several references, the one that needs the fewest edits counts.
 
     Args:
         hypotheses: Sequence of str. One line per sentence.

@@ -21,12 +21,12 @@ _SAMPLES = 1000
 
 @dataclasses.dataclass(frozen=True)
 class ScoreChange:
-    """One score of both sets.
+    """One score of both sets of translations.
 
     Args:
         before: float. Of the baseline.
         after: float. Of the new translations.
-        p_value: float. How often a difference as large comes by chance, by paired bootstrap.
+        p_value: float. How often a difference this large occurs by chance, by paired bootstrap.
 
     Example:
 
@@ -45,13 +45,13 @@ class ScoreChange:
 
 @dataclasses.dataclass(frozen=True)
 class PairedComparison:
-    """New translations beside those of a baseline.
+    """New translations compared with those of a baseline.
 
     Args:
         bleu: `ScoreChange`.
         chrf: `ScoreChange`.
-        changed: tuple of int. The sentences whose translation is another string.
-        signatures: dict of str to str. sacreBLEU's.
+        changed: tuple of int. The indices of the sentences whose translation differs.
+        signatures: dict of str to str. sacreBLEU's signature of each score.
 
     Example:
 
@@ -73,7 +73,7 @@ class PairedComparison:
         return any(one.is_worse(significance) for one in (self.bleu, self.chrf))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON object."""
+        """Returns the comparison as a JSON object."""
         return dataclasses.asdict(self)
 
 
@@ -110,7 +110,7 @@ def compare_translations(
     translations = check_sentences("translations", translations)
     if len(baseline) != len(translations):
         raise ValueError(
-            "`translations` must be as many as those of the baseline. Received: "
+            "`translations` must have as many sentences as `baseline`. Received: "
             f"{len(translations)} and {len(baseline)}."
         )
     streams = check_references(references, len(baseline))

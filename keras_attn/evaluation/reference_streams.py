@@ -159,7 +159,7 @@ def _check_lengths(streams: list[list[Any]], num_sentences: int) -> None:
             "`streams_from_groups(references)` first"
         )
     raise ValueError(
-        "`references` must hold as many entries in each stream as there are sentences. Received: "
+        "`references` must have one entry per sentence in each stream. Received: "
         f"{num_sentences} sentences and {received}{hint}."
     )
 

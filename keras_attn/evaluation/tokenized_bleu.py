@@ -1,4 +1,4 @@
-"""The kinds of BLEU that papers report: of text that the scripts of Moses have tokenized."""
+"""The kinds of BLEU that papers report, on text tokenized by the scripts of Moses."""
 
 import dataclasses
 import importlib.metadata
@@ -11,21 +11,21 @@ from sacrebleu.metrics import BLEU
 from keras_attn.evaluation.bleu_tokenizer import language_of
 from keras_attn.evaluation.reference_streams import ReferenceStream
 
-# A hyphen between two characters, none of which is a blank.
+# A hyphen between two characters, neither of which is a blank.
 _COMPOUND = re.compile(r"(?<=\S)-(?=\S)")
 
 
 class MosesTokenizer:
     """Splits text into words as the scripts `normalize-punctuation` and `tokenizer` of Moses do.
 
-    Quotation marks, dashes and blanks become the ASCII ones; punctuation becomes a token of its
-    own. It needs the package sacremoses, a port of the two scripts: `pip install
+    Quotation marks, dashes and blanks become the ASCII ones; punctuation marks become separate
+    tokens. It needs the package sacremoses, a port of the two scripts: `pip install
     keras-attn[moses]`.
 
     Args:
-        language: str. The code of the language: what abbreviations there are depends on it. ""
-            and languages that Moses does not know are split as English is.
-        lowercase: bool. Whether to lower the text first.
+        language: str. The code of the language, which determines the abbreviations. "" and
+            languages that Moses does not know are split like English.
+        lowercase: bool. Whether to lower-case the text first.
 
     Raises:
         ValueError: if sacremoses is not installed.
@@ -70,8 +70,8 @@ class BleuKind:
 
     Args:
         metric: sacreBLEU metric.
-        prepare: function. A text -> its tokens, separated by blanks.
-        changes: dict of str to str. What the preparation means in sacreBLEU's signature.
+        prepare: function. Turns a text into its tokens, separated by blanks.
+        changes: dict of str to str. What the preparation changes in sacreBLEU's signature.
 
     Example:
 
@@ -113,8 +113,8 @@ class BleuKind:
 def tokenized_bleu_kinds(language: str) -> dict[str, BleuKind]:
     """The kinds of BLEU that papers report, by the name of their field in `CorpusScores`.
 
-    All are what Moses' `multi-bleu` computes (no smoothing), of text normalized and tokenized by
-    `MosesTokenizer`. They differ from sacreBLEU's, and from each other, by a point and more.
+    All are what Moses' `multi-bleu` computes (no smoothing), on text normalized and tokenized by
+    `MosesTokenizer`. They differ from sacreBLEU's, and from each other, by a point or more.
 
         bleu_tokenized            as it is
         bleu_tokenized_lowercase  lower-cased first, as papers on Multi30k report it
@@ -153,5 +153,5 @@ def tokenized_bleu_kinds(language: str) -> dict[str, BleuKind]:
 
 
 def _multi_bleu() -> BLEU:
-    # `force`: no warning that the text is tokenized, which it shall be.
+    # `force`: no warning that the text is tokenized, because it should be.
     return BLEU(tokenize="none", smooth_method="none", force=True)

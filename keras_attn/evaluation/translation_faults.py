@@ -1,4 +1,4 @@
-"""Faults of a translation that need no reference to be seen: loops, lost numbers, empty output."""
+"""Faults of a translation that show without a reference: loops, lost numbers, empty output."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _LONGEST_LOOP = 6  # words that repeat together
 _FEWEST_REPEATS = 3
 _FEWEST_COPIED_WORDS = 3
-# A translation of n words has at most 2 n + 4, and of at least n / 3 - 1.
+# The translation of n words has at most 2 n + 4 words, and at least n / 3 - 1.
 _MOST_WORDS_PER_WORD, _MORE_WORDS = 2.0, 4
 _FEWEST_WORDS_PER_WORD = 1 / 3
 
@@ -19,7 +19,7 @@ def translation_faults(source: str, translation: str) -> list[str]:
     """Names what is visibly wrong with a translation, without a reference.
 
     - `"empty"`: the source has letters or digits, the translation has none.
-    - `"loop"`: up to 6 words repeat at least 3 times in a row, and not in the source.
+    - `"loop"`: up to 6 words repeat at least 3 times in a row, but not in the source.
     - `"long"`, `"short"`: more than 2 n + 4 words for n words, or fewer than n / 3 - 1.
     - `"number"`: the numbers of the source are not those of the translation. Only their digits are
       compared, so 1,000 and 1.000 are the same.

@@ -1,4 +1,4 @@
-"""A Transformer as a CTranslate2 model: the same weights for a C++ engine, also in int8."""
+"""A Transformer as a CTranslate2 model: the same weights for a C++ engine, optionally in int8."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export_ctranslate2(
     CTranslate2 has separate limits and truncates silently: `translate_batch` reads at most 1024
     tokens (`max_input_length`) and writes at most 256 (`max_decoding_length`). Set these to the
     translator's limits, `max_source_tokens + 1` and `max_source_tokens + 1 + max_extra_tokens`, and
-    count the sources that are longer yourself.
+    count longer sources yourself.
 
     Args:
         translator: `Translator` of a `Transformer`.

@@ -1,4 +1,4 @@
-"""A translator for CTranslate2 as a whole: model, tokenizers and settings."""
+"""A complete translator for CTranslate2: model, tokenizers and settings."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _import_specs() -> Any:
     return ctranslate2.specs
 
 
-# Checks that refuse parts that the C++ engine would silently compute in another way
+# Checks that refuse parts that the C++ engine would silently compute differently
 
 
 def _check_is_not_quantized(layer: Any) -> None:
@@ -114,7 +114,7 @@ def _check_block(block: Any) -> None:
 def _check_attention(slot: str, attention: Any, hidden_dim: int) -> None:
     if type(attention) is not MultiHeadAttention:
         raise _unknown(slot, _class_of(attention))
-    # CTranslate2 scales and splits heads by hidden_dim / num_heads, even if their size is another.
+    # CTranslate2 scales and splits heads by hidden_dim / num_heads, even if their size differs.
     wanted = {
         "use_gate": False,
         "sliding_window": None,

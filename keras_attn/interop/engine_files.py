@@ -1,4 +1,4 @@
-"""What every export for an engine without TensorFlow has beside its model."""
+"""The files that every export for an engine without TensorFlow has besides its model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_target(translator: Any, directory: Path) -> None:
         directory: Path. New or empty.
 
     Raises:
-        ValueError: if it is no translator, or the directory holds something.
+        ValueError: if it is not a translator, or the directory is not empty.
     """
     if not isinstance(translator, Translator):
         raise ValueError(
@@ -32,8 +32,8 @@ def check_target(translator: Any, directory: Path) -> None:
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ValueError(
-            f"`directory` must be new or empty. Received: {directory}, which is neither. "
-            "Choose another directory."
+            f"`directory` must be new or empty. Received: {directory}, which is a file or holds "
+            "something. Choose another directory."
         )
 
 
@@ -86,7 +86,7 @@ def write_engine_files(
     Args:
         translator: `Translator`.
         directory: Path.
-        settings_file: str. The name of the settings.
+        settings_file: str. The name of the settings file.
         quantize: str or None. How the model is written.
         source_language: str or None.
     """
@@ -117,6 +117,6 @@ def write_engine_files(
 
 
 def longest_target(translator: Translator) -> int:
-    """Tokens of a translation at most, end token included."""
+    """The largest number of tokens of a translation, end token included."""
     graph = translator.graph
     return graph.limit_length(graph.source_limit + 1 + translator.max_extra_tokens)

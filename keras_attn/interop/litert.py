@@ -1,4 +1,4 @@
-"""A Transformer for LiteRT: translation without TensorFlow, on computers and telephones."""
+"""A Transformer for LiteRT: translation without TensorFlow, on computers and phones."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def export_litert(
 
     `EdgeTranslator` reads the directory. Its scores differ from the translator's by less than 1e-4
     in float32. The graphs come from the model's own `Encoder.call` and `Decoder.call` and from the
-    strategy's own `step`; only attention is computed in other operations, those that LiteRT is
-    fast with.
+    strategy's own `step`; only attention is computed with other operations, which are fast in
+    LiteRT.
 
     Args:
         translator: `Translator` of a `Transformer`, with `GreedySearch` or `BeamSearch`.
         directory: path. A directory that is new or empty.
         quantize: `"int8"` keeps the weights in a quarter of the space, and multiplies integers.
             None keeps float32.
-        texts: sequence of str. Lines whose translations are written beside the graphs, in
-            `expected.json`, to check another program with. In float32, the export itself must
-            translate them as the translator does.
+        texts: sequence of str. Lines whose translations are written to `expected.json`, beside the
+            graphs, for checking another program. In float32, the export itself must translate them
+            as the translator does.
         source_language: str or None. The code of the language, for splitting paragraphs.
 
     Returns:
@@ -60,7 +60,7 @@ def export_litert(
     Raises:
         ValueError: if the model or the search has a part that cannot be written, or the directory
             is not empty.
-        RuntimeError: if what was written translates otherwise than the translator.
+        RuntimeError: if the export translates `texts` differently from the translator.
         ImportError: if LiteRT is not installed.
 
     Example:
@@ -92,7 +92,7 @@ def export_litert(
 
 
 def _record(translator: Translator, directory: Path, texts: list[str], is_exact: bool) -> None:
-    """Translates with what was written; writes the translations down."""
+    """Translates with the export, and writes the translations to a file."""
     found = EdgeTranslator(directory, num_threads=1).translate_detailed(texts)
     if is_exact:
         wanted = translator.translate(texts)
@@ -102,7 +102,7 @@ def _record(translator: Translator, directory: Path, texts: list[str], is_exact:
             if one.text != text
         ]
         if different:
-            raise RuntimeError(f"The export translates otherwise: {different[0]}.")
+            raise RuntimeError(f"The export and the translator differ: {different[0]}.")
     record = [{"source": one.source, "translation": one.text, "score": one.score} for one in found]
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (directory / EXPECTED_FILE).write_text(text, encoding="utf-8")

@@ -40,8 +40,8 @@ _POSITIONS = (SinusoidalPositionEncoding, LearnedPositionEmbedding)
 def litert_model(model: Seq2SeqModel, longest: int) -> Transformer:
     """A copy of a model, in float32, whose attention and positions suit LiteRT.
 
-    All else is the model's own, its `Encoder.call` and `Decoder.call` too: nothing is described a
-    second time.
+    Everything else is the model's own, including its `Encoder.call` and `Decoder.call`: nothing is
+    defined twice.
 
     Args:
         model: `Transformer`.
@@ -51,7 +51,7 @@ def litert_model(model: Seq2SeqModel, longest: int) -> Transformer:
         `Transformer` with the same weights.
 
     Raises:
-        ValueError: if the model has an attention or position layer that is not ours.
+        ValueError: if the model has an attention or position layer that cannot be written.
     """
     # A subclass, here or in a slot, may compute something else with the same weights.
     if type(model) is not Transformer:
@@ -79,7 +79,7 @@ def _as(layer_class: type[keras.layers.Layer], layer: keras.layers.Layer) -> Any
 
 
 def _in_float32(config: Any) -> Any:
-    """A config with every dtype, of layers in slots too, as float32."""
+    """A config with float32 for every dtype, including those of layers in slots."""
     if isinstance(config, (list, tuple)):
         return [_in_float32(value) for value in config]
     if not isinstance(config, dict):
@@ -125,10 +125,10 @@ def encoder_graph(model: Transformer) -> Any:
         model: `Transformer`, from `litert_model`.
 
     Returns:
-        A concrete function of `token_ids`, int32 (1, S), one sentence, perhaps with padding (0)
-        after it, to `source_key_00`, `source_value_00` and so on, float32 (1, H, S, K). (With
-        several sentences, two unknown sizes would put operations on shapes between those that
-        XNNPACK runs.)
+        A concrete function. Its input is `token_ids`, int32 (1, S): one sentence, perhaps with
+        padding (0) after it. Its outputs are `source_key_00`, `source_value_00` and so on, float32
+        (1, H, S, K). (With several sentences, two unknown sizes would put operations on shapes
+        between those that XNNPACK runs.)
     """
 
     def encode(*, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -144,20 +144,20 @@ def decoder_graph(model: Transformer, strategy: SearchStrategy, max_length: int)
 
     Args:
         model: `Transformer`, from `litert_model`.
-        strategy: `SearchStrategy`, of W hypotheses for each of B sentences.
-        max_length: int. Tokens of a hypothesis at most, T. (If it were unknown, LiteRT would plan
-            its memory again while it runs.)
+        strategy: `SearchStrategy`, with W hypotheses for each of B sentences.
+        max_length: int. The largest number of tokens of a hypothesis, T. (If it were unknown,
+            LiteRT would plan its memory again while it runs.)
 
     Returns:
         A concrete function. Its inputs:
 
         - `token_ids`, int32 (B * W, 1): the last token of each hypothesis.
-        - `position`, int32 (1,): the number of positions before, P at most.
+        - `position`, int32 (1,): the number of earlier positions, at most P.
         - `target_mask`, float32 (B, 1, W, P * W), and `source_mask`, float32 (B, 1, 1, S): 0 for
           what may be attended to, else -1e9.
-        - `target_key_00`, `target_value_00` and so on, float32 (B, H, P * W, K): the positions
-          before, of W hypotheses each; `source_key_00` and so on, the encoder's.
-        - `length_limits`, int32 (B,), T at most, and `beam_token_ids` and so on, the fields of
+        - `target_key_00`, `target_value_00` and so on, float32 (B, H, P * W, K): the earlier
+          positions, of W hypotheses each; `source_key_00` and so on, the encoder's.
+        - `length_limits`, int32 (B,), at most T, and `beam_token_ids` and so on, the fields of
           `Hypotheses`.
 
         Its outputs: `beam_token_ids` and so on, and `scores`, float32 (B, W); `next_token_ids`,
@@ -176,7 +176,7 @@ def decoder_graph(model: Transformer, strategy: SearchStrategy, max_length: int)
         logits = tf.reshape(logits, (-1, num_beams, logits.shape[-1]))  # (B, W, V)
         after, token_ids, parents = strategy.step(logits, hypotheses, rules, inputs["position"][0])
         token_ids = tf.where(after.alive, token_ids, Tokenizer.end_token_id)
-        stays = tf.zeros_like(token_ids)  # of one slot
+        stays = tf.zeros_like(token_ids)  # with one slot, its parent is slot 0
         return {
             **{f"beam_{name}": value for name, value in after._asdict().items()},
             "scores": strategy.scores(after),
@@ -229,7 +229,7 @@ def convert(function: Any, quantize: str | None = None) -> bytes:
 
     Args:
         function: concrete function.
-        quantize: `"int8"` or None. The weights of products and embeddings.
+        quantize: `"int8"` or None. How the weights of products and embeddings are quantized.
 
     Returns:
         bytes. A `.tflite` file.
@@ -241,7 +241,7 @@ def convert(function: Any, quantize: str | None = None) -> bytes:
 
 
 def _frozen(function: Any) -> Any:
-    """The graph with its variables as constants, and the same names of inputs and outputs."""
+    """The graph with its variables as constants, and the same input and output names."""
     frozen = convert_variables_to_constants_v2(function)
     names = sorted(function.structured_outputs)
 

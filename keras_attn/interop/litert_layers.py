@@ -1,4 +1,4 @@
-"""The layers that a LiteRT graph is traced from, in place of those that they are copies of."""
+"""The layers that a LiteRT graph is traced from, in place of the model's own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from keras_attn.ops.axes import leading_sizes
 
 
 class HostCache(SelfCache):
-    """What self-attention remembers between steps, as the program around the graph keeps it.
+    """The cache of self-attention between steps, which the program around the graph keeps.
 
-    The graph reads the positions before and returns the new position alone: no graph writes into a
+    The graph reads the earlier positions and returns only the new one: no graph writes into a
     cache. The W hypotheses of a sentence share a cache.
 
     Args:
-        tensors: dict of `"key"` and `"value"`, float (B, H, P * W, K), of the P positions before;
+        tensors: dict of `"key"` and `"value"`, float (B, H, P * W, K), of the P earlier positions;
             after a call (R, H, K), of the new position.
         position: int scalar. The new position.
         beam_mask: float, (B, 1, W, P * W). 0 where a hypothesis may attend, else `MASKED`.
@@ -37,8 +37,8 @@ class LiteRTAttention(MultiHeadAttention):
 
     One product gives query, key and value, with the scale of the logits in its matrix. Masks are
     added, because XNNPACK has no `where`. In a step of decoding, the logit of the new position is
-    computed beside those of a `HostCache`, so that the cache is read where it is. A `CrossCache`
-    holds a `"mask"` among its tensors: float, (B, 1, 1, S), 0 or `MASKED`.
+    computed separately from those of a `HostCache`, so that the cache is read in place. A
+    `CrossCache` holds a `"mask"` among its tensors: float, (B, 1, 1, S), 0 or `MASKED`.
     """
 
     def call(  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Keras layers of the Transformer, each usable on its own and open to subclasses. `keras` only."""
+"""Keras layers of the Transformer, each usable alone and open to subclasses. Needs only `keras`."""
 
 from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.attention.bahdanau_attention import BahdanauAttention

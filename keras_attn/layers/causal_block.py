@@ -15,8 +15,8 @@ class CausalBlock(TransformerBlock):
         y      = norm(x + dropout(attention(x, x, x, causal)))
         output = norm(y + dropout(FFN(y)))                      (normalize_first=False)
 
-    Training, scoring and decoding step by step are this one `call`: with a `step`, `inputs` are the
-    new positions only.
+    Training, scoring and decoding step by step all use this one `call`: with a `step`, `inputs` are
+    only the new positions.
 
     An attention layer of your own takes part in decoding if its `call` takes a `cache` and returns
     the new one after its outputs, and if it has `empty_cache(batch_size, max_length)`, which makes
@@ -33,15 +33,15 @@ class CausalBlock(TransformerBlock):
     Call arguments:
         inputs: float, (B, T, D).
         padding_mask: bool, (B, T). True = real token.
-        attention_mask: bool, broadcastable to (B, T, T), beside the causal one.
+        attention_mask: bool, broadcastable to (B, T, T), in addition to the causal one.
         step: `BlockStep`, for decoding step by step: a self-attention cache, into which the
             positions of this call are written.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
     Returns:
-        float, (B, T, D); with `return_attention_scores=True` then also the weights, (B, H, T, T);
-        with a `step.self_cache` then also the new `SelfCache`. A tuple if more than one.
+        float, (B, T, D); with `return_attention_scores=True` also the weights, (B, H, T, T); with a
+        `step.self_cache` also the new `SelfCache`. A tuple if there are several.
 
     Raises:
         ValueError: if a size is wrong, or a slot cannot be filled.
@@ -77,7 +77,7 @@ class CausalBlock(TransformerBlock):
         return getattr(self.self_attention, "can_share_cache", False)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
-        """A `SelfCache` for `batch_size` rows of `max_length` positions of `num_beams`."""
+        """A `SelfCache`: `batch_size` rows of `max_length` positions of `num_beams`."""
         beams = given(num_beams=num_beams)
         return self.self_attention.empty_cache(batch_size, max_length, **beams)
 
@@ -105,7 +105,7 @@ class CausalBlock(TransformerBlock):
     def attend_to_past(
         self, inputs, step, padding_mask, attention_mask, return_attention_scores, training
     ):
-        """Positions, and self-attention in its residual connection.
+        """Adds positions, then applies self-attention in its residual connection.
 
         Returns:
             float, (B, T, D), the weights or None, and the new `SelfCache` or None.
@@ -145,7 +145,7 @@ class CausalBlock(TransformerBlock):
 
 
 def fused(attention, has_own_key_value):
-    """The `FusedKernels` of an attention layer; `()` if it is none of ours."""
+    """The `FusedKernels` of an attention layer; `()` if it is not one of ours."""
     if not isinstance(attention, MultiHeadAttention):
         return ()
     return attention.fuse_projections(has_own_key_value)
@@ -158,5 +158,5 @@ def join_results(outputs, scores, new_cache):
 
 
 def given(**arguments):
-    """The arguments that are given: an attention layer of your own need not know the others."""
+    """The arguments that are not None: an attention layer of your own need not know the others."""
     return {name: value for name, value in arguments.items() if value is not None}

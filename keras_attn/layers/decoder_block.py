@@ -17,8 +17,8 @@ class DecoderBlock(CausalBlock):
         z      = norm(y + dropout(attention(y, encoder, encoder)))
         output = norm(z + dropout(FFN(z)))                      (normalize_first=False, the paper)
 
-    Training, scoring and decoding step by step are this one `call`: with a `step`, `inputs` are the
-    new positions only.
+    Training, scoring and decoding step by step all use this one `call`: with a `step`, `inputs` are
+    only the new positions.
 
     An attention layer of your own takes part in decoding if its `call` takes a `cache` and returns
     the new one after its outputs, and if it has `empty_cache(batch_size, max_length)`, which makes
@@ -31,27 +31,27 @@ class DecoderBlock(CausalBlock):
             activation, normalize_first, position, feed_forward, normalization, residual,
             stochastic_depth, normalization_epsilon, max_sequence_length, **kwargs: as in
             `EncoderBlock`.
-        attention: slot of both attentions; a layer fills the first, a copy without its weights the
-            second, in the form that its `cross_attention` gives it, if it has one. Defaults to
-            `"multi_head"`.
+        attention: slot of both attentions. It fills the first. The second is what `cross_attention`
+            of the first returns, or a copy without its weights if it has no such method. Defaults
+            to `"multi_head"`.
 
     Call arguments:
         inputs: float, (B, T, D).
         encoder_sequence: float, (B, S, D). May be None with a `step.cross_cache`.
         padding_mask: bool, (B, T). encoder_padding_mask: bool, (B, S). True = real token.
-        attention_mask: bool, broadcastable to (B, T, T), beside the causal one.
+        attention_mask: bool, broadcastable to (B, T, T), in addition to the causal one.
         step: `BlockStep`, for decoding step by step: a self-attention cache, into which the
             positions of this call are written, and the keys and values of the encoder's output.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
     Returns:
-        float, (B, T, D); with `return_attention_scores=True` then also the weights of
-        self-attention, (B, H, T, T), and of cross-attention, (B, H, T, S); with a `step.self_cache`
-        then also the new `SelfCache`. A tuple if more than one.
+        float, (B, T, D); with `return_attention_scores=True` also the weights of self-attention,
+        (B, H, T, T), and of cross-attention, (B, H, T, S); with a `step.self_cache` also the new
+        `SelfCache`. A tuple if there are several.
 
     Raises:
-        ValueError: if a size is wrong, a slot cannot be filled, or nothing comes from the encoder.
+        ValueError: if a size is wrong, a slot cannot be filled, or the encoder's output is missing.
 
     Example:
     >>> block = keras_attn.layers.DecoderBlock(hidden_dim=8, intermediate_dim=16, num_heads=2)
@@ -68,7 +68,7 @@ class DecoderBlock(CausalBlock):
         self.cross_attention_residual = self._residual("cross_attention")
 
     def _make_cross_attention(self):
-        """Attention to the encoder: what `self_attention` makes of itself, or a copy of it."""
+        """Attention to the encoder: what `self_attention.cross_attention` returns, or a copy."""
         if hasattr(self.self_attention, "cross_attention"):
             return self.self_attention.cross_attention(name="cross_attention")
         return self._fill("attention", self.self_attention, "cross_attention", clone=True)
@@ -134,7 +134,7 @@ class DecoderBlock(CausalBlock):
 
 
 def _beams_of(query, step):
-    """Hypotheses of a sentence, as far as they are known, and number of sentences."""
+    """Number of hypotheses of a sentence, if known, and number of sentences."""
     if step.cross_cache is None:
         return 1, None
     shared = keras.tree.flatten(step.cross_cache.tensors)[0]

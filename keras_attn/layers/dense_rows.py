@@ -1,4 +1,4 @@
-"""Dense layers of one size for inputs of any rank."""
+"""Dense layers for inputs of any rank, as one product of two matrices."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ Tensor = Any
 
 
 def dense_rows(dense: keras.layers.Dense, inputs: Tensor) -> Tensor:
-    """A dense layer of each position, computed as one product of two matrices.
+    """Applies a dense layer to each position, as one product of two matrices.
 
     Keras multiplies an input of rank 3 in a roundabout way (`tensordot`).
 
     Args:
         dense: `keras.layers.Dense`.
-        inputs: float, (B, T, D), or of any other rank from 2 on.
+        inputs: float, (B, T, D), or of any other rank of at least 2.
 
     Returns:
         float, (B, T, units).

@@ -18,14 +18,14 @@ class Dropout(keras.layers.Dropout):
         bits(i) = hash(hash(i xor key) + hash(count + hash(key + 1)))
         output  = where(bits >= rate * 2^32, inputs / (1 - rate), 0)
 
-    with seed and count of the layer's `SeedGenerator`, which counts the calls. Keras' own random
-    numbers come from a cryptographic generator. These take a few integer operations each, which XLA
-    vectorizes and fuses into the loop that drops. Measured under XLA on 2 CPU cores, a training
-    step of 3 layers of width 256 (64 x 32 tokens, rate 0.1): 585 ms; with Keras' layer 700 to 800
-    ms; without dropout 583 ms.
+    where seed and count come from the layer's `SeedGenerator`, which counts the calls. Keras' own
+    random numbers come from a cryptographic generator. These take a few integer operations each,
+    which XLA vectorizes and fuses into the loop that drops. Measured under XLA on 2 CPU cores, a
+    training step of 3 layers of width 256 (64 x 32 tokens, rate 0.1) takes 585 ms; with Keras'
+    layer 700 to 800 ms; without dropout 583 ms.
 
     Arguments, call and masking are those of `keras.layers.Dropout`. With a `noise_shape` it behaves
-    as that layer. The same seed drops the same elements with and without XLA.
+    like that layer. The same seed drops the same elements with and without XLA.
 
     Example:
     >>> layer = Dropout(0.25, seed=1)
@@ -47,8 +47,8 @@ def random_bits(shape, seed):
     """Random 32-bit numbers: a hash of the position and two seeds.
 
     Args:
-        shape: tuple of sizes, ints or int scalars; together less than 2^31.
-        seed: int, (2,), 32 bits of each are used.
+        shape: tuple of sizes, ints or int scalars; their product is less than 2^31.
+        seed: int, (2,). 32 bits of each are used.
 
     Returns:
         uint32, of the shape.
@@ -73,7 +73,7 @@ def _hash(values):
 
 
 def _wrapped(values):
-    """The lower 32 bits, where a sum or a product may have more.
+    """The lower 32 bits of a sum or product, which may have more.
 
     Keras' PyTorch backend keeps uint32 in int64, which does not wrap at 2^32. The others do.
     """

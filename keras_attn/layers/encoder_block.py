@@ -25,14 +25,14 @@ class EncoderBlock(TransformerBlock):
         num_heads: int. Number of heads, H; divides `hidden_dim`. Defaults to 8.
         dropout: float in [0, 1). Rate applied to each sublayer's output. Defaults to `0.1`.
         attention_dropout: float in [0, 1). Rate applied to the attention weights. Defaults to
-            `0.0`, the paper.
+            `0.0`, as in the paper.
         projection_gain: float. Factor on the initial kernels of query, key and value, see
             `MultiHeadAttention`. Defaults to `1.0`.
         activation: activation of the feed-forward network. Defaults to `"relu"`.
         normalize_first: bool. Pre-norm instead of the paper's post-norm. Defaults to `False`.
         attention: slot. Defaults to `"multi_head"`.
         position: slot. Positions that are added to the input of this block (as the Universal
-            Transformer does in every layer), or that act in its self-attention, as `"rotary"`.
+            Transformer does in every layer), or that act in its self-attention, such as `"rotary"`.
             None leaves that to the stack. Defaults to `None`.
         feed_forward: slot. Defaults to `"feed_forward"`.
         normalization: slot. Defaults to `"layer_norm"`.

@@ -21,17 +21,17 @@ class FeedForward(DenseInputs):
 
     Args:
         intermediate_dim: int. Width of the inner layer, F (`d_ff`). Defaults to the paper's 2048.
-        activation: activation. Defaults to `"relu"`, the paper.
-        dropout: float in [0, 1). Rate between the activation and `W_2`. Defaults to `0.0`, the
-            paper; Tensor2Tensor used 0.1.
-        use_bias: bool. Defaults to `True`, the paper.
+        activation: activation. Defaults to `"relu"`, as in the paper.
+        dropout: float in [0, 1). Rate between the activation and `W_2`. Defaults to `0.0`, as in
+            the paper; Tensor2Tensor used 0.1.
+        use_bias: bool. Defaults to `True`, as in the paper.
         kernel_initializer: initializer. Defaults to `"glorot_uniform"`.
         bias_initializer: initializer. Defaults to `"zeros"`.
         seed: int. Seed of the dropout.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D), or of any other rank from 2 on.
+        inputs: float, (B, T, D), or of any other rank of at least 2.
         training: bool. Whether dropout acts.
 
     Returns:

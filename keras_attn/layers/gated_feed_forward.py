@@ -11,9 +11,9 @@ class GatedFeedForward(FeedForward):
 
         FFN(x) = (activation(x W_g + b_g) * (x W_1 + b_1)) W_2 + b_2
 
-    With `activation="gelu"` it is GEGLU, with `"silu"` SwiGLU, with `"sigmoid"` the GLU: the names
-    `"geglu"`, `"swiglu"` and `"glu"` of a block's slot. It has three matrices instead of two, so
-    for as many parameters take two thirds of `intermediate_dim`.
+    With `activation="gelu"` it is GEGLU, with `"silu"` SwiGLU, with `"sigmoid"` the GLU. A block's
+    slot calls them `"geglu"`, `"swiglu"` and `"glu"`. The layer has three matrices instead of two:
+    use two thirds of `intermediate_dim` for the same number of parameters.
 
     Args:
         intermediate_dim, activation, ...: as in `FeedForward`.

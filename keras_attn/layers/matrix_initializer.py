@@ -14,10 +14,10 @@ class MatrixInitializer(keras.initializers.Initializer):
     A kernel (D, H, K) to heads is the matrix (D, H * K), and its fans are D and H * K. Keras reads
     the shape as that of a convolution, with fans of H * D and K * D, and so draws the query, key
     and value kernels of the base model 6 times too small (a standard deviation of 0.007 instead of
-    0.044): attention starts out uniform, and it takes many updates until it looks anywhere.
+    0.044): attention starts out uniform, and takes many updates to focus on anything.
 
     Args:
-        initializer: initializer. What draws the matrix.
+        initializer: initializer. Draws the matrix.
         num_contracted: int. How many leading axes of the kernel are rows of the matrix.
         gain: float. A factor on the matrix.
 
@@ -54,7 +54,7 @@ def clone_initializer(initializer: Any) -> Any:
     """A copy of an initializer, since one instance would draw the same numbers for every weight.
 
     Args:
-        initializer: initializer, or any function of shape and dtype, which is given back as it is.
+        initializer: initializer, or any function of shape and dtype, which is returned as it is.
 
     Example:
     >>> first = keras.initializers.GlorotUniform()

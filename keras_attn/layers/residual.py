@@ -1,4 +1,4 @@
-"""Residual connection with normalization (Vaswani et al., 2017, Section 3.1 and 5.4)."""
+"""Residual connection with normalization (Vaswani et al., 2017, Sections 3.1 and 5.4)."""
 
 import keras
 
@@ -28,18 +28,18 @@ class Residual(DenseInputs):
     Args:
         dropout: float in [0, 1). Rate applied to the sublayer's output. Defaults to the base
             model's `0.1`.
-        normalize_first: bool. Defaults to `False`, the paper.
+        normalize_first: bool. Defaults to `False`, as in the paper.
         normalization: name (`"layer_norm"`, `"rms_norm"`), class, layer, config, or None for
             none. Defaults to `"layer_norm"`.
-        epsilon: float. Added to the variance. Defaults to `1e-6`, as Tensor2Tensor.
+        epsilon: float. Added to the variance. Defaults to `1e-6`, as in Tensor2Tensor.
         seed: int. Seed of the dropout.
         stochastic_depth: float in [0, 1). Rate at which, in training, the sublayer is left out for
             a whole row of the batch. Defaults to `0.0`.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
-        inputs: float, (B, T, D), or of any other rank from 2 on. The residual stream, x.
-        sublayer_outputs: float, of the same shape. The output of the sublayer; None before it.
+        inputs: float, (B, T, D), or of any other rank of at least 2. The residual stream, x.
+        sublayer_outputs: float, of the same shape. The sublayer's output; None before the sublayer.
         training: bool. Whether dropout acts.
 
     Returns:

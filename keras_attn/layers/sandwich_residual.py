@@ -7,12 +7,12 @@ from keras_attn.layers.residual import Residual
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class SandwichResidual(Residual):
-    """A residual connection that normalizes what goes into a sublayer, and what comes out of it.
+    """A residual connection that normalizes the input and the output of a sublayer.
 
         x + dropout(norm_2(sublayer(norm_1(x))))
 
     So what a layer adds to the residual stream has a bounded size, in deep models and in half
-    precision. It is a kind of pre-norm: a stack has a last normalization.
+    precision. It is a kind of pre-norm, so a stack has a final normalization.
 
     Args:
         dropout, normalization, epsilon, ...: as in `Residual`, without `normalize_first`.

@@ -2,11 +2,11 @@
 
 
 def dropout_rate(name, value):
-    """An argument as a rate of dropout, a number in [0, 1).
+    """Checks a dropout rate, a number in [0, 1), and returns it.
 
     Args:
-        name: str. What the argument is called.
-        value: float. What was given.
+        name: str. The name of the argument.
+        value: float. The value.
 
     Returns:
         float or int.

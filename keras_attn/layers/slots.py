@@ -74,13 +74,13 @@ def fill_slot(
     Args:
         slot: str. One of `"attention"`, `"position"`, `"feed_forward"`, `"normalization"`,
             `"output_projection"`.
-        filling: a name of `SLOTS[slot]`; a dict of such a name and arguments, as
-            `{"name": "local", "window": 64}`; a layer class; a layer; a layer's serialized config;
-            or None for an empty slot.
+        filling: a name of `SLOTS[slot]`; a dict of a name and arguments, such as
+            `{"name": "local", "sliding_window": 64}`; a layer class; a layer; a layer's serialized
+            config; or None for an empty slot.
         name: str. Name that a new layer gets.
         clone: bool. Copy a given layer (without its weights) instead of using it, for stacks that
-            need one layer a block.
-        **sizes: arguments for a layer made from a name or a class: those its constructor knows.
+            need one layer per block.
+        **sizes: arguments for a layer made from a name or a class, if its constructor knows them.
 
     Returns:
         A layer, or None for an empty slot.
@@ -109,7 +109,7 @@ def fill_slot(
 def _layer_of_arguments(
     slot: str, filling: dict[str, Any], name: str, sizes: dict[str, Any]
 ) -> keras.layers.Layer:
-    """The layer of a name and arguments of one's own, which go before the sizes."""
+    """The layer for a name and given arguments, which override the sizes."""
     arguments = dict(filling)
     if not isinstance(arguments.get("name"), str):
         raise ValueError(
@@ -165,15 +165,15 @@ def _layer_class(slot: str, filling: Any) -> Callable[..., keras.layers.Layer]:
 def _arguments(
     layer_class: Any, sizes: dict[str, Any], given: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What a constructor, or one it hands its `**kwargs` on to, has names for.
+    """The arguments that a constructor, or one that gets its `**kwargs`, knows.
 
-    What was given goes before what a name of `SLOTS` stands for, and that before the sizes.
+    Given arguments override those of a name in `SLOTS`, and these override the sizes.
     """
     arguments = {**sizes, **getattr(layer_class, "keywords", {}), **(given or {})}
     layer_class = getattr(layer_class, "func", layer_class)
     policy = arguments.get("dtype")
     if isinstance(policy, keras.DTypePolicy) and type(policy) is keras.DTypePolicy:
-        # By its name: Keras writes a config for a layer without `get_config`, but only from names.
+        # By name: Keras writes a config for a layer without `get_config`, but only from names.
         arguments["dtype"] = policy.name
     known: set[str] = {"dtype"}
     for ancestor in layer_class.__mro__:

@@ -16,15 +16,15 @@ class TokenEmbedding(DenseInputs):
         embed(t)  = sqrt(D) E[t]
         logits(x) = x E^T                       (`reverse=True`)
 
-    Both directions use one variable, so tying needs no bookkeeping. The paper does not say how E
-    starts: here its entries have variance `1 / D`, so that embeddings and logits start near 1.
+    Both directions use one variable, so tying needs no bookkeeping. The paper does not say how E is
+    initialized: here its entries have variance `1 / D`, so that embeddings and logits start near 1.
 
     Masking: with `mask_zero=True` the output carries the Keras mask `token_ids != 0`.
 
     Args:
         vocabulary_size: int. Number of tokens, V.
         hidden_dim: int. Width of an embedding, D.
-        scale: bool. Multiply embeddings by `sqrt(hidden_dim)`. Defaults to `True`, the paper.
+        scale: bool. Multiply embeddings by `sqrt(hidden_dim)`. Defaults to `True`, as in the paper.
         mask_zero: bool. Treat id 0 as padding. Defaults to `True`.
         embeddings_initializer: initializer. Defaults to a normal distribution of variance `1 / D`.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
@@ -39,7 +39,7 @@ class TokenEmbedding(DenseInputs):
         float, (B, T, D); with `reverse=True` logits, (B, T, V).
 
     Raises:
-        ValueError: if, where values can be seen, ids are out of range or have fractions.
+        ValueError: if ids are out of range or have fractions; checked in eager mode only.
 
     Example:
     >>> layer = keras_attn.layers.TokenEmbedding(vocabulary_size=11, hidden_dim=4)
@@ -80,7 +80,7 @@ class TokenEmbedding(DenseInputs):
         self.built = True
 
     def output_kernel(self):
-        """E^T laid out as a matrix, (D, V): to be made once, outside the loop that uses it.
+        """E^T laid out as a matrix, (D, V); make it once, outside the loop that uses it.
 
         Measured on 2 CPU cores for V = 8,000, D = 512: 0.4 instead of 0.6 ms for 4 rows and 2.6
         instead of 6.1 ms for 64 in a plain graph; under XLA 0.7 instead of 1.2 ms for 4 rows.

@@ -12,7 +12,7 @@ from keras_attn.layers.size_checks import check_heads, dropout_rate
 from keras_attn.layers.slots import SLOTS, fill_slot, serialize_slot
 from keras_attn.system.argument_checks import check_integer
 
-# Here, because residual connections have a slot themselves.
+# Here, because residual connections themselves have a slot.
 SLOTS["residual"] = {"residual": Residual, "sandwich": SandwichResidual}
 
 
@@ -145,7 +145,7 @@ class TransformerBlock(DenseInputs):
 
 
 def build_attention(attention, query_shape, value_shape):
-    """Builds an attention layer, also one whose `build` takes a single shape, as Keras' default."""
+    """Builds an attention layer, even if its `build` takes a single shape, like Keras' default."""
     if attention.built:
         return
     shapes = (query_shape, value_shape)
@@ -168,5 +168,5 @@ def _with_position(attention, position):
 
 
 def as_tuple(outputs):
-    """A layer's outputs as a tuple, also if there is one only."""
+    """A layer's outputs as a tuple, even if there is only one."""
     return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -12,7 +12,7 @@ from keras_attn.lines.translation import Translation
 def best_translation(
     source: str, hypotheses: Sequence[Translation], confidence: Confidence | None
 ) -> Translation:
-    """Puts the hypotheses of a search together.
+    """Combines the hypotheses of a search into one translation.
 
     Args:
         source: str. The line, for the message.

@@ -1,4 +1,4 @@
-"""How sure a translation may be taken to be: a calibrated probability."""
+"""How likely a translation is to be good: a calibrated probability."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class Confidence:
-    """The probability that a translation is good, from what the model says of it.
+    """The probability that a translation is good, from what the model reports about it.
 
     It is a logistic regression on the log-probability per token, the length, and how many tokens
     the translation has per token of its source. `keras_attn.evaluation.calibrate_confidence` fits
     it on translations whose sentence chrF is known: a good one has at least `good_chrf`.
 
     Args:
-        weights: tuple of 4 float. Of the constant and the three features.
-        good_chrf: float. In 0..100.
+        weights: tuple of 4 float. For the constant and the three features.
+        good_chrf: float. From 0 to 100.
 
     Example:
 
@@ -56,11 +56,11 @@ class Confidence:
     def score(
         self, log_probability: Any, read: Any, written: Any, log: Callable[[Any], Any]
     ) -> Any:
-        """The logit of the probability, of numbers or of tensors.
+        """The logit of the probability, for numbers or tensors.
 
         Args:
             log_probability: float. Of the whole translation.
-            read, written: float. Tokens of source and translation, end tokens counted.
+            read, written: float. Number of tokens of source and translation, with end tokens.
             log: function. The natural logarithm of such values.
 
         Returns:
@@ -86,7 +86,7 @@ class Confidence:
 
     @classmethod
     def find(cls, directory: Path) -> Confidence | None:
-        """Reads what stands beside a translator.
+        """Reads the confidence saved beside a translator.
 
         Args:
             directory: Path. The translator's directory.
@@ -104,7 +104,7 @@ class Confidence:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             weights = tuple(float(weight) for weight in content["weights"])
             if content["format"] != _FORMAT or len(weights) != len(FEATURES):
-                raise ValueError("it is of another version")
+                raise ValueError("it was written by another version")
             return cls(weights, float(content["good_chrf"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -116,7 +116,7 @@ FEATURES = ("constant", "log_probability_per_token", "log_length", "length_ratio
 
 
 def features_of(translation: Translation) -> tuple[float, ...]:
-    """What confidence is computed from, in the order of `FEATURES`.
+    """The values that confidence is computed from, in the order of `FEATURES`.
 
     Args:
         translation: `Translation`.
@@ -128,7 +128,7 @@ def features_of(translation: Translation) -> tuple[float, ...]:
 
 
 def _counts(translation: Translation) -> tuple[float, int, int]:
-    """The log-probability, and the tokens read and written, end tokens counted."""
+    """The log-probability, and the numbers of tokens read and written, with end tokens."""
     read = max(1, len(translation.source_tokens))
     return translation.log_probability, read, len(translation.tokens) + 1
 
@@ -136,5 +136,5 @@ def _counts(translation: Translation) -> tuple[float, int, int]:
 def _features(
     log_probability: Any, read: Any, written: Any, log: Callable[[Any], Any]
 ) -> tuple[Any, ...]:
-    """Of numbers, or of tensors; end tokens counted."""
+    """The features, of numbers or tensors; the counts include end tokens."""
     return 1.0, log_probability / written, log(written), abs(log(written / read))

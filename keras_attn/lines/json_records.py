@@ -1,4 +1,4 @@
-"""Files to which a training appends one JSON object per line."""
+"""Files to which a training run appends one JSON object per line."""
 
 import json
 import os

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 @dataclasses.dataclass
 class LineCounts:
-    """Counts over lines: nothing is dropped or cut silently.
+    """Counts of lines, so that nothing is dropped or cut silently.
 
     Args:
         lines: int. All lines.

@@ -101,7 +101,7 @@ def _line(body: bytes, raw: bytes, number: int, offset: int, name: str) -> Line:
         text = text.removesuffix(b"\r")
     elif number == 1 and b"\r" in text:
         raise ValueError(
-            f"{name} must have line feeds at the ends of lines. Received: only carriage returns, "
+            f"{name} must end its lines with line feeds. Received: only carriage returns, "
             "as on old Macs. Convert them, for example with `tr '\\r' '\\n'`."
         )
     try:
@@ -126,7 +126,7 @@ def _advice(raw: bytes, text: bytes, number: int) -> str:
                 convert = f"convert it with `iconv -f {kind} -t UTF-8`"
                 return f"It begins like {kind}: {convert if is_encoding else 'decompress it first'}"
     if b"\0" in text:
-        return "Text has no NUL: this looks like UTF-16, or like a binary file"
+        return "Text has no NUL bytes: this looks like UTF-16 or a binary file"
     return (
         "It may be in an older encoding, such as windows-1252, GB18030 or Shift-JIS: find out "
         "which, and convert it with `iconv -f ENCODING -t UTF-8`"

@@ -25,7 +25,7 @@ _OPENERS: dict[bytes, Any] = {
 
 @contextlib.contextmanager
 def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[BinaryIO]:
-    """Opens a file of text; one that is compressed by gzip, xz or bzip2 is decompressed.
+    """Opens a file of text, and decompresses it if it is compressed with gzip, xz or bzip2.
 
     The first bytes of the file decide, not its name.
 
@@ -37,7 +37,7 @@ def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[
         binary stream.
 
     Raises:
-        ValueError: there is no such file, or it cannot be read.
+        ValueError: if there is no such file, or it cannot be read.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -56,7 +56,7 @@ def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[
 
 @contextlib.contextmanager
 def decompressed(stream: Any) -> Iterator[BinaryIO]:
-    """A stream itself, or its decompressed content if it begins like a compressed file.
+    """The stream itself, or its decompressed content if it begins like a compressed file.
 
     Args:
         stream: binary stream with `peek`, at its beginning.
@@ -84,7 +84,7 @@ def read_lines(path: str | os.PathLike[str], argument: str = "path") -> list[str
         list of str, without line ends. An empty file has no lines.
 
     Raises:
-        ValueError: there is no such file, it cannot be read, or it is not text.
+        ValueError: if there is no such file, it cannot be read, or it is not text.
 
     Example:
 

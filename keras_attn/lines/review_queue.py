@@ -1,4 +1,4 @@
-"""Doubtful translations go to a file, for a person to see; corrections come back as pairs."""
+"""A file of doubtful translations, and the pairs that a person makes by correcting them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from keras_attn.lines.translation import Translation
 
 
 class ReviewQueue:
-    """Appends doubtful translations to a file of JSON lines. Several threads may do so.
+    """Appends doubtful translations to a file of JSON lines. Several threads may use it.
 
     Each line has `source`, `translation`, `confidence` and an empty `correction`, which a person
-    fills in; `keras-attn review` makes training pairs of the corrections. The file is open only
-    while lines are written, so an editor may replace it. It holds text as it was given: keep it as
-    safe as the text itself.
+    fills in; `keras-attn review` turns the corrections into training pairs. The file is open only
+    while lines are written, so an editor may replace it. It holds the text as it was given, so
+    protect it like the text itself.
 
     Args:
-        path: path. The file; it is appended to if it is there.
-        below: float, above 0 and at most 1. Translations that are less sure than this are doubtful.
-        most: int. The most lines of the file; further translations are counted in `dropped`.
+        path: path. The file. If it exists, it is appended to.
+        below: float, above 0 and at most 1. Translations with a lower confidence are doubtful.
+        most: int. The largest number of lines in the file; more are counted in `dropped`.
 
     Attributes:
         count: int. How many translations were doubtful.
-        dropped: int. How many of them were not written: the queue was full, or the disk.
+        dropped: int. How many of them were not written, because the queue or the disk was full.
 
     Raises:
         ValueError: if a number is out of range.
@@ -56,7 +56,9 @@ class ReviewQueue:
         self.count = self.dropped = 0
 
     def take(self, translations: Iterable[Translation]) -> None:
-        """Looks at translations. A file that cannot be written is a warning: they are not lost.
+        """Appends the doubtful ones of the given translations.
+
+        If the file cannot be written, it only warns, because the translations are not lost.
 
         Args:
             translations: iterable of `Translation`.
@@ -92,7 +94,7 @@ class ReviewQueue:
         with open(self._path, "a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
-                if file.read() != b"\n":  # an editor has left the last line without an end
+                if file.read() != b"\n":  # an editor left the last line without an end
                     text = "\n" + text
             file.write(text.encode("utf-8", "replace"))
 
@@ -100,14 +102,14 @@ class ReviewQueue:
 def _confidence(translation: Translation) -> float:
     if translation.confidence is None:
         raise ValueError(
-            "`translations` must tell a confidence. Received: one without. Calibrate the model "
+            "Every translation must have a confidence. Received: one without. Calibrate the model "
             "with `keras-attn calibrate`; export it again if it is served."
         )
     return translation.confidence
 
 
 def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
-    """The sources and corrections of a queue in which a person has filled in some.
+    """Reads the corrections that a person has filled in, with their sources.
 
     Args:
         path: path.
@@ -116,7 +118,7 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         list of (source, correction).
 
     Raises:
-        ValueError: if a line is none of a queue, or a text has a tab, which the columns of a TSV
+        ValueError: if a line is not from a queue, or a text has a tab or a line end, which a TSV
             cannot hold.
         OSError: if there is no such file.
 
@@ -127,7 +129,7 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     []
     """
     pairs = []
-    # Not `splitlines`: a text may have U+2028, which ends no line of the file.
+    # Not `splitlines`: a text may have U+2028, which does not end a line of the file.
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
@@ -142,6 +144,6 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
         if not correction:
             continue
         if any(mark in text for text in (source, correction) for mark in "\t\n\r"):
-            raise ValueError(f"Line {number} of {path} must hold no tab and no line end in a text.")
+            raise ValueError(f"Line {number} of {path} must have no tab or line end in a text.")
         pairs.append((source, correction))
     return pairs

@@ -19,13 +19,13 @@ class SentenceSplitter:
 
     A model that was trained on single sentences translates a paragraph badly, and usually only its
     first sentences. `sentencex` finds where sentences end; it knows the abbreviations of some 300
-    languages. What stood between two sentences (a blank, a line break) stands between their
+    languages. Whatever is between two sentences (a blank, a line break) is kept between their
     translations.
 
     Args:
         translator: object with `translate_detailed(texts)`: a `Translator`, a SavedModel ...
         language: str. The code of the language of the lines, such as "en". An unknown language is
-            split by the rules that most languages have in common.
+            split by the rules that most languages share.
 
     Attributes:
         report: `TranslationReport`. What happened to the lines of the last call.
@@ -45,11 +45,11 @@ class SentenceSplitter:
         self.report = TranslationReport()
 
     def translate(self, texts: Iterable[str]) -> list[str]:
-        """Translates lines; the result has as many, in the same order."""
+        """Translates lines; returns one translation for each, in the same order."""
         return [translation.text for translation in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Iterable[str]) -> list[Translation]:
-        """Translates lines and tells tokens and scores: log-probability and score are sums.
+        """Translates lines, with tokens and scores; log-probability and score are sums.
 
         Args:
             texts: strings.
@@ -102,7 +102,7 @@ def split_sentences(text: str, language: str = "en") -> list[tuple[str, str]]:
 
 
 def _join(source: str, parts: list[tuple[Translation, str]]) -> Translation:
-    """One translation of a line from those of its sentences."""
+    """Joins the translations of a line's sentences."""
     if not parts:
         return Translation(source, "")
     translations = [translation for translation, _ in parts]

@@ -19,13 +19,13 @@ class Translation:
         tokens: tuple of str. The pieces of the translation, without the end token.
         log_probability: float. Natural logarithm of the probability that the model gives to these
             tokens and the end token after them.
-        score: float. The search ranks by it: the log-probability after the length penalty.
+        score: float. What the search ranks by: the log-probability after the length penalty.
         truncated: bool or None. True if the source was cut at the translator's limit, or the search
             had to end the translation at its length limit. None if unknown: a SavedModel that an
             earlier version exported does not report it.
         alternatives: tuple of Translation. The other hypotheses of the n-best list, best first.
         source_tokens: tuple of str. The pieces of the source that were read, and the end token.
-        confidence: float or None. The probability that the translation is good, of a model that is
+        confidence: float or None. The probability that the translation is good, if the model is
             calibrated (`keras-attn calibrate`).
         attention: array, (L, H, T, S), or None. Cross-attention of every layer and head, from each
             of `tokens` and the end token to each of `source_tokens`.
@@ -49,10 +49,10 @@ class Translation:
 
 @dataclasses.dataclass(frozen=True)
 class TranslationReport:
-    """Counts over the lines of one call of `translate` or `score`: nothing is cut silently.
+    """Counts of the lines of one call of `translate` or `score`; nothing is cut silently.
 
     Args:
-        lines: int. Lines given, and lines returned.
+        lines: int. Lines given and returned.
         empty: int. Sources without a single token; their translation is empty.
         truncated: int or None. Lines whose translation is `truncated`, for either reason; for
             `score`, lines whose source is truncated. None if unknown.

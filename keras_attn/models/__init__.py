@@ -1,4 +1,4 @@
-"""Whole models, the interface that search uses, and presets. `keras` only."""
+"""Whole models, the interface that search uses, and presets. Needs only `keras`."""
 
 from keras_attn.models.causal_decoder import CausalDecoder
 from keras_attn.models.conv_seq2seq import ConvSeq2Seq

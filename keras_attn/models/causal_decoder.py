@@ -14,10 +14,10 @@ from keras_attn.ops import padding_mask as mask_padding
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class CausalDecoder(TransformerStack):
-    """Token ids to logits of the next token: embedding, positions, N causal blocks, projection.
+    """Maps token ids to next-token logits: embedding, positions, N causal blocks, projection.
 
-    Training, scoring, cached decoding and the exported graph are this one `call`: with a `step`,
-    `token_ids` are the new positions only.
+    Training, scoring, cached decoding and the exported graph all use this one `call`: with a
+    `step`, `token_ids` are only the new positions.
 
     Masking: causal, so padding after a sequence needs no mask.
 
@@ -39,9 +39,9 @@ class CausalDecoder(TransformerStack):
         training: bool. Whether dropout acts.
 
     Returns:
-        Logits, (B, T, V); with `return_attention_scores=True` then also the weights, (B, L, H, T,
-        T); with a `step` then also the new `SelfCache` of each block, a list. A tuple if more than
-        one.
+        Logits, (B, T, V); with `return_attention_scores=True` also the weights, (B, L, H, T, T);
+        with a `step` also a list of the new `SelfCache` of each block. A tuple if there are
+        several.
 
     Example:
     >>> decoder = keras_attn.models.CausalDecoder(
@@ -103,18 +103,18 @@ class CausalDecoder(TransformerStack):
         return all(block.can_share_cache for block in self.blocks)
 
     def empty_caches(self, batch_size, max_length, num_beams=None):
-        """A `SelfCache` a block, for `batch_size` rows of `max_length` positions of `num_beams`."""
+        """A `SelfCache` per block: `batch_size` rows of `max_length` positions of `num_beams`."""
         return [block.empty_cache(batch_size, max_length, num_beams) for block in self.blocks]
 
     def fuse_projections(self):
-        """Lays out the projections once per search: for each block, `FusedKernels` an attention."""
+        """Lays out projections once per search: for each block, `FusedKernels` per attention."""
         return [block.fuse_projections() for block in self.blocks]
 
     def output_kernel(self, num_rows=None):
         """The matrix of the logits, (D, V), laid out once per search, or None if nothing is gained.
 
         Args:
-            num_rows: int. Rows of every step, where it is known.
+            num_rows: int. Number of rows of every step, if known.
         """
         is_tied = self.output_projection is None and isinstance(self.embedding, TokenEmbedding)
         # A single row gains nothing.
@@ -126,7 +126,7 @@ class CausalDecoder(TransformerStack):
     def decode(
         self, token_ids, sources, step, return_attention_scores, training, **options_of_blocks
     ):
-        """What `call` returns, of blocks that are called with `sources` and options beside."""
+        """As `call`, but passes `sources` and options on to the blocks."""
         start_index = 0 if step is None else step.position
         hidden = self.embed(token_ids, start_index=start_index, training=training)
         # Without a cache, padding can only follow a sequence: the causal mask hides it from every

@@ -1,4 +1,4 @@
-"""The convolutional decoder (Gehring et al., 2017, Section 3.2 and 3.3)."""
+"""The convolutional decoder (Gehring et al., 2017, Sections 3.2 and 3.3)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ class ConvStep:
 
     Args:
         position: int scalar. Position of the first of the new tokens.
-        states: list of the states of the convolutions, (R, k - 1, D), one a block.
+        states: list of the states of the convolutions, (R, k - 1, D), one per block.
         output_kernel: float, (D, V). The matrix of the logits, laid out once for many steps.
             Defaults to None: the layer's own.
     """
@@ -33,18 +33,18 @@ class ConvStep:
 
 
 class ConvDecoder(ConvStack):
-    """Target ids and the encoded source to logits.
+    """Maps target ids and the encoded source to logits.
 
-    Training, scoring, cached decoding and the exported graph are this one `call`: with a `step`,
-    `token_ids` are the new positions only.
+    Training, scoring, cached decoding and the exported graph all use this one `call`: with a
+    `step`, `token_ids` are only the new positions.
 
     Masking: the convolutions are causal, so padding after a target needs no mask.
 
     Args:
         vocabulary_size, hidden_dim, kernel_size, num_layers, dropout, position, normalization,
             max_sequence_length, embedding, **kwargs: as in `ConvEncoder`.
-        tie_output: bool. Use the token embedding as the projection to logits, instead of a matrix
-            and a bias of its own, the paper's. Defaults to `True`, as in `Transformer`.
+        tie_output: bool. Use the token embedding as the projection to logits, instead of the
+            paper's separate matrix and bias. Defaults to `True`, as in `Transformer`.
 
     Call arguments:
         token_ids: int, (B, T).
@@ -54,8 +54,8 @@ class ConvDecoder(ConvStack):
         training: bool. Whether dropout acts.
 
     Returns:
-        Logits, (B, T, V); with `return_attention_scores=True` then also the attention weights,
-        (B, L, 1, T, S); with a `step` then also the new states, a list. A tuple if more than one.
+        Logits, (B, T, V); with `return_attention_scores=True` also the attention weights,
+        (B, L, 1, T, S); with a `step` also a list of the new states. A tuple if there are several.
 
     Example:
     >>> from keras_attn.models.conv_encoder import ConvEncoder
@@ -65,7 +65,7 @@ class ConvDecoder(ConvStack):
     TensorShape([1, 3, 11])
 
     References:
-        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Section 3.1 to 3.4.
+        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Sections 3.1 to 3.4.
     """
 
     block_class = ConvDecoderBlock
@@ -85,14 +85,14 @@ class ConvDecoder(ConvStack):
         super().build(token_ids_shape)
 
     def empty_states(self, batch_size):
-        """The states of the convolutions before the first token: (B, k - 1, D), one a block."""
+        """The states of the convolutions before the first token: (B, k - 1, D), one per block."""
         return [block.empty_state(batch_size) for block in self.blocks]
 
     def output_kernel(self, num_rows=None):
         """The matrix of the logits, (D, V), laid out once per search, or None if nothing is gained.
 
         Args:
-            num_rows: int. Rows of every step, where it is known.
+            num_rows: int. Number of rows of every step, if known.
         """
         # A single row gains nothing.
         return self.embedding.output_kernel() if self.tie_output and num_rows != 1 else None

@@ -9,18 +9,18 @@ from keras_attn.ops import padding_mask
 
 
 class ConvEncoder(ConvStack):
-    """Token ids to the keys and values that a convolutional decoder attends to.
+    """Maps token ids to the keys and values that a convolutional decoder attends to.
 
         z      = norm(output of the last block) W + b
         keys   = z
         values = sqrt(m) * sqrt(0.5) * (z + embedding)                               (Eq. 2)
 
-    for a source of m tokens. The weighted sum of m values of a variance of 1 has one of `1 / m` if
-    the weights are even; the paper scales it by `m sqrt(1 / m) = sqrt(m)`, and the values are
-    scaled here instead, once for all layers and steps. Departure: the gradients of the encoder are
-    not divided by the number of attentions, a factor that Adam would cancel again.
+    for a source of m tokens. With even weights, the sum of m values of variance 1 has variance
+    `1 / m`. The paper scales the sum by `m sqrt(1 / m) = sqrt(m)`; here the values are scaled
+    instead, once for all layers and steps. Departure: the gradients of the encoder are not divided
+    by the number of attentions, a factor that Adam would cancel.
 
-    Masking: id 0 is padding. It changes nothing for the others.
+    Masking: id 0 is padding. It does not change the other positions.
 
     Args:
         vocabulary_size: int. Number of tokens, V.
@@ -28,10 +28,10 @@ class ConvEncoder(ConvStack):
         kernel_size: int. Number of positions that a convolution sees. Defaults to 3.
         num_layers: int. Number of blocks, L. Defaults to 20.
         dropout: float in [0, 1). Rate applied to embeddings and to the inputs of convolutions.
-        position: slot. Added to the embeddings. Defaults to `"learned"`, the paper.
+        position: slot. Added to the embeddings. Defaults to `"learned"`, as in the paper.
         normalization: slot of the blocks, see `ConvBlock`.
         max_sequence_length: int. Longest sequence of a learned position embedding, in tokens.
-        embedding: `TokenEmbedding` to share with another stack. Defaults to one of its own.
+        embedding: `TokenEmbedding` to share with another stack. Defaults to a new one.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:
@@ -47,7 +47,7 @@ class ConvEncoder(ConvStack):
     TensorShape([1, 4, 8])
 
     References:
-        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Section 3.1 to 3.4.
+        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Sections 3.1 to 3.4.
     """
 
     block_class = ConvEncoderBlock

@@ -20,7 +20,7 @@ class ConvSeq2Seq(EncoderDecoderModel):
     A step of decoding remembers the last `kernel_size - 1` inputs of each convolution, whatever the
     length of the sentence, and attends to keys and values that all layers share.
 
-    Departures from the paper: embeddings and all layers have one width, and no linear map stands
+    Departures from the paper: embeddings and all layers have one width, and there is no linear map
     between the embeddings and the first block; layer normalization in place of weight
     normalization, see `ConvBlock`; the scale of the attention, see `ConvDecoderBlock`; gradients of
     the encoder, see `ConvEncoder`; one embedding for both languages and the output if there is one
@@ -28,14 +28,14 @@ class ConvSeq2Seq(EncoderDecoderModel):
 
     Args:
         source_vocabulary_size: int. Defaults to the paper's 40,000.
-        target_vocabulary_size: int. None means one vocabulary for both languages, and then one
-            embedding matrix. Defaults to `None`.
+        target_vocabulary_size: int. None means one vocabulary and one embedding matrix for both
+            languages. Defaults to `None`.
         hidden_dim, kernel_size, dropout, position, normalization, max_sequence_length: as in
             `ConvEncoder`, for both stacks.
         num_layers: int. Number of blocks of each stack, L. Defaults to 20.
         num_decoder_layers: int. Number of blocks of the decoder, if not `num_layers`.
-        tie_output: bool. Use the target's embedding as the projection to logits, instead of a
-            matrix and a bias of its own, the paper's. Defaults to `True`.
+        tie_output: bool. Use the target's embedding as the projection to logits, instead of the
+            paper's separate matrix and bias. Defaults to `True`.
         **kwargs: `name`, `dtype`, as in `keras.Model`.
 
     Call arguments:
@@ -96,7 +96,7 @@ class ConvSeq2Seq(EncoderDecoderModel):
         }
         self._set_vocabularies()
         self.encoder, self.decoder = self._make_stacks()
-        # Only learned positions end somewhere.
+        # Only learned positions have a limit.
         self.max_sequence_length = getattr(self.encoder.position, "max_sequence_length", None)
 
     def _make_stacks(self):
@@ -125,7 +125,7 @@ class ConvSeq2Seq(EncoderDecoderModel):
         return self.decoder(inputs["decoder_token_ids"], source, training=training)  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
-        # The encoder looks at the length of the source itself.
+        # The encoder itself checks the length of the source.
         check_max_length(max_length, self.max_sequence_length)
         batch_size, known_rows = ops.shape(encoder_token_ids)[0], encoder_token_ids.shape[0]
         num_rows = None if known_rows is None else known_rows * (num_beams or 1)

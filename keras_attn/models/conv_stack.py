@@ -11,7 +11,7 @@ from keras_attn.system.argument_checks import check_integer
 
 
 class ConvStack(TokenStack):
-    """A `TokenStack` of `num_layers` convolutions, that maps back to embeddings."""
+    """A `TokenStack` of `num_layers` convolutions and a dense layer back to the embeddings."""
 
     block_class: type[ConvBlock]
 
@@ -36,7 +36,7 @@ class ConvStack(TokenStack):
             raise ValueError(
                 "`position` of a convolutional model must be one that is added to the embeddings: "
                 "it has no self-attention. Received: "
-                f"{type(self.position).__name__}. Take 'learned' or 'sinusoidal'."
+                f"{type(self.position).__name__}. Use 'learned' or 'sinusoidal'."
             )
         self.blocks = [
             self.block_class(

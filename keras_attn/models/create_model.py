@@ -10,8 +10,8 @@ from keras_attn.models.seq2seq_model import Seq2SeqModel
 from keras_attn.models.transformer import Transformer
 from keras_attn.system.did_you_mean import did_you_mean
 
-# A model class and what it is called with. `base` and `big` are the paper's (Table 3). The others
-# are ours, for CPUs: those of one size have about as many parameters (V = 8,000).
+# A model class and its arguments. `base` and `big` are the paper's (Table 3). The others are ours,
+# for CPUs: those of the same size have about the same number of parameters (V = 8,000).
 PRESETS: dict[str, partial[Seq2SeqModel]] = {
     "transformer_tiny": partial(
         Transformer, hidden_dim=128, intermediate_dim=512, num_heads=4, num_layers=2, dropout=0.1
@@ -37,7 +37,7 @@ PRESETS: dict[str, partial[Seq2SeqModel]] = {
 
 
 def list_presets() -> list[str]:
-    """The names that `create_model` knows, Transformers first, each kind from the smallest.
+    """The names that `create_model` knows, Transformers first, each kind from small to large.
 
     Returns:
         list of str.
@@ -54,14 +54,14 @@ def create_model(preset: str = "transformer_base", **overrides: Any) -> Seq2SeqM
     """Makes a model from a preset, built and ready for `summary()`, `compile` and `fit`.
 
     `transformer_base` and `transformer_big` are the paper's: post-norm, one embedding matrix for
-    source, target and output, ReLU, sinusoids, a vocabulary of 37,000; 63,082,496 and 214,245,376
-    parameters.
+    source, target and output, ReLU, sinusoids, a vocabulary of 37,000. They have 63,082,496 and
+    214,245,376 parameters.
 
     Args:
         preset: str. One of `list_presets()`.
         **overrides: arguments of the preset's class, `Transformer`, `RNNSeq2Seq` or `ConvSeq2Seq`,
             that differ from the preset, most often `source_vocabulary_size` and
-            `target_vocabulary_size`; also `name`, the model's own.
+            `target_vocabulary_size`; also the model's `name`.
 
     Returns:
         A built `Seq2SeqModel`.

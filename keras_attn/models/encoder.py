@@ -10,7 +10,7 @@ from keras_attn.ops import padding_mask as mask_padding
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class Encoder(TransformerStack):
-    """Token ids to one vector a token: embedding, positions, dropout, N blocks.
+    """Maps token ids to one vector per token: embedding, positions, dropout, N blocks.
 
     Masking: id 0 is padding. The Keras mask of the output is `token_ids != 0`.
 
@@ -24,7 +24,7 @@ class Encoder(TransformerStack):
         attention_dropout: float in [0, 1). Rate applied to the attention weights.
         projection_gain: float. Factor on the initial kernels of query, key and value.
         activation: activation of the feed-forward networks. Defaults to `"relu"`.
-        normalize_first: bool. Pre-norm with a last normalization, instead of post-norm.
+        normalize_first: bool. Pre-norm with a final normalization, instead of post-norm.
         attention, feed_forward, normalization, residual: slots of the blocks, see `EncoderBlock`.
         position: slot. Added to the embeddings (`"sinusoidal"`, `"learned"`), or acting in the
             self-attention of every block (`"rotary"`, `"relative_bias"`, `"relative_embedding"`,
@@ -32,8 +32,8 @@ class Encoder(TransformerStack):
         stochastic_depth: float in [0, 1). Rate at which the last block's sublayers are left out in
             training; it rises linearly with the depth. Defaults to `0.0`.
         normalization_epsilon: float. Added to the variance. Defaults to `1e-6`.
-        max_sequence_length: int. Longest sequence, in tokens, of layers that have such a limit.
-        embedding: `TokenEmbedding` to share with another stack. Defaults to one of its own.
+        max_sequence_length: int. Longest sequence, in tokens, for layers that have such a limit.
+        embedding: `TokenEmbedding` to share with another stack. Defaults to a new one.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:

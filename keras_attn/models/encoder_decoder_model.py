@@ -1,4 +1,4 @@
-"""What our models of an encoder and a decoder have in common: vocabularies and embeddings."""
+"""What our encoder-decoder models have in common: vocabularies and embeddings."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from keras_attn.models.seq2seq_model import Seq2SeqModel
 
 
 class EncoderDecoderModel(Seq2SeqModel):
-    """A `Seq2SeqModel` of an `encoder` and a `decoder`, with one embedding for one vocabulary.
+    """A `Seq2SeqModel` of an `encoder` and a `decoder`; a shared vocabulary has one embedding.
 
-    A subclass writes its arguments into `_config`, as `get_config` gives them, and then calls
+    A subclass writes its arguments into `_config`, as `get_config` returns them, and then calls
     `_set_vocabularies`.
     """
 
@@ -18,7 +18,7 @@ class EncoderDecoderModel(Seq2SeqModel):
     decoder: Any
 
     def _set_vocabularies(self):
-        """The sizes of both, and `shared_embedding`: None if each side has its own."""
+        """Sets the size of both, and `shared_embedding`: None if each side has its own."""
         self.source_vocabulary_size = self._config["source_vocabulary_size"]
         is_shared = self._config["target_vocabulary_size"] is None
         self.target_vocabulary_size = (

@@ -1,11 +1,11 @@
-"""Three ways to keep the caches of a search: what a model has in its state's "rows".
+"""Three ways to keep the caches of a search, as the "rows" of a model's state.
 
 Moving keys and values with the hypotheses costs a good part of a step, so they stay where they are
-if that is possible. `start` chooses the way; a step asks it for the caches to read, and hands back
-the caches that it wrote. A cache here is the `tensors` of a `SelfCache`.
+if possible. `start` chooses the way; a step asks it for the caches to read, and hands back the
+caches that it wrote. A cache here is the `tensors` of a `SelfCache`.
 
-What all hypotheses of a sentence have in common, a prompt, is read before the first step, by
-`fill`: a function that takes caches with a row a sentence, and returns them with the prompt.
+A prompt, which all hypotheses of a sentence share, is read before the first step by `fill`: a
+function that takes caches with one row per sentence, and returns them with the prompt.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from keras_attn.ops import beam_mask
 
 Tensor = Any
 State = dict[str, Any]
-Fill = Callable[[list[Any]], list[Any]]  # caches, one a block, to the same with a prompt
+Fill = Callable[[list[Any]], list[Any]]  # caches, one per block, to the same with a prompt
 
 
 class OpenCaches(NamedTuple):
     """The caches as a step reads them.
 
     Args:
-        blocks: list of caches, one a block.
+        blocks: list of caches, one per block.
         beam_mask: bool, (B, W, S, W), for caches that W hypotheses share; else `()`.
         num_beams: int. Hypotheses of a sentence, W, or None if that is unknown.
     """
@@ -36,9 +36,9 @@ class OpenCaches(NamedTuple):
 
 
 class MovedCaches(NamedTuple):
-    """Each hypothesis has caches of its own, (R, ...), and the search moves them with it.
+    """Each hypothesis has its own caches, (R, ...), and the search moves them with it.
 
-    For a number of hypotheses that is unknown, or an attention that cannot share.
+    Used if the number of hypotheses is unknown, or if an attention cannot share.
     """
 
     blocks: list[Any]
@@ -48,7 +48,7 @@ class MovedCaches(NamedTuple):
         return self, OpenCaches(self.blocks)
 
     def close(self, blocks: list[Any]) -> State:
-        """The parts of the state that the caches of a step become."""
+        """The parts of the state that hold the caches after a step."""
         return {"rows": MovedCaches(blocks)}
 
     def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:
@@ -57,14 +57,14 @@ class MovedCaches(NamedTuple):
 
 
 class StillCaches(NamedTuple):
-    """The one hypothesis of a sentence has the caches, (B, ...), in "carried"; nothing moves."""
+    """Each sentence has one hypothesis, with its caches, (B, ...), in "carried"; nothing moves."""
 
     def open(self, state: State) -> tuple["StillCaches", OpenCaches]:
         """What stays in "rows", and the caches to read."""
         return self, OpenCaches(state["carried"], num_beams=1)
 
     def close(self, blocks: list[Any]) -> State:
-        """The parts of the state that the caches of a step become."""
+        """The parts of the state that hold the caches after a step."""
         return {"rows": self, "carried": blocks}
 
     def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:
@@ -75,11 +75,11 @@ class StillCaches(NamedTuple):
 class SharedCaches(NamedTuple):
     """The W hypotheses of a sentence share the caches, (B, H, S, W, K), in "carried".
 
-    Each writes into its own slot. What moves with a hypothesis is its history.
+    Each writes into its own slot. Only its history moves with a hypothesis.
 
     Args:
-        history: int, (R, S). The slot that the hypothesis, or the one that it comes from, wrote at
-            each position; -1 where it has not written yet.
+        history: int, (R, S). The slot that the hypothesis or its ancestor wrote at each position;
+            -1 for positions not written yet.
     """
 
     history: Tensor
@@ -95,7 +95,7 @@ class SharedCaches(NamedTuple):
         return SharedCaches(history), caches
 
     def close(self, blocks: list[Any]) -> State:
-        """The parts of the state that the caches of a step become."""
+        """The parts of the state that hold the caches after a step."""
         return {"rows": self, "carried": blocks}
 
     def read(self, state: State, fill: Fill, num_tokens: Tensor) -> State:

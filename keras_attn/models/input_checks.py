@@ -1,4 +1,4 @@
-"""What every model checks of what it is given: ids, pairs of them, and lengths."""
+"""Checks of a model's inputs: ids, pairs of them, and lengths."""
 
 import keras
 
@@ -16,7 +16,7 @@ def check_token_ids(name, token_ids):
 
 
 def check_inputs(inputs):
-    """Raises ValueError unless a model's inputs are those of the interface, equally many rows."""
+    """Raises ValueError unless inputs are those of the interface, with equal numbers of rows."""
     names = ("encoder_token_ids", "decoder_token_ids")
     if not isinstance(inputs, dict) or not set(names) <= set(inputs):
         received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
@@ -28,18 +28,18 @@ def check_inputs(inputs):
     source_rows, target_rows = (inputs[name].shape[0] for name in names)
     if None not in (source_rows, target_rows) and source_rows != target_rows:
         raise ValueError(
-            "Sources and targets must be equally many. Received: "
+            "Sources and targets must have the same batch size. Received: "
             f"{source_rows} rows of {names[0]}, {target_rows} of {names[1]}."
         )
 
 
 def check_max_length(max_length, limit, num_before=0):
-    """Raises ValueError if so many tokens, after so many of a prompt, have no positions.
+    """Raises ValueError if the model has too few positions for a prompt and `max_length` tokens.
 
     Args:
-        max_length: int or int scalar tensor, of which nothing is known.
+        max_length: int, or int scalar tensor, which is not checked.
         limit: int or None. The model's `max_sequence_length`.
-        num_before: int or int scalar tensor. Tokens of a prompt that are read before.
+        num_before: int or int scalar tensor. Tokens of a prompt that are read first.
     """
     is_known = isinstance(max_length, int) and isinstance(num_before, int)
     if limit is not None and is_known and num_before + max_length > limit:

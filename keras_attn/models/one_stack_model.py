@@ -9,7 +9,7 @@ from keras_attn.models.transformer_stack import TransformerStack, with_embedding
 class OneStackModel(TrainableModel):
     """A `TrainableModel` whose input is one int tensor, (B, T), and whose arguments are a stack's.
 
-    A subclass makes the stack, and names it in `_stack`.
+    A subclass makes the stack, and returns it from `_stack`.
     """
 
     input_names = ("token_ids",)

@@ -28,10 +28,10 @@ class EncodedSource(NamedTuple):
 
 
 class RecurrentState(NamedTuple):
-    """What the decoder knows of the tokens before, each float32, (R, D).
+    """What the decoder knows of the previous tokens; each tensor is float32, (R, D).
 
     Args:
-        layers: list of the states of each layer, a list each.
+        layers: list of lists. The states of each layer.
         attentional: the attentional vector of the last step.
     """
 
@@ -40,16 +40,17 @@ class RecurrentState(NamedTuple):
 
 
 class RecurrentDecoder(keras.layers.Layer):
-    """Embedded target and source to attentional vectors, of which the logits are made.
+    """Maps embedded target and source to attentional vectors, which give the logits.
 
         h_t  = layers([y_{t-1}; a_{t-1}])                 input feeding   (Section 3.3)
         c_t  = attention(h_t, source)
         a_t  = tanh(W_c [c_t; h_t])                                       (Equation 5)
 
-    The layers start from the encoder's last output, by one dense layer with tanh for all states.
+    The first states of all layers come from the encoder's last output, by one dense layer with
+    tanh.
 
-    Training and decoding step by step are this one `call`: a call continues from the state that it
-    is given. What depends on the tokens alone is computed for all positions at once.
+    Training and decoding step by step use this one `call`: it continues from the state that it is
+    given. What depends on the tokens alone is computed for all positions at once.
 
     Args:
         hidden_dim: int. Units of a layer, D.
@@ -61,15 +62,15 @@ class RecurrentDecoder(keras.layers.Layer):
 
     Call arguments:
         embedded: float, (R, T, D). The embedded target.
-        source: `EncodedSource`, of B rows. W adjacent rows, R = B W, may share one of them.
-        state: `RecurrentState`, as `start` or a call has returned it.
-        num_beams: int. W, or None where it is unknown. Defaults to 1.
+        source: `EncodedSource`, with B rows. W adjacent rows, R = B W, may share one of them.
+        state: `RecurrentState`, as `start` or a previous call returned it.
+        num_beams: int. W, or None if unknown. Defaults to 1.
         return_attention_scores: bool.
         training: bool. Whether dropout acts.
 
     Returns:
         Attentional vectors, (R, T, D), and the state after them; with
-        `return_attention_scores=True` then also the weights, float32 (R, T, S).
+        `return_attention_scores=True` also the weights, float32 (R, T, S).
     """
 
     def __init__(self, hidden_dim, num_layers, cell, attention, dropout, **kwargs):
@@ -102,7 +103,7 @@ class RecurrentDecoder(keras.layers.Layer):
         self.built = True
 
     def start(self, last_output):
-        """The state before the first token: (B, E), the encoder's last output, to (B, D) each."""
+        """The state before the first token: the encoder's last output, (B, E), to (B, D) each."""
         states = ops.cast(self.start_dense(last_output), "float32")
         states = ops.split(states, self.num_states, axis=-1)
         size = self.num_states // len(self.layers)
@@ -130,7 +131,7 @@ class RecurrentDecoder(keras.layers.Layer):
         return attentional, state
 
     def _columns(self, embedded, training):
-        """What a step needs of its position, side by side: projected inputs, and dropout masks.
+        """What a step needs at its position, side by side: projected inputs and dropout masks.
 
         Random numbers are drawn outside the loop.
         """
@@ -143,7 +144,7 @@ class RecurrentDecoder(keras.layers.Layer):
         return ops.concatenate([projected, *masks], axis=-1)
 
     def _step(self, columns, source, state, num_beams, return_attention_scores):
-        """One position: its columns, (R, N), and a state to an attentional vector and a state."""
+        """One step: columns, (R, N), and a state to an attentional vector and the next state."""
         gates = self.feed_dense.units
         fed = ops.cast(self.feed_dense(state.attentional), "float32")
         projected, masks = columns[:, :gates] + fed, columns[:, gates:]
@@ -165,7 +166,7 @@ class RecurrentDecoder(keras.layers.Layer):
         return output, RecurrentState(layers, attentional)
 
     def _attend(self, hidden, source, num_beams):
-        """Queries (R, D) to contexts, (R, E), and weights, (R, S)."""
+        """Queries, (R, D), to contexts, (R, E), and weights, (R, S)."""
         query = hidden[:, None]  # (R, 1, D)
         beams = BeamRows(query, num_beams, ops.shape(source.value)[0])
         context, weights = self.attention(

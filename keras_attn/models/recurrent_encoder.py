@@ -8,7 +8,7 @@ from keras_attn.models.recurrent_slots import fill_recurrent_slot
 
 
 class RecurrentEncoder(keras.layers.Layer):
-    """Embedded source to one vector a token, and one for the whole.
+    """Maps an embedded source to one vector per token, and one for the whole.
 
     The first layers read in both directions, each with `hidden_dim` units, and put the two outputs
     side by side; the others read from left to right.
@@ -16,7 +16,7 @@ class RecurrentEncoder(keras.layers.Layer):
     Args:
         hidden_dim: int. Units of a layer, in one direction, D.
         num_layers: int. Number of layers, L.
-        num_bidirectional_layers: int. How many of them, from the first, read in both directions.
+        num_bidirectional_layers: int. How many of the first layers read in both directions.
         cell: name or class. The recurrent layers.
         dropout: float in [0, 1). Rate applied to the input of every layer.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
@@ -27,8 +27,8 @@ class RecurrentEncoder(keras.layers.Layer):
         training: bool. Whether dropout acts.
 
     Returns:
-        The outputs of the last layer, (B, S, E), and its last output, (B, E): where it has two
-        directions, that of each after the whole sentence. E is `output_dim`.
+        The outputs of the last layer, (B, S, E), and its last output, (B, E): if it has two
+        directions, the output of each after the whole sentence. E is `output_dim`.
     """
 
     def __init__(self, hidden_dim, num_layers, num_bidirectional_layers, cell, dropout, **kwargs):

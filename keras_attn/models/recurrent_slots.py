@@ -27,7 +27,7 @@ def fill_recurrent_slot(slot: str, filling: Any, name: str, **sizes: Any) -> ker
         filling: a name of `RECURRENT_SLOTS[slot]`, a layer class, or the name that it is registered
             under.
         name: str. Name that the layer gets.
-        **sizes: arguments for the layer: those its constructor knows.
+        **sizes: arguments for the layer; its constructor gets those that it knows.
 
     Returns:
         A layer.

@@ -15,35 +15,36 @@ from keras_attn.system.argument_checks import check_integer, check_optional_inte
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class RNNSeq2Seq(EncoderDecoderModel):
-    """Recurrent encoder and decoder with attention; of the same interface as `Transformer`.
+    """Recurrent encoder and decoder with attention; the interface is that of `Transformer`.
 
     The encoder reads the embedded source, its first layers in both directions. The decoder starts
-    from the encoder's last output; at every step it attends to the encoder's outputs with the
-    output of its last layer, and makes of both an attentional vector, which gives the logits and is
+    from the encoder's last output. At every step, the output of its last layer attends to the
+    encoder's outputs. Both are combined into an attentional vector, which gives the logits and is
     fed to the next step. See `RecurrentEncoder` and `RecurrentDecoder`.
 
     Departures: with `attention="bahdanau"` only the score is that of Bahdanau et al.; the order of
-    a step is Luong's, whose query is the state after the token, not the one before it. Embeddings,
-    and logits from the same matrix, are those of the Transformer: times `sqrt(hidden_dim)`, tied.
+    a step is Luong's, whose query is the state after the token, not the one before it. Embeddings
+    and logits are those of the Transformer: one matrix for both, and embeddings times
+    `sqrt(hidden_dim)`.
 
     Masking: id 0 is padding. Padding of the source changes nothing, in either direction.
 
     Args:
         source_vocabulary_size: int. Defaults to 37,000.
-        target_vocabulary_size: int. None means one vocabulary for both languages, and then one
-            embedding matrix. Defaults to `None`.
+        target_vocabulary_size: int. None means one vocabulary and one embedding matrix for both
+            languages. Defaults to `None`.
         hidden_dim: int. Size of embeddings, and units of a layer in one direction, D. Defaults to
             512.
         num_layers: int. Number of layers of encoder and decoder, L. Defaults to 2.
         num_decoder_layers: int. Number of layers of the decoder, if not `num_layers`.
-        num_bidirectional_layers: int. How many layers of the encoder, from the first, read in both
+        num_bidirectional_layers: int. How many of the encoder's first layers read in both
             directions. Defaults to 1.
         cell: `"lstm"`, `"gru"`, or a class with their methods: the recurrent layers. Defaults to
             `"lstm"`.
         attention: `"bahdanau"` (additive), `"luong"` (multiplicative, "general"), or a class with
             their methods. Defaults to `"bahdanau"`.
-        dropout: float in [0, 1). Rate applied to the input of every layer and to what the logits
-            are made of. Defaults to 0.1.
+        dropout: float in [0, 1). Rate applied to the input of every layer and to the vectors that
+            give the logits. Defaults to 0.1.
         **kwargs: `name`, `dtype`, as in `keras.Model`.
 
     Call arguments:
@@ -188,6 +189,6 @@ class RNNSeq2Seq(EncoderDecoderModel):
 
 
 def _num_beams(token_ids, source):
-    """Hypotheses of a sentence, where the numbers of rows are known."""
+    """Number of hypotheses of a sentence, or None if the numbers of rows are unknown."""
     rows, sentences = token_ids.shape[0], source.value.shape[0]
     return None if None in (rows, sentences) or not sentences else rows // sentences

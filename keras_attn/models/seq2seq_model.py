@@ -6,8 +6,8 @@ from keras_attn.models.trainable_model import TrainableModel
 class Seq2SeqModel(TrainableModel):
     """A model that gives the next token's logits, for whole targets and step by step.
 
-    Search, evaluation and export use nothing else of a model. So a model that has these four
-    methods can be trained, searched, scored, exported and served:
+    Search, evaluation and export use only these four methods. So a model that has them can be
+    trained, searched, scored, exported and served:
 
         call(inputs)                     logits of every position of known targets (training)
         start(encoder_token_ids, n)      the encoded source and empty caches
@@ -16,17 +16,17 @@ class Seq2SeqModel(TrainableModel):
 
     The state is a dictionary:
 
-        "source"      nest of tensors of B rows, one a sentence, that the search never changes
-        "rows"        nest of tensors of R rows, one a hypothesis, that the search reorders
+        "source"      nest of tensors of B rows, one per sentence, that the search never changes
+        "rows"        nest of tensors of R rows, one per hypothesis, that the search reorders
         "carried"     nest of tensors that each step hands to the next; the search leaves them alone
-        "constants"   nest of tensors that are made of the weights alone
+        "constants"   nest of tensors that are computed from the weights alone
         "position"    int32 scalar: number of tokens decoded so far
 
-    where R = B * W, the W hypotheses of a sentence adjacent, and R = B after `start`. "carried" and
-    "constants" may be left out. "carried" is for what would be costly to move: the Transformer
-    keeps keys and values where they were written, and has in "rows" only which of them belong to
-    each hypothesis. "constants" is for what would be costly to make at every step;
-    an exported model makes it once, when it is loaded.
+    where R = B * W, with the W hypotheses of a sentence adjacent, and R = B after `start`.
+    "carried" and "constants" may be left out. "carried" is for what would be costly to move: the
+    Transformer keeps keys and values where they were written, and "rows" only tells which of them
+    belong to each hypothesis. "constants" is for what would be costly to compute at every step; an
+    exported model computes it once, when it is loaded.
 
     Attributes:
         source_vocabulary_size: int. Ids of `encoder_token_ids` are below it.
@@ -53,8 +53,8 @@ class Seq2SeqModel(TrainableModel):
         Args:
             encoder_token_ids: int, (B, S). Source tokens and the end token; 0 is padding.
             max_length: int. Number of target positions to make room for, T.
-            num_beams: int. Hypotheses that each sentence will have, W: a model may then keep in
-                "carried" what it would otherwise have copied and moved in "rows". Defaults to None:
+            num_beams: int. Number of hypotheses per sentence, W. If it is known, a model may keep
+                in "carried" what it would otherwise copy and move in "rows". Defaults to None:
                 unknown.
 
         Returns:
@@ -66,7 +66,7 @@ class Seq2SeqModel(TrainableModel):
         """Feeds one token to every hypothesis.
 
         Args:
-            token_ids: int, (R, 1). The start token first, then what was chosen last.
+            token_ids: int, (R, 1). The start token first, then the token chosen last.
             state: as `start` or the previous step returned it.
 
         Returns:

@@ -23,9 +23,9 @@ class StepByStep:
         """The state before the first step: empty caches of `max_length` positions.
 
         Args:
-            token_ids: int, (B, S). What `start` was given; only the number of rows counts.
+            token_ids: int, (B, S). What `start` was given; only the number of rows matters.
             max_length: int. Number of positions to make room for.
-            num_beams: int or None. Hypotheses of a sentence, W, if it is known.
+            num_beams: int or None. Number of hypotheses of a sentence, W, if known.
             source: nest of tensors of B rows that never change.
         """
         batch_size, known_rows = ops.shape(token_ids)[0], token_ids.shape[0]
@@ -54,7 +54,7 @@ class StepByStep:
         return SharedCaches(history).close(blocks)
 
     def _advance(self, token_ids, state, **sources):
-        """One token of every hypothesis, (R, 1): logits, (R, V), and the state after it."""
+        """Decodes one token of every hypothesis, (R, 1): logits, (R, V), and the state after it."""
         rows, caches = state["rows"].open(state)
         logits, blocks = self._decode(token_ids, 1, caches, state, **sources)
         after = {**rows.close(blocks), "position": state["position"] + 1}
@@ -83,12 +83,12 @@ class StepByStep:
         return DecodingStep(position, blocks, constants["output_kernel"])
 
     def _cross_caches(self, state):
-        """A `CrossCache` a block, where there is an encoder."""
+        """A `CrossCache` per block, if there is an encoder."""
         return [None] * len(self.decoder.blocks)
 
     def _mask_of_step(self, caches, position, num_tokens):
-        """The mask that all blocks share; `()` if an attention layer does without it."""
-        # Such a layer may keep something else than keys and values, and knows nothing of the mask.
+        """The mask that all blocks share; `()` if an attention layer does not take it."""
+        # Such a layer may cache something other than keys and values, and does not know the mask.
         attentions = [block.self_attention for block in self.decoder.blocks]
         if not all(getattr(one, "takes_step_mask", False) for one in attentions):
             return ()

@@ -50,5 +50,5 @@ class TokenStack(DenseInputs):
 
 
 def stack_scores(scores):
-    """A list of (B, H, T, S), one a layer, as (B, L, H, T, S)."""
+    """Stacks a list of (B, H, T, S), one per layer, into (B, L, H, T, S)."""
     return ops.stack(scores, axis=1)

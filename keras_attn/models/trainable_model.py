@@ -16,8 +16,8 @@ class TrainableModel(DenseInputs, keras.Model):
 
     Attributes:
         input_names: tuple of str. Names of the inputs, int32 ids of shape (batch, length).
-        training_step: callable or None. Takes a batch, makes one update and gives the metrics, in
-            place of Keras' own step, in `fit`; as `keras_attn.training.TrainingStep`.
+        training_step: callable or None. Takes a batch, makes one update and returns the metrics; it
+            replaces Keras' own step in `fit`. An example is `keras_attn.training.TrainingStep`.
     """
 
     input_names: tuple[str, ...] = ()
@@ -26,14 +26,14 @@ class TrainableModel(DenseInputs, keras.Model):
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):
-        """As `keras.Model.export`, of any batch unless a signature is given."""
+        """As `keras.Model.export`, for batches of any shape unless a signature is given."""
         if input_signature is None:
             input_signature = self._input_signature()
         super().export(filepath, format, verbose, input_signature, **kwargs)
 
     @property
     def _default_save_signature(self):
-        """What `tf.saved_model.save` asks for: the same function as `export` writes."""
+        """What `tf.saved_model.save` asks for: the same function that `export` writes."""
         archive = keras.export.ExportArchive()
         return archive.track_and_add_endpoint("serve", self, self._input_signature())
 
@@ -46,7 +46,7 @@ class TrainableModel(DenseInputs, keras.Model):
         ]
 
     def train_step(self, *args):
-        """As `keras.Model.train_step`, or what was set as `training_step` in its place."""
+        """As `keras.Model.train_step`, unless `training_step` replaces it."""
         step = super().train_step if self.training_step is None else self.training_step
         return self._reducible(step(*args))
 
@@ -55,17 +55,17 @@ class TrainableModel(DenseInputs, keras.Model):
         return self._reducible(super().test_step(*args))
 
     def _reducible(self, logs):
-        """Logs as Keras can take their mean over several machines: along an axis.
+        """Gives logs the axis along which Keras takes their mean over several machines.
 
-        Keras 3.15 takes the mean over axis 0 of a scalar, and fails. The mean of a vector of one is
-        a scalar again.
+        Keras 3.15 takes the mean over axis 0 of a scalar, and fails. The mean of a vector of one
+        element is a scalar again.
         """
         if _num_workers(getattr(self, "distribute_strategy", None)) < 2:
             return logs
         return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """As Keras', under a strategy, but from the first replica's batch, and only if needed.
+        """As in Keras, under a strategy, but from the first replica's batch, and only if needed.
 
         Keras takes the mean of the replicas' batches, which turns token ids into floats.
         """

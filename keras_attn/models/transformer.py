@@ -21,8 +21,8 @@ class Transformer(StepByStep, EncoderDecoderModel):
 
     Args:
         source_vocabulary_size: int. Defaults to the paper's 37,000.
-        target_vocabulary_size: int. None means one vocabulary for both languages, and then one
-            embedding matrix. Defaults to `None`, the paper.
+        target_vocabulary_size: int. None means one vocabulary and one embedding matrix for both
+            languages. Defaults to `None`, as in the paper.
         hidden_dim, intermediate_dim, num_heads, dropout, attention_dropout, projection_gain,
             activation, normalize_first, attention, position, feed_forward, normalization, residual,
             stochastic_depth, normalization_epsilon, max_sequence_length: as in `Encoder`, for both
@@ -153,7 +153,7 @@ class Transformer(StepByStep, EncoderDecoderModel):
         )  # (B, T, V)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
-        # The encoder looks at the length of the source itself.
+        # The encoder itself checks the length of the source.
         check_max_length(max_length, self.max_sequence_length)
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         source = {

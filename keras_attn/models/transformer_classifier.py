@@ -1,4 +1,4 @@
-"""A Transformer that names the class of a text: an encoder, and one dense layer."""
+"""A Transformer that classifies text: an encoder and one dense layer."""
 
 import keras
 
@@ -19,10 +19,10 @@ class TransformerClassifier(OneStackModel):
 
         logits = dropout(mean over real s of encoder(ids)_s) W + b
 
-    It is trained by Keras' losses: `SparseCategoricalCrossentropy(from_logits=True)`, or, with
+    Train it with Keras' losses: `SparseCategoricalCrossentropy(from_logits=True)`, or, with
     `num_classes=1`, `BinaryCrossentropy(from_logits=True)`.
 
-    Masking: id 0 is padding, and changes nothing. A row of padding alone gives finite logits.
+    Masking: id 0 is padding, and changes nothing. A row of only padding gives finite logits.
 
     Args:
         vocabulary_size: int. Number of tokens, V. Defaults to 37,000.

@@ -15,12 +15,12 @@ Tensor = Any
 
 
 class PromptedRows(NamedTuple):
-    """What a language model has in its state's "rows".
+    """The "rows" of a language model's state.
 
     Args:
         caches: one of the ways of `hypothesis_caches`.
-        next_token: int32, (R, 1). The token of the next step, whatever the search feeds: the last
-            of the prompt. -1 from the first step on: what the search feeds.
+        next_token: int32, (R, 1). In the first step, the last token of the prompt, which replaces
+            what the search feeds. Afterwards -1: the search feeds the token.
     """
 
     caches: Any
@@ -31,14 +31,15 @@ class PromptedRows(NamedTuple):
 class TransformerLM(StepByStep, OneStackModel):
     """Causal language model: logits of the next token at every position of a sequence.
 
-    It is trained on sequences and themselves one position later, `ids[:, :-1]` and `ids[:, 1:]`,
-    with a loss that leaves out label 0, the padding, such as
+    Train it on sequences and the same sequences one position later, `ids[:, :-1]` and
+    `ids[:, 1:]`, with a loss that leaves out label 0, the padding, such as
     `SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)`.
 
-    To continue prompts, `start` and `decode_step` are for `keras_attn.decoding.search`. The prompts
-    of a call have one length, and no padding; `keras_attn.translator.generate_tokens` takes lists
-    of any lengths. A search never produces padding (0) nor its `start_token_id`, which it feeds
-    first, and which the last token of the prompt replaces. It ends a sequence with `end_token_id`.
+    To continue prompts, use `start` and `decode_step` with `keras_attn.decoding.search`. The
+    prompts of a call must have one length and no padding; `keras_attn.translator.generate_tokens`
+    takes lists of any lengths. A search never produces padding (0) or its `start_token_id`. It
+    feeds the latter first, but the last token of the prompt replaces it. A search ends a sequence
+    with `end_token_id`.
 
     Masking: causal, so padding after a sequence changes nothing before it.
 
@@ -91,31 +92,31 @@ class TransformerLM(StepByStep, OneStackModel):
         return self.decoder(token_ids, training=training)  # (B, T, V)
 
     def start(self, token_ids, max_length, num_beams=None):
-        """Reads the prompts, all but their last tokens, in one pass.
+        """Reads the prompts in one pass, except for their last tokens.
 
         Args:
             token_ids: int, (B, S). Prompts of one length, at least one token, without padding.
             max_length: int. Number of new tokens to make room for.
-            num_beams: int. Hypotheses that each prompt will have, W, see `Seq2SeqModel`. Defaults
-                to None: unknown.
+            num_beams: int. Number of hypotheses per prompt, W, see `Seq2SeqModel`. Defaults to
+                None: unknown.
 
         Returns:
-            The state before the first step, as `Seq2SeqModel` describes it. "position" counts the
-            tokens of the prompt too.
+            The state before the first step, as `Seq2SeqModel` describes it. "position" also
+            counts the tokens of the prompt.
 
         Raises:
-            ValueError: if a prompt is empty or has padding (where values can be seen: not in a
-                graph), or the positions are more than the model has learned.
+            ValueError: if a prompt is empty or has padding (not checked in a graph), or there are
+                more positions than the model has learned.
         """
         token_ids = ops.convert_to_tensor(token_ids)
         _check_prompts(token_ids)
         if not self.built:
             self.build()
-        num_read = ops.shape(token_ids)[1] - 1  # an int where it is known
+        num_read = ops.shape(token_ids)[1] - 1  # an int if it is known
         check_max_length(max_length, self.max_sequence_length, num_read)
         state = self._start_state(token_ids, num_read + max_length, num_beams, source=())
         state = self._read(token_ids[:, :-1], num_read, state)
-        last = ops.cast(token_ids[:, -1], "int32")[:, None]  # (B, 1), also if S is unknown
+        last = ops.cast(token_ids[:, -1], "int32")[:, None]  # (B, 1), even if S is unknown
         return {**state, "rows": PromptedRows(state["rows"], last)}
 
     def _read(self, token_ids, num_tokens, state):
@@ -133,10 +134,10 @@ class TransformerLM(StepByStep, OneStackModel):
         return {**state, **parts, "position": state["position"] + num_tokens}
 
     def decode_step(self, token_ids, state):
-        """Feeds one token to every hypothesis; the first time, the last of its prompt.
+        """Feeds one token to every hypothesis; in the first step, the last token of its prompt.
 
         Args:
-            token_ids: int, (R, 1). What was chosen last; of no meaning in the first step.
+            token_ids: int, (R, 1). The tokens chosen last; ignored in the first step.
             state: as `start` or the previous step returned it.
 
         Returns:
@@ -165,7 +166,7 @@ class TransformerLM(StepByStep, OneStackModel):
 
 
 def _check_prompts(token_ids):
-    """Raises ValueError unless there is a token in every prompt, and no padding."""
+    """Raises ValueError unless every prompt has a token and no padding."""
     check_token_ids("prompt", token_ids)
     if token_ids.shape[1] == 0:
         raise ValueError("A prompt must have at least one token, such as a start token.")

@@ -71,7 +71,7 @@ class TransformerStack(TokenStack):
             )
             for i in range(num_layers)
         ]
-        # The sum that comes out of pre-norm blocks is not normalized yet.
+        # The output of pre-norm blocks is not normalized yet.
         is_normalized = not self.blocks[-1].feed_forward_residual.normalize_first
         self.final_normalization = fill_slot(
             "normalization",
@@ -100,16 +100,16 @@ class TransformerStack(TokenStack):
 
     @property
     def longest_sequence(self):
-        """int or None. What learned positions, or an attention such as Linformer, have weights for.
+        """int or None. The longest sequence that the weights allow, in tokens; None for any.
 
-        In tokens; None if there is no limit.
+        Learned positions, or an attention such as Linformer, set a limit.
         """
         limited = (self.position, self.blocks[0].self_attention)
         limits = [getattr(layer, "max_sequence_length", None) for layer in limited]
         return min((limit for limit in limits if limit is not None), default=None)
 
     def normalize(self, hidden):
-        """The last normalization of a pre-norm stack; a post-norm stack needs none."""
+        """The final normalization of a pre-norm stack; a post-norm stack needs none."""
         return hidden if self.final_normalization is None else self.final_normalization(hidden)
 
     def get_config(self):

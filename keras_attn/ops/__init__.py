@@ -1,4 +1,4 @@
-"""Pure functions of tensors: attention (Eq. 1), masks and positions. `keras` only."""
+"""Pure functions of tensors: attention (Eq. 1), masks and positions. Needs only `keras`."""
 
 from keras_attn.ops.attention import attention_logits, masked_softmax, scaled_dot_product_attention
 from keras_attn.ops.cache import write_cache

@@ -14,7 +14,7 @@ from keras_attn.ops.dense_tensors import check_dense
 
 Tensor = Any
 
-# Far below any logit, yet finite: a row without a single allowed key stays free of NaN.
+# Far below any logit, but finite, so a row without an allowed key stays free of NaN.
 MASKED_LOGIT = -1e9
 
 
@@ -70,7 +70,7 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     dropout: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Computes `softmax(Q K^T / sqrt(K)) V` (Eq. 1), the softmax in float32.
+    """Computes `softmax(Q K^T / sqrt(K)) V` (Eq. 1), with the softmax in float32.
 
     Args:
         query: float, (..., T, K).
@@ -78,7 +78,7 @@ def scaled_dot_product_attention(
         value: float, (..., S, V).
         attention_mask: bool, broadcastable to (..., T, S). True = may attend.
         scale: float. Defaults to `1 / sqrt(K)`.
-        dropout: callable. Applied to the weights before they meet the values; the returned
+        dropout: callable. Applied to the weights before they multiply the values; the returned
             weights are those before dropout.
 
     Returns:

@@ -1,6 +1,6 @@
 """The products and the softmax of attention, written as each engine computes them fastest.
 
-All ways give the same numbers. Which one is taken depends on the shape, while a graph is traced.
+All ways give the same numbers. The shape decides which one is used, while a graph is traced.
 """
 
 from typing import Any
@@ -9,14 +9,14 @@ from keras import ops
 
 Tensor = Any
 
-# Queries of a step of decoding: as many as a search usually has hypotheses.
+# Largest number of queries in a decoding step: a search usually has no more hypotheses.
 _FEW_QUERIES = 8
 
 
 def query_key_products(query: Tensor, key: Tensor) -> Tensor:
     """Q K^T: (..., T, K) and (..., S, K) -> (..., T, S).
 
-    In a step of beam search the keys are read from memory once, and in their order if they come
+    In a step of beam search, the keys are read from memory only once and in order if they come
     first in the product. Under XLA that takes 40 instead of 160 microseconds for one sentence, 4
     hypotheses and 8 heads of 64, while the weights of the base model pass through the processor's
     cache; in a plain graph 26 instead of 69 ms for 64 sentences and 32 positions in 6 layers.
@@ -49,8 +49,8 @@ def _is_serving_step(tensor: Tensor, limit: int = _FEW_QUERIES) -> bool:
     There a product of many tiny matrices costs more to start than to compute: for one sentence and
     4 heads, attention of one query takes 150 microseconds with TensorFlow's kernels (oneDNN) and 30
     with sums, which in turn take 1.5 times as long for 64 sentences. The softmax of the queries of
-    4 hypotheses takes 70, and 25 as a few operations of Eigen; for 64 sentences and 128 keys 180
-    against 290. XLA knows the number of rows.
+    4 hypotheses takes 70, or 25 as a few operations of Eigen; for 64 sentences and 128 keys, 180
+    and 290. Under XLA the number of rows is known.
     """
     shape = tensor.shape
     return len(shape) > 2 and shape[0] is None and _is_known(shape[-2]) and shape[-2] <= limit
@@ -62,5 +62,5 @@ def _is_beam_step(query: Tensor) -> bool:
 
 
 def _is_known(size: Any) -> bool:
-    """Whether a size is a number: it is None in TensorFlow and a symbol in JAX where it is not."""
+    """Whether a size is a number; an unknown size is None in TensorFlow and a symbol in JAX."""
     return isinstance(size, int)

@@ -12,7 +12,7 @@ def merge_axes(tensor: Tensor, axes: Sequence[int], num_trailing: int = 1) -> Te
     """Reshapes (batch..., attended..., trailing...) to (B, T, trailing...).
 
     Args:
-        tensor: the axes may stand in any order before the trailing ones.
+        tensor: tensor. Its axes may be in any order before the trailing ones.
         axes: int. The attended axes, none of them trailing.
         num_trailing: int. Number of last axes that stay as they are.
 
@@ -55,14 +55,14 @@ def restore_axes(tensor: Tensor, axes: Sequence[int], original_shape: Sequence[A
 
 
 def leading_sizes(tensor: Tensor, num_trailing: int = 1) -> tuple[Any, ...]:
-    """The sizes of all but the last axes, in the form that `reshape` does with the least work.
+    """The sizes of all but the last axes, in the form that costs `reshape` the least work.
 
     Args:
         tensor: (B, T, ...), of any rank above `num_trailing`.
         num_trailing: int. Number of last axes that are left out.
 
     Returns:
-        tuple: ints where they are known; one that alone is unknown is -1.
+        tuple. Known sizes are ints; a single unknown size is -1.
 
     Example:
     >>> leading_sizes(keras.ops.ones((2, 3, 4)))
@@ -73,7 +73,7 @@ def leading_sizes(tensor: Tensor, num_trailing: int = 1) -> tuple[Any, ...]:
         return tuple(known)
     if known.count(None) == 1:
         return tuple(-1 if size is None else size for size in known)
-    return tuple(ops.shape(tensor)[: len(known)])  # -1 would not be found where there are no rows
+    return tuple(ops.shape(tensor)[: len(known)])  # without rows, -1 could not be inferred
 
 
 def _batch_axes(rank: int, axes: Sequence[int]) -> list[int]:

@@ -7,12 +7,12 @@ from keras import ops
 
 Tensor = Any
 
-_PRIME = 8191  # so large that distances look random, so small that int32 holds the products
+_PRIME = 8191  # large enough that distances look random, and int32 still holds the products
 _LONGEST_JUMP = 32
 
 
 def num_blocks_of(length: Tensor, block_size: int) -> Tensor:
-    """Number of blocks that hold `length` positions, the last one perhaps in part.
+    """Number of blocks that hold `length` positions; the last one may be partly filled.
 
     Example:
     >>> num_blocks_of(5, block_size=2)
@@ -22,11 +22,11 @@ def num_blocks_of(length: Tensor, block_size: int) -> Tensor:
 
 
 def split_blocks(sequence: Tensor, block_size: int, axis: int = 2) -> Tensor:
-    """Cuts an axis into blocks, after zeros that fill the last one.
+    """Cuts an axis into blocks, and fills up the last one with zeros.
 
     Args:
         sequence: (..., T, ...).
-        block_size: int. Positions of a block, P.
+        block_size: int. Positions per block, P.
         axis: int. The axis of T.
 
     Returns:
@@ -66,7 +66,7 @@ def gather_blocks(blocks: Tensor, layout: Tensor, axis: int = 2) -> Tensor:
 
     Args:
         blocks: (..., N, P, ...).
-        layout: int, (N, M). Indices of blocks; one that does not exist gives any block.
+        layout: int, (N, M). Indices of blocks; an index out of range gives an arbitrary block.
         axis: int. The axis of N.
 
     Returns:
@@ -106,7 +106,7 @@ def gather_neighbors(blocks: Tensor, radius: int, is_causal: bool, axis: int = 2
 
 
 def blocks_of_pairs(pairs: Tensor, layout: Tensor, block_size: int) -> Tensor:
-    """What a mask of all pairs says of the pairs that a layout looks at.
+    """Takes the pairs that a layout names from a mask of all pairs.
 
     Args:
         pairs: bool, (..., T, S).
@@ -178,7 +178,7 @@ def block_matrix(layout: Tensor) -> Tensor:
 
 
 def neighbor_layout(num_blocks: Tensor, radius: int, is_causal: bool = False) -> Tensor:
-    """Each block and its neighbors up to `radius` blocks away; if causal, those before it.
+    """Each block and its neighbors up to `radius` blocks away; if causal, only those before it.
 
     Example:
     >>> neighbor_layout(2, radius=1).numpy().tolist()
@@ -223,9 +223,9 @@ def fixed_layout(num_blocks: Tensor, stride: int) -> Tensor:
 def random_layout(
     num_blocks: Tensor, count: int, radius: int, is_causal: bool = False, seed: int = 0
 ) -> Tensor:
-    """Blocks at `count` random distances of more than `radius`, other ones for each block.
+    """Blocks at `count` random distances of more than `radius`, different for each block.
 
-    The distances are drawn from `seed`, up to 32 blocks farther, and to both sides unless causal.
+    The distances are drawn with `seed`, up to `radius` + 32, and to both sides unless causal.
 
     Example:
     >>> random_layout(4, count=2, radius=1).shape

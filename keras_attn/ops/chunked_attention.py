@@ -20,9 +20,9 @@ def chunked_attention(
     is_causal: bool = False,
     chunk_size: int = 256,
 ) -> Tensor:
-    """`softmax(Q K^T / sqrt(K)) V` (Eq. 1), one chunk of queries after the other.
+    """`softmax(Q K^T / sqrt(K)) V` (Eq. 1), one chunk of queries at a time.
 
-    The gradient computes the weights of each chunk anew, so that none are kept. Only `chunk_size`
+    The gradient computes the weights of each chunk again, so none are kept. Only `chunk_size`
     times S weights are in memory at a time, instead of T times S.
 
     Args:
@@ -30,8 +30,8 @@ def chunked_attention(
         key: float, (B, H, S, K).
         value: float, (B, H, S, V).
         key_mask: bool, (B, S), or None. True = may be attended to.
-        is_causal: bool. Whether no query attends to a later key.
-        chunk_size: int. Queries of a chunk, C.
+        is_causal: bool. If True, no query attends to a later key.
+        chunk_size: int. Queries per chunk, C.
 
     Returns:
         float, (B, H, T, V), in the dtype of `value`. A query that may attend to nothing gives
@@ -67,7 +67,7 @@ def chunked_attention(
 
     def attend_and_gradient(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Any]:
         def gradient(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
-            # Keras' backends hand it over in two ways.
+            # Keras' backends pass it in two ways.
             (upstream,) = arguments if upstream is None else (upstream,)
             return _gradients(query, key, value, upstream, weights_of, chunk_size)
 
@@ -118,7 +118,7 @@ def _swap(matrices: Tensor) -> Tensor:
 
 
 def _split(rows: Tensor, chunk_size: int) -> Tensor:
-    """(B, H, T, K) -> (N, B, H, C, K), after zeros that fill the last chunk."""
+    """(B, H, T, K) -> (N, B, H, C, K); zeros fill up the last chunk."""
     return ops.transpose(split_blocks(rows, chunk_size), (2, 0, 1, 3, 4))
 
 
@@ -133,8 +133,9 @@ def _put(chunks: Tensor, index: Tensor, chunk: Tensor) -> Tensor:
 
 
 def _zero(before: Tensor) -> Tensor:
-    """Zero, but known only after the chunk before.
+    """Zero, but known only after the previous chunk.
 
-    A plain graph runs several turns of a loop at once where it can, and would keep their weights.
+    Where it can, a plain graph runs several iterations of a loop at once, and would keep the
+    weights of all of them.
     """
     return ops.minimum(ops.abs(ops.reshape(before, (-1,))[0]), 0)

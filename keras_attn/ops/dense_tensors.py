@@ -1,4 +1,4 @@
-"""What every function and layer here takes: dense tensors of numbers."""
+"""Checks that tensors are dense and hold numbers, as all functions and layers here need."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ def check_dense(**tensors: Any) -> None:
     """Raises ValueError unless the tensors are dense and hold numbers.
 
     Most operations take a ragged tensor for its flat values, and so move tokens from one row to
-    another. Tokenizers return ragged tensors, so one is easily passed on.
+    another. Tokenizers return ragged tensors, so it is easy to pass one on.
 
     Args:
-        **tensors: by the name of the argument: a tensor, or a dict of tensors. Anything else, such
-            as None, is left alone.
+        **tensors: tensors or dicts of tensors, by the name of the argument. Anything else, such as
+            None, is ignored.
 
     Raises:
         ValueError: if one is ragged or sparse, or holds text.
@@ -47,5 +47,5 @@ def _problem_of(tensor: Any) -> tuple[str, str, str] | None:
 
 
 def _holds_text(dtype: Any) -> bool:
-    """Whether a dtype, of TensorFlow or NumPy, is one of strings."""
+    """Whether a dtype of TensorFlow or NumPy is one of strings."""
     return getattr(dtype, "name", "") == "string" or getattr(dtype, "kind", "") in ("U", "S", "O")

@@ -23,16 +23,16 @@ def linear_attention(
 
         output(t) = q_t . (sum over s of k_s v_s) / (q_t . sum over s of k_s)
 
-    If causal, s runs up to t: inside of a block of 64 positions by the products of all pairs, over
-    the blocks before it by their sums. Cost and memory grow linearly with T and S.
+    If causal, s runs up to t: within a block of 64 positions, all pairs are multiplied; the blocks
+    before it are added as sums. Cost and memory grow linearly with T and S.
 
     Args:
         query: float32, (B, H, T, M). Features, not negative.
-        key: float32, (B, H, S, M). Features; zeros for what may not be attended to.
+        key: float32, (B, H, S, M). Features; zeros for keys that may not be attended to.
         value: float32, (B, H, S, V).
         is_causal: bool.
-        past: dict of `"keys"`, (B, H, M), and `"products"`, (B, H, M, V): the sums over what came
-            before, for a causal step.
+        past: dict of `"keys"`, (B, H, M), and `"products"`, (B, H, M, V): the sums over earlier
+            positions, for a causal step.
 
     Returns:
         float32, (B, H, T, V). A query that may attend to nothing gives zeros.
@@ -71,10 +71,10 @@ def _divide(outputs: Tensor, totals: Tensor) -> Tensor:
 
 
 def orthogonal_directions(num_features: int, key_dim: int, seed: int = 0) -> np.ndarray:
-    """Random directions for `positive_random_features`: rows at right angles, of Gaussian lengths.
+    """Random directions for `positive_random_features`: orthogonal rows, with Gaussian lengths.
 
     Args:
-        num_features: int. Number of rows, M. Only K of them can be at right angles at a time, so
+        num_features: int. Number of rows, M. At most K rows can be orthogonal to each other, so
             there are M / K such sets.
         key_dim: int. Size of a row, K.
         seed: int.
@@ -90,7 +90,7 @@ def orthogonal_directions(num_features: int, key_dim: int, seed: int = 0) -> np.
     sets = []
     for _ in range(-(-num_features // key_dim)):
         columns, triangle = np.linalg.qr(random.normal(size=(key_dim, key_dim)))
-        # Without the signs, some directions would be likelier than others (Mezzadri, 2007).
+        # Without the signs, some directions would be more likely than others (Mezzadri, 2007).
         sets.append((columns * np.sign(np.diag(triangle))).T)
     lengths = np.linalg.norm(random.normal(size=(num_features, key_dim)), axis=1, keepdims=True)
     return lengths * np.concatenate(sets)[:num_features]

@@ -62,7 +62,7 @@ def sliding_window_mask(
     Args:
         query_length: int. Number of query positions, T.
         key_length: int. Number of key positions, S.
-        window: int. Distance in tokens from which on a key is out of reach.
+        window: int. In tokens. Keys at this distance or farther are out of reach.
         start_index: int. Position of the first query among the keys.
 
     Returns:
@@ -83,8 +83,8 @@ def beam_mask(history: Tensor, num_beams: int) -> Tensor:
     tells whose they are.
 
     Args:
-        history: int, (B * W, S). For each hypothesis, the W of a sentence adjacent: the slot that
-            it, or the one it comes from, had at each position; -1 for positions to come.
+        history: int, (B * W, S). For each hypothesis, with the W of a sentence adjacent: the slot
+            that it or its ancestor had at each position; -1 for future positions.
         num_beams: int. Number of slots, W.
 
     Returns:

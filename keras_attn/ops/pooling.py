@@ -1,4 +1,4 @@
-"""A sequence of vectors as one vector."""
+"""Pools a sequence of vectors into one vector."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     >>> masked_mean(x, mask).numpy().ravel().tolist()
     [2.0, 0.0]
     """
-    # Chosen, not multiplied: what stands in padding may be infinite.
+    # Not a product with the mask: values in padding may be infinite.
     values = ops.where(mask[..., None], ops.cast(values, "float32"), 0.0)
     count = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)  # (B, 1)
     return ops.sum(values, axis=1) / ops.maximum(count, 1.0)
@@ -34,7 +34,7 @@ def first_position(values: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         values: float, (B, S, D).
-        mask: bool, (B, S). Of no influence.
+        mask: bool, (B, S). Not used.
 
     Returns:
         float, (B, D).

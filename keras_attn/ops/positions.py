@@ -20,16 +20,16 @@ def sinusoidal_encoding(
         PE(pos, 2i)     = sin(pos / max_wavelength^(2i / D))
         PE(pos, 2i + 1) = cos(pos / max_wavelength^(2i / D))
 
-    Python integers are computed once in float64 and rounded; tensors are computed in float32
-    (their error grows with the position: about 1e-5 at position 200).
+    For Python integers, the encoding is computed once in float64 and rounded; for tensors, in
+    float32 (the error grows with the position: about 1e-5 at position 200).
 
     Args:
         length: int or int scalar tensor. Number of positions, T.
         hidden_dim: int. Width of the encoding, D.
         start_index: int or int scalar tensor. The first position. Defaults to `0`.
         max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
-        halves: bool. All sines, then all cosines, instead of one after the other. The numbers are
-            the same. Defaults to `False`, the paper.
+        halves: bool. All sines, then all cosines, instead of alternating. The numbers are the
+            same. Defaults to `False`, as in the paper.
 
     Returns:
         float32, (T, D).

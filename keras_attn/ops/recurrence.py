@@ -15,9 +15,9 @@ def long_short_term_memory(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tenso
         h' = sigmoid(o) tanh(c')
 
     Args:
-        gates: float, (B, 4 D). Sums of the projected input and the projected last output: of input
+        gates: float, (B, 4 D). Sums of the projected input and the projected last output, for input
             gate, forget gate, candidate and output gate, in Keras' order.
-        memory: float, (B, D). What the step before has left, c.
+        memory: float, (B, D). The memory after the previous step, c.
 
     Returns:
         The output, h', and the memory after it, c', both (B, D).
@@ -47,7 +47,7 @@ def gated_recurrent_unit(inputs: Tensor, recurrent: Tensor, hidden: Tensor) -> T
     product, `r (U h + b)`, as in cuDNN and Keras. So a step has one product.
 
     Args:
-        inputs: float, (B, 3 D). The projected input: of update gate, reset gate and candidate, in
+        inputs: float, (B, 3 D). The projected input, for update gate, reset gate and candidate, in
             Keras' order.
         recurrent: float, (B, 3 D). The projected last output, in the same order.
         hidden: float, (B, D). The last output, h.

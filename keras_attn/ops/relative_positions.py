@@ -12,7 +12,7 @@ Tensor = Any
 def relative_buckets(
     distances: Tensor, num_buckets: int = 32, max_distance: int = 128, bidirectional: bool = True
 ) -> Tensor:
-    """Puts distances into buckets: near ones into one each, far ones into ever wider ones.
+    """Puts distances into buckets: one for each near distance, ever wider ones for far distances.
 
     Of n buckets for a direction, the first n / 2 hold the distances 0, 1, ... The others are spaced
     evenly in the logarithm of the distance; the last holds everything from `max_distance` on.
@@ -62,8 +62,8 @@ def alibi_slopes(num_heads: int) -> np.ndarray:
 
         m_h = 2^(-8 h / H),    h = 1 ... H
 
-    if the number of heads H is a power of two. Else the slopes of the next lower power come first,
-    and then every other slope of the next higher one, as in the authors' program.
+    if the number of heads H is a power of two. Otherwise the slopes of the next lower power come
+    first, and then every other slope of the next higher one, as in the authors' program.
 
     Args:
         num_heads: int. Number of heads, H.

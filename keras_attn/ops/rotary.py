@@ -1,4 +1,4 @@
-"""Rotary positions (Su et al., 2021, RoFormer) and their stretching to longer sequences."""
+"""Rotary positions (Su et al., 2021, RoFormer) and their extension to longer sequences."""
 
 import math
 from typing import Any
@@ -38,8 +38,9 @@ def yarn_frequencies(
     """Slows down the pairs that turn slowly, and leaves the fast ones as they are (YaRN).
 
     A pair that makes fewer than `slow_turns` turns over the length it was trained on would meet
-    angles that it has never seen: it is slowed down by `factor`. One with more than `fast_turns`
-    tells neighbors apart: it stays. Between the two, the share falls linearly.
+    angles that it has never seen, so it is slowed down by `factor`. A pair with more than
+    `fast_turns` tells neighbors apart, so it stays as it is. Between the two, the slowdown falls
+    linearly.
 
         r_i      = original_length theta_i / (2 pi)
         gamma_i  = clip((r_i - slow_turns) / (fast_turns - slow_turns), 0, 1)
@@ -48,7 +49,7 @@ def yarn_frequencies(
     Args:
         frequencies: float, (K / 2,), from `rotary_frequencies`.
         factor: float. How many times as long the sequences become.
-        original_length: int. Longest sequence of the training, in tokens.
+        original_length: int. Longest training sequence, in tokens.
         fast_turns, slow_turns: float. `beta` and `alpha` of the paper.
 
     Returns:

@@ -12,7 +12,7 @@ DEFAULT_MODEL = "tatoeba_en_de"
 
 
 def list_pretrained() -> list[str]:
-    """The names of the models that ship.
+    """Lists the names of the shipped models.
 
     Returns:
         list of str, sorted.
@@ -46,7 +46,7 @@ def locate(location: str | os.PathLike) -> Path:
 
 
 def find_pretrained(name: str) -> Path:
-    """The directory of a model that ships.
+    """The directory of a shipped model.
 
     Args:
         name: str. One of `list_pretrained()`.

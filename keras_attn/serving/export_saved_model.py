@@ -1,4 +1,4 @@
-"""A translator as a SavedModel: strings in, strings out, for an unmodified TF Serving."""
+"""Exports a translator as a SavedModel: strings in, strings out, for an unmodified TF Serving."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def export_saved_model(
     model_card: str | None = None,
     xla: bool = False,
 ) -> Path:
-    """Writes a translator as the next version of a model. A failed export leaves nothing.
+    """Writes a translator as the next version of a model; a failed export leaves no files.
 
     Tokenizers and search are inside the graph, in plain TensorFlow and TensorFlow Text operations.
     A stock TF Serving has both, and runs with XLA switched off. All signatures take `text`, string
@@ -75,7 +75,7 @@ def export_saved_model(
         serving_default       `translation`; `score`, the value that the search ranks by (for beam
                               search the log-probability after the length penalty); `truncated`,
                               whether a limit cut the line or its translation
-        translate_with_stats  the same, with `log_probability`, counts of tokens and, of a
+        translate_with_stats  the same, with `log_probability`, counts of tokens and, for a
                               calibrated model, `confidence`
         n_best                `translations` and `scores` of all beams, best first: (batch, beams)
         score                 `log_probability` of a given `target`, the second input
@@ -96,22 +96,22 @@ def export_saved_model(
         verification_texts: sequence of str, or None. Source lines that the export is verified with,
             now and later: it records their translations. Use lines like those of your users.
             Defaults to 13 built-in lines.
-        reference_texts: sequence of str, or None. Lines like those that the model is made for, and
+        reference_texts: sequence of str, or None. Lines like those that the model is made for, but
             not from its training text; 1,000 or more. Their statistics are written beside the
-            export, and `keras-attn monitor` compares with them what goes through the server.
-        model_card: str or None. What the model was trained on, what it is for, how well it does and
-            where it fails: Markdown. `assets.extra/model_card.md` says this, and what is known of
-            the export.
+            export, and `keras-attn monitor` compares the server's traffic with them.
+        model_card: str or None. Markdown that says what the model was trained on, what it is for,
+            how well it does and where it fails. `assets.extra/model_card.md` contains this and
+            facts about the export.
         xla: bool. Whether XLA compiles the search, for 1, 8 and 32 lines of a few lengths. Only a
-            server that is started with `--xla_cpu_compilation_enabled` can run it. It loads for as
-            long as the compilation takes, and is then faster.
+            server that is started with `--xla_cpu_compilation_enabled` can run it. Loading takes as
+            long as the compilation; the search is then faster.
 
     Returns:
         Path of the new version directory.
 
     Raises:
         ValueError: if an argument is invalid.
-        ExportError: a `ValueError`; if the graph cannot be written or the verification failed.
+        ExportError: a `ValueError`, if the graph cannot be written or the verification failed.
 
     Example:
     >>> export_saved_model("a translator", "models/en_de")

@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, what it was made of, how well it does, its limits."""
+"""The model card of an export: what it was trained on, how well it does, and its limits."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def write_model_card(
     Args:
         version_directory: Path.
         record: JSON object, as `describe_translator` returns it.
-        signatures: sequence of str. Those of the model.
-        about: str or None. What a person, or `training_facts`, says of the model: Markdown.
+        signatures: sequence of str. The model's signatures.
+        about: str or None. Markdown about the model, from a person or from `training_facts`.
     """
     about = about or (
-        "Nobody has said what this model was trained on, what it is for, and how well it does. "
-        "Say it with `export_saved_model(model_card=...)`."
+        "There is no description of what this model was trained on, what it is for, and how good "
+        "it is. Add one with `export_saved_model(model_card=...)`."
     )
     path = version_directory / CARD_PATH
     path.parent.mkdir(exist_ok=True)
@@ -39,10 +39,10 @@ def write_model_card(
 
 
 def training_facts(name: str, report: Mapping[str, Any]) -> str:
-    """What the report of a run says of its model.
+    """Describes a model from the report of its run.
 
     Args:
-        name: str. Of the model.
+        name: str. The model's name.
         report: mapping. The content of `report.json`.
 
     Returns:
@@ -84,7 +84,7 @@ def _scores(split: str, scores: Mapping[str, Any]) -> list[str]:
 
 
 def _export_section(record: Mapping[str, Any], signatures: Sequence[str]) -> str:
-    """What the export itself is known to be."""
+    """The section with the facts about the export itself."""
     names = {name: ", ".join(SIGNATURES[name].inputs) for name in signatures}
     lines = [
         "## This export",
@@ -98,7 +98,7 @@ def _export_section(record: Mapping[str, Any], signatures: Sequence[str]) -> str
         f"TensorFlow {record['tensorflow_version']}",
         *([f"- for a server that is started with `{XLA_FLAG}`"] * record["xla"]),
         "",
-        "What it says of some of the lines that it is verified with:",
+        "Its translations of some of the lines that verify it:",
         "",
         "| line | translation |",
         "|---|---|",

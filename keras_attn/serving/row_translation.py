@@ -1,4 +1,4 @@
-"""The translation that a row of an export's outputs tells."""
+"""Converts a row of an export's outputs to a translation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from keras_attn.lines.translation import Translation
 
-Row = dict[str, Any]  # the outputs of a signature for one line, by their names
+Row = dict[str, Any]  # the outputs of a signature for one line, by name
 
 
 def to_translation(source: str, row: Row) -> Translation:
-    """The translation that a row of `translate_with_stats` or `serving_default` tells.
+    """Converts a row of `translate_with_stats` or `serving_default` to a translation.
 
     Args:
         source: str.

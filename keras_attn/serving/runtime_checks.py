@@ -93,7 +93,7 @@ def check_runtime(
 
 
 def _first_lines(answer: dict[str, Any], count: int) -> dict[str, Any]:
-    """An answer without what a server cuts off again."""
+    """The answer without the lines that filled up the batch, which a server cuts off."""
     if "outputs" not in answer:
         return answer
     return {"outputs": {name: values[:count] for name, values in answer["outputs"].items()}}
@@ -111,14 +111,14 @@ def _check_warmup(answers: list[dict[str, Any]]) -> VerificationCheck:
     for answer in answers:
         if "outputs" not in answer:
             return VerificationCheck(WARMUP_NAME, False, f"one fails: {_describe(answer)}")
-    detail = f"{len(answers)} succeed" if answers else "there are none: the first ones are slow"
+    detail = f"{len(answers)} succeed" if answers else "there are none: the first requests are slow"
     return VerificationCheck(WARMUP_NAME, True, detail)
 
 
 def _run(
     directory: Path, requests: Sequence[Request], python: str | os.PathLike[str], xla: bool
 ) -> list[dict[str, Any]]:
-    """The answers to requests.
+    """Runs requests and returns their answers.
 
     Raises:
         RuntimeError: if the model does not load, or crashes its process.

@@ -2,15 +2,15 @@
 
 TF Serving loads a model with the C++ function `LoadSavedModel` into a Session. The TensorFlow wheel
 exports the same loader in its C API (`TF_LoadSessionFromSavedModel` of `libtensorflow_cc.so.2`,
-Linux), which this file calls by `ctypes`. A stock server also switches XLA off when it starts. That
-holds for a whole process, so this file is meant to run in a separate process. It needs only
-TensorFlow and TensorFlow Text, nothing of this package:
+Linux), which this file calls through `ctypes`. A stock server also switches XLA off when it starts.
+This affects a whole process, so this file is meant to run in a separate process. It needs only
+TensorFlow and TensorFlow Text, nothing from this package:
 
     python -P keras_attn/serving/saved_model_session.py < request.json > response.json
 
 The request is `{"directory": ..., "runs": [{"signature": ..., "inputs": {name: nested lists}},
-...], "at_once": 8}`, with str for strings (an empty list is a list of strings). The last so many
-runs are made at the same time, each by a thread. The response is `{"runs": [...]}` with
+...], "at_once": 8}`, with str for strings (an empty list is a list of strings). The last `at_once`
+runs are made at the same time, each in its own thread. The response is `{"runs": [...]}` with
 `{"outputs": {name: nested lists}}` or `{"code": ..., "message": ...}` for each run. If the model
 did not load, the response is only `{"code": ..., "message": ...}`.
 """
@@ -102,7 +102,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 
 class SessionError(RuntimeError):
-    """The error that a server would answer instead of a result.
+    """The error that a server would return instead of a result.
 
     Args:
         code: int. Status code, the same as gRPC's.

@@ -16,10 +16,10 @@ BATCH_LINES = 64
 
 
 def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]) -> list[Row]:
-    """Calls a signature for lines. Those of similar length share a batch: little is padding.
+    """Calls a signature for lines; lines of similar length share a batch, to save padding.
 
     Args:
-        signature: function of `text`, as `tf.saved_model.load` gives it.
+        signature: function of `text`, as `tf.saved_model.load` returns it.
         texts: sequence of str.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The files that TensorFlow Serving is started with: models, labels, batching, monitoring."""
+"""Writes TensorFlow Serving's configuration files: models, labels, batching, monitoring."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ STABLE, CANARY = "stable", "canary"
 _CONFIGS = ("models.config", "batching.config", "monitoring.config")
 _FILES = (*_CONFIGS, "docker-compose.yml", "kubernetes.yaml")
 
-# It stands in URLs, YAML and names of Kubernetes.
+# The name of a model is used in URLs, YAML and Kubernetes names.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedModel:
-    """A model's directory, and which of its versions have which label.
+    """A model's directory and the labels of its versions.
 
     Args:
         directory: path. The model's directory, `saved_models/NAME`; its name is the model's.
-        stable: int or None. The version that clients of the label `stable` get; the newest if None.
+        stable: int or None. The version with the label `stable`; the newest if None.
         canary: int or None. The version to try; no label if None.
 
     Raises:
-        ValueError: if the name is none for a URL, or there is no such version.
+        ValueError: if the name is not valid in a URL, or a version does not exist.
 
     Example:
 
     >>> ServedModel("saved_models/En De")
     Traceback (most recent call last):
-    ValueError: `directory` must have a name of small letters, ... Received: 'En De'.
+    ValueError: `directory` must have a name of lowercase letters, ... Received: 'En De'.
     """
 
     directory: Path
@@ -62,8 +62,8 @@ class ServedModel:
         object.__setattr__(self, "directory", directory)
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                "`directory` must have a name of small letters, digits, - and _, which becomes the "
-                f"model's. Received: {self.name!r}."
+                "`directory` must have a name of lowercase letters, digits, - and _, which becomes "
+                f"the model's. Received: {self.name!r}."
             )
         versions = _versions(directory)
         if self.stable is None:
@@ -103,7 +103,7 @@ def write_server_config(
     image: str = DEFAULT_IMAGE,
     num_cores: int = 4,
 ) -> list[Path]:
-    """Writes all that an unmodified TensorFlow Serving needs beside the models.
+    """Writes all that an unmodified TensorFlow Serving needs besides the models.
 
     `models.config` names the models, the versions to keep loaded and their labels;
     `batching.config` is the server's batching, with the batch sizes that the exports warm up;
@@ -111,7 +111,7 @@ def write_server_config(
     start the server with the three.
 
     Args:
-        models: sequence of `ServedModel`. All in one directory, which the server gets to see.
+        models: sequence of `ServedModel`. All in one directory, which the server can access.
         output: path. The directory to write to; it must not contain these files.
         base_path: str. Where the server sees the directory of the models.
         port: int. For REST.
@@ -123,8 +123,8 @@ def write_server_config(
         list of Path: the files.
 
     Raises:
-        ValueError: if two models have one name or stand in two directories, a file is there
-            already, or a number is out of range.
+        ValueError: if two models have the same name or are in different directories, a file
+            already exists, or a number is out of range.
 
     Example:
 
@@ -149,7 +149,7 @@ def write_server_config(
     for name, indent in (("flags", 6), ("indented_flags", 12)):
         values[name] = "\n".join(f"{' ' * indent}- {flag}" for flag in flags)
     contents = [models_config(models, base_path), BATCHING.substitute(values), MONITORING]
-    # The manifest for Kubernetes contains the three others.
+    # The Kubernetes manifest contains these three files.
     for name, content in zip(_CONFIGS, contents, strict=True):
         values[name.replace(".", "_")] = textwrap.indent(content, " " * 4).rstrip("\n")
     contents += [DOCKER_COMPOSE.substitute(values), KUBERNETES.substitute(values)]
@@ -193,7 +193,7 @@ def models_config(models: Sequence[ServedModel], base_path: str = "/models") -> 
 def start_commands(
     output: Path, base_path: str, port: int, grpc_port: int, xla: bool = False
 ) -> list[str]:
-    """The commands that start a server with these files: in a container, and without.
+    """The commands that start a server with these files, in a container and without one.
 
     Args:
         output: Path. Where the files are.
@@ -253,7 +253,7 @@ def _check(
     parents = {model.directory.resolve().parent for model in models}
     if len(set(names)) < len(names) or len(parents) > 1:
         raise ValueError(
-            "`models` must have different names, and stand in one directory. Received: "
+            "`models` must have different names and be in one directory. Received: "
             f"{', '.join(str(model.directory) for model in models)}."
         )
     for name, value in (("port", port), ("grpc_port", grpc_port)):

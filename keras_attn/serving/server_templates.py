@@ -1,4 +1,4 @@
-"""The configuration files of TensorFlow Serving that are not made from its protocol buffers."""
+"""Templates of TensorFlow Serving's files that are not made from its protocol buffers."""
 
 from string import Template
 
@@ -19,8 +19,8 @@ prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 """
 
 # Labels are assigned before the models are loaded: without the flag the server would not start.
-# Batches run side by side, one a core; several threads for each operation of a step of decoding
-# would cost more to wake than they compute.
+# Batches run in parallel, one per core; waking several threads for each operation of a decoding
+# step would cost more than it saves.
 FLAGS = Template("""\
 --port=$grpc_port
 --rest_api_port=$rest_port
@@ -32,7 +32,7 @@ FLAGS = Template("""\
 --monitoring_config_file=$config/monitoring.config
 """)
 
-# Beside $flags: what only a server that stays needs.
+# Besides $flags: what only a long-running server needs.
 _MORE_FLAGS = """\
       - --model_config_file_poll_wait_seconds=30   # reads models.config again: a label can be moved
       - --rest_api_timeout_in_ms=30000"""
@@ -50,7 +50,7 @@ services:
       - "$models_directory:$base_path:ro"
       - ".:/config:ro"
     cpus: $cores
-    # Its own start script would name one model; this starts the program with the files here.
+    # The image's start script serves one model; this starts the server with the files here.
     entrypoint: ["/usr/bin/tensorflow_model_server"]
     command:
 $flags

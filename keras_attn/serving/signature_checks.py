@@ -1,4 +1,4 @@
-"""Compares what the signatures beside `serving_default` say with what the translator said."""
+"""Compares the answers of all signatures but `serving_default` with the translator's."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from keras_attn.serving.verification_report import VerificationCheck
 
 Answer = Mapping[str, Any]
 
-# Other lines in the batch, other padding and another number of threads change the order in which
+# The other lines of the batch, the padding and the number of threads change the order in which
 # float32 numbers are added, and so the last digits of a score: up to about 1e-5 of it. A wrong
 # weight, penalty or limit changes a score by far more than the tolerance. A half-precision model
-# may use all of it.
+# may need all of the tolerance.
 SCORE_TOLERANCE = 1e-3
 
 
 def are_close(one: float, other: float) -> bool:
-    """Whether two scores are the same but for rounding. NaN is close to nothing.
+    """Whether two scores are equal except for rounding. NaN is close to nothing.
 
     Args:
         one: float.
@@ -37,11 +37,11 @@ def are_close(one: float, other: float) -> bool:
 def signature_requests(
     recorded: Sequence[RecordedTranslation], signatures: Sequence[str]
 ) -> dict[str, dict[str, list[str]]]:
-    """The inputs of one request of each signature that the record can be compared with.
+    """The inputs of one request for each signature that can be compared with the record.
 
     Args:
         recorded: sequence of `RecordedTranslation`.
-        signatures: sequence of str. Those of the model.
+        signatures: sequence of str. The model's signatures.
 
     Returns:
         dict: signature -> inputs.
@@ -84,7 +84,7 @@ def check_signature_answer(
         expected = {"translation": one.translation, **(one.details or {})}
         for fault in _COMPARISONS[name](expected, row):
             return VerificationCheck(name, False, f"{one.source[:60]!r}: {fault}")
-    return VerificationCheck(name, True, f"{len(recorded)} lines as the translator says")
+    return VerificationCheck(name, True, f"{len(recorded)} lines match the translator")
 
 
 def _compare_stats(expected: Answer, row: Answer) -> Iterator[str]:

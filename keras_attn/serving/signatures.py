@@ -1,4 +1,4 @@
-"""What an exported model offers: its signatures, with names, types and axes."""
+"""The signatures of an exported model, with names, types and axes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Signature:
     Args:
         inputs: dict of str to TensorSpec.
         outputs: dict of str to TensorSpec.
-        optional: tuple of str. Outputs that some models lack, and exports of earlier versions.
+        optional: tuple of str. Outputs that some models, or exports of earlier versions, lack.
 
     Example:
 
@@ -90,8 +90,8 @@ def signature_functions(
     `attention` is left out if the model has no `attention_scores`.
 
     Args:
-        graph: `GraphTranslator`. It gives the signatures.
-        translate: function. Translates in its place. Defaults to None: its own `translate`.
+        graph: `GraphTranslator`. It computes the signatures.
+        translate: function or None. Replaces the `translate` of `graph`.
 
     Returns:
         dict of str to concrete function.

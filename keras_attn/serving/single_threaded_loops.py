@@ -13,16 +13,16 @@ _EXECUTOR = b"SINGLE_THREADED_EXECUTOR"
 
 
 def run_loops_in_one_thread(directory: Path) -> int:
-    """Rewrites a SavedModel, so that each loop runs its operations one after the other.
+    """Rewrites a SavedModel so that each loop runs its operations one after the other.
 
-    A step of decoding is some hundred operations of a microsecond each. TensorFlow's usual executor
-    hands them from thread to thread, keeps a frame for each step, and so takes about as long for
-    the handing over as for the operations. The other executor of every TensorFlow runs a list. Its
-    operations are the same, and may use several threads each. Measured for one sentence and the
-    tiny model on one core: 16 instead of 20 ms.
+    A decoding step consists of some hundred operations of a microsecond each. TensorFlow's usual
+    executor hands them from thread to thread and keeps a frame for each step, which takes about as
+    long as the operations themselves. The other executor, which every TensorFlow has, runs them as
+    a list. The operations are the same, and each may use several threads. Measured for one sentence
+    and the tiny model on one core: 16 instead of 20 ms.
 
     Args:
-        directory: Path. A SavedModel. Loops with functions in them stay as they are.
+        directory: Path. A SavedModel. Loops that call functions stay unchanged.
 
     Returns:
         int. The number of loops that were changed.
@@ -43,7 +43,7 @@ def run_loops_in_one_thread(directory: Path) -> int:
                 part.attr["_executor"].s = _EXECUTOR
             changed += 1
     path.write_bytes(model.SerializeToString(deterministic=True))
-    # It holds a checksum of the file as it was; loaders do without it.
+    # It holds a checksum of the original file; loaders do not need it.
     (directory / "fingerprint.pb").unlink(missing_ok=True)
     return changed
 

@@ -1,4 +1,4 @@
-"""Checks of a SavedModel without running it: its files, signature and operations."""
+"""Checks a SavedModel without running it: its files, signature and operations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ XLA_FLAG = "--xla_cpu_compilation_enabled"
 COMPILED_ATTRIBUTE = "_XlaMustCompile"  # left by tf.function(jit_compile=True)
 # Operations with a namespace come from libraries; a stock server links only this one.
 LINKED_NAMESPACE = "TFText"
-# The operations that releases of TensorFlow Serving know, by scripts/list_operations.py.
+# The operations that releases of TensorFlow Serving know, from scripts/list_operations.py.
 _OPERATIONS = Path(__file__).parent / "operations"
 
 _SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
@@ -54,7 +54,7 @@ def is_version_name(name: str) -> bool:
 
 
 def check_name(directory: Path, published: bool) -> VerificationCheck:
-    """Checks that the directory is named as a version.
+    """Checks that the name of the directory is that of a version.
 
     Args:
         directory: Path. The version directory.
@@ -123,7 +123,7 @@ def read_saved_model(directory: Path) -> saved_model_pb2.SavedModel:
 
 
 def check_tags(saved_model: saved_model_pb2.SavedModel) -> VerificationCheck:
-    """Checks that there is one graph, the one that servers look for.
+    """Checks that there is exactly one graph, with the tag that servers look for.
 
     Args:
         saved_model: SavedModel protocol buffer.
@@ -202,7 +202,7 @@ def check_operations(
 
     Args:
         meta_graph: MetaGraphDef protocol buffer.
-        xla: bool. Whether the server has XLA switched on, which a stock one has not.
+        xla: bool. Whether the server has XLA switched on; a stock server does not.
 
     Returns:
         `VerificationCheck`.
@@ -231,7 +231,7 @@ def check_operations(
 
 
 def check_server_versions(meta_graph: meta_graph_pb2.MetaGraphDef) -> VerificationCheck:
-    """Checks that released servers know all operations. The newest one must.
+    """Checks which released servers know all operations; the newest one must.
 
     Args:
         meta_graph: MetaGraphDef protocol buffer.

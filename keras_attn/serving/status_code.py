@@ -1,4 +1,4 @@
-"""The status codes of TensorFlow and gRPC, and what TF Serving makes of them in HTTP."""
+"""The status codes of TensorFlow and gRPC, with TF Serving's HTTP statuses for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StatusCode(enum.IntEnum):
 
     @property
     def http_status(self) -> int:
-        """int. TF Serving's status in HTTP."""
+        """int. TF Serving's HTTP status."""
         return _HTTP[self.name]
 
 

@@ -30,8 +30,8 @@ class RecordedTranslation:
         source: str.
         translation: str.
         score: float. The value of the signature's `score`.
-        details: dict or None. What the other signatures say of the line; None in the record of an
-            earlier version.
+        details: dict or None. The values of the other signatures for the line; None in the record
+            of an earlier version.
     """
 
     source: str
@@ -68,7 +68,7 @@ def describe_translator(translator: Translator, texts: list[str]) -> dict[str, A
 
 
 def _record(translator: Translator, texts: list[str]) -> list[RecordedTranslation]:
-    """What the translator says of each line, by its own path for lines, not that of the export."""
+    """The translator's results for each line, from its own code path, not that of the export."""
     translations = translator.translate_detailed(texts)
     for_n_best = copy.copy(translator)
     for_n_best.decoding = decoding.with_all_hypotheses(translator.decoding)

@@ -39,15 +39,15 @@ def verify_saved_model(
     Args:
         version_directory: path. The numbered directory with `saved_model.pb`.
         python: path, or None. An interpreter with another TensorFlow and TensorFlow Text, such as
-            those of an older server: the SavedModel is run by it. Nothing else is needed there.
+            those of an older server, to run the SavedModel. Nothing else is needed there.
         xla: bool. Verify it for a server that is started with XLA switched on.
 
     Returns:
         `VerificationReport`. A fault of the SavedModel is a failed check, not an exception.
 
     Raises:
-        ValueError: if there is no such directory, it holds versions instead of being one, or there
-            is no such interpreter.
+        ValueError: if the directory or the interpreter does not exist, or the directory contains
+            versions instead of being one.
 
     Example:
     >>> verify_saved_model("models/en_de/1")

@@ -27,7 +27,7 @@ def write_warmup(
     targets: list[str],
     more_lines: Sequence[str] = (),
 ) -> None:
-    """Writes a request of each signature and batch size.
+    """Writes a request for each signature and batch size.
 
     The first request of a signature builds its plan, which takes a second or more. A server that
     finds this file does that before the version gets real requests.
@@ -35,9 +35,9 @@ def write_warmup(
     Args:
         version_directory: Path.
         signatures: list of str. The signatures of the model.
-        texts: list of str. Lines like those of real requests. The first few are used: the plan
-            depends on no line, and a server should not wait long for a new version.
-        targets: list of str. Translations of them, for `score`.
+        texts: list of str. Lines like those of real requests. Only the first few are used: the plan
+            does not depend on them, and a server should not wait long for a new version.
+        targets: list of str. Translations of `texts`, for `score`.
         more_lines: sequence of str. Each fills a request of each batch size to `serving_default`;
             see `lines_of_lengths`.
     """
@@ -58,11 +58,11 @@ def write_warmup(
 
 
 def lines_of_lengths(translator: Translator, texts: list[str]) -> list[str]:
-    """Lines of which each is as long as one of the programs of XLA.
+    """Makes a line of the length of each program that XLA compiles.
 
     Args:
         translator: `Translator`.
-        texts: list of str. Of whose characters the lines are made.
+        texts: list of str. The lines are made of their characters.
 
     Returns:
         list of str, one for each of `compiled_lengths`.
@@ -72,7 +72,7 @@ def lines_of_lengths(translator: Translator, texts: list[str]) -> list[str]:
     def count(line: str) -> int:  # with the end token
         return int(graph.source_pieces(tf.constant([line])).row_lengths()[0]) + 1
 
-    # A character that is one token, or few: then a line grows by small steps.
+    # A character of one token, or of few, so that a line grows in small steps.
     characters = [one for one in sorted({*"".join(texts)}) if count(one) > 1] or ["a"]
     one = min(characters, key=count)
     lines, shorter = [], 0
@@ -107,7 +107,7 @@ def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             log = prediction_log_pb2.PredictionLog.FromString(record)
             if log.WhichOneof("log_type") != "predict_log":
-                raise ValueError("it holds other requests than Predict")
+                raise ValueError("it contains requests other than Predict")
             request = log.predict_log.request
             inputs = {
                 name: tf.make_ndarray(value).tolist() for name, value in request.inputs.items()

@@ -18,7 +18,7 @@ FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
 _READ_ONLY_FLAG = "--tf_xla_persistent_cache_read_only"
 LARGEST_CACHE_BYTES = 2 * 2**30
-# TensorFlow fails if it cannot write an entry. So the cache is read-only with less free space.
+# TensorFlow fails if it cannot write an entry, so with less free space the cache is read-only.
 SMALLEST_FREE_BYTES = 2**30
 SECONDS_OF_WRITING = 60  # no entry takes longer to write
 
@@ -26,7 +26,7 @@ SECONDS_OF_WRITING = 60  # no entry takes longer to write
 def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) -> Path | None:
     """Tells TensorFlow to keep what XLA compiles; `import keras_attn` does this.
 
-    TensorFlow reads the setting when it runs its first operation; later it has no effect. The
+    TensorFlow reads the setting when it runs its first operation; a later change has no effect. The
     directory is `KERAS_ATTN_CACHE`, by default `keras_attn` in the user's cache directory. It has a
     subdirectory for each TensorFlow version, kind of processor, number of cores and `XLA_FLAGS`.
     The cache is off if `KERAS_ATTN_CACHE` is set to an empty string, or if `TF_XLA_FLAGS` already
@@ -65,7 +65,7 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where this package keeps what it would otherwise make again: `KERAS_ATTN_CACHE`.
+    """The directory for what this package would otherwise make again: `KERAS_ATTN_CACHE`.
 
     Args:
         environment: mapping. The environment variables.
@@ -99,7 +99,7 @@ def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
 
 
 def _tidy(directory: Path) -> None:
-    """Deletes empty entries, left by a machine crash, and the least recently used of too many."""
+    """Deletes empty entries left by a crash, and the least recently used ones above the limit."""
     entries = []
     for entry in os.scandir(directory):
         try:

@@ -1,4 +1,4 @@
-"""Hints in errors about unknown names."""
+"""Hints for error messages about unknown names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def nearest_names(name: object, candidates: Iterable[str], limit: int = 3) -> li
         limit: int. The largest number of names.
 
     Returns:
-        list of str, the nearest first; empty if none is similar.
+        list of str, nearest first; empty if none is similar.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The classes of saved models: Keras finds them once `keras_attn` is imported."""
+"""Registers the classes of saved models, so that Keras finds them after `import keras_attn`."""
 
 from __future__ import annotations
 

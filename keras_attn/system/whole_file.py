@@ -13,11 +13,11 @@ _CANNOT_SYNC_A_DIRECTORY = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTS
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a temporary path to write to. At the end of the block that file replaces `path`.
+    """Gives a temporary path to write to; at the end of the block, that file replaces `path`.
 
     The new contents are synced before the rename, and the directory after it. A block that fails
-    leaves the old file, and no temporary one. A process that is killed can leave a temporary file,
-    which `remove_partial_files` finds.
+    leaves the old file in place and no temporary one. A process that is killed can leave a
+    temporary file, which `remove_partial_files` finds.
 
     Args:
         path: path. The final file, in a directory that exists. A link is followed. If the file
@@ -27,7 +27,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         Path. A temporary file in the same directory, with the same ending.
 
     Raises:
-        OSError: if the disk is full, the directory cannot be written, and so on.
+        OSError: for example if the disk is full, or the directory cannot be written.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""All of a training run but the training: does it fit, and what will it cost?"""
+"""Prepares a training run without training, to tell whether it fits and what it will cost."""
 
 import dataclasses
 import os
@@ -21,27 +21,27 @@ from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.update.update_cost import update_cost
 
 _TIMED_UPDATES = 3
-_LARGEST_TIMED_FLOPS = 1e12  # some seconds of an update on a CPU
+_LARGEST_TIMED_FLOPS = 1e12  # an update of a few seconds on a CPU
 
 
 @dataclasses.dataclass(frozen=True)
 class DryRun:
-    """What a run of a recipe would do, and cost.
+    """What a run of a recipe would do and cost.
 
     Attributes:
         pairs: int. Training pairs that are kept.
-        vocabulary_size: int. That of the target.
-        parameters: int. Weights of the model.
-        shapes: dict. "rows x length" -> batches of that shape in an epoch.
+        vocabulary_size: int. The size of the target vocabulary.
+        parameters: int. The number of weights of the model.
+        shapes: dict. The number of batches of each shape in an epoch, by "rows x length".
         steps_per_epoch: int.
-        target_tokens_per_step: float. Real ones.
-        padding_share: float. Of the positions of the targets.
+        target_tokens_per_step: float. The mean over the batches, without padding.
+        padding_share: float. The share of the target positions that are padding.
         steps: int. Updates of the whole run.
-        limit: str. What ends it.
-        flops_per_step: float. The mean over the shapes.
-        flops: float. Of the whole run.
-        state_bytes: int. Weights, gradient, optimizer.
-        saved_bytes: int. What the largest batch keeps for its backward pass, on one device.
+        limit: str. What ends the run.
+        flops_per_step: float. Floating-point operations of an update: the mean over the batches.
+        flops: float. Floating-point operations of the whole run.
+        state_bytes: int. Memory of weights, gradient and optimizer.
+        saved_bytes: int. Memory that the largest batch keeps for its backward pass, on one device.
         measured_flops_per_second: float. What training reaches on this machine.
 
     Example:
@@ -69,7 +69,8 @@ class DryRun:
         """Predicts the time of all updates.
 
         Args:
-            flops_per_second: float or None. What all devices together sustain; None: this machine.
+            flops_per_second: float or None. The sustained speed of all devices together; None:
+                that of this machine.
 
         Returns:
             float.
@@ -77,7 +78,7 @@ class DryRun:
         return self.flops / (flops_per_second or self.measured_flops_per_second)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all figures, and the predicted time here, as `json.dumps` takes them."""
+        """Returns all figures and the predicted time on this machine, ready for `json.dumps`."""
         return {**dataclasses.asdict(self), "seconds": self.seconds()}
 
     def lines(self) -> list[str]:
@@ -92,25 +93,25 @@ class DryRun:
             f"{self.padding_share:.1%} of the positions are padding",
             f"run: {self.steps:,} updates ({self.limit}), "
             f"{self.steps / self.steps_per_epoch:,.1f} passes over the pairs",
-            f"computation: {self.flops_per_step:.3g} floating-point operations an update, "
+            f"computation: {self.flops_per_step:.3g} floating-point operations per update, "
             f"{self.flops:.3g} in all",
             f"memory of a device: {self.state_bytes / 1e9:.2f} GB for weights, gradient and "
             f"optimizer; the largest batch keeps up to {self.saved_bytes / 1e9:.2f} GB for its "
             "backward pass (XLA keeps less)",
-            f"time on this machine: {self.flops_per_step / here:.3g} seconds an update, "
+            f"time on this machine: {self.flops_per_step / here:.3g} seconds per update, "
             f"{_duration(self.seconds())} in all ({here / 1e9:,.0f} GFLOP/s, as measured in "
             f"{_TIMED_UPDATES} updates)",
         ]
 
 
 def hardware_line(run: DryRun, tflops: float, devices: int = 1, price: float | None = None) -> str:
-    """Says what the run would take on other hardware.
+    """Predicts the time and the price of the run on other hardware.
 
     Args:
         run: DryRun.
         tflops: float. 10^12 floating-point operations a second that one device sustains.
-        devices: int. How many of them.
-        price: float or None. What one device costs an hour.
+        devices: int. The number of devices.
+        price: float or None. What one device costs per hour.
 
     Returns:
         str.
@@ -131,10 +132,10 @@ def hardware_line(run: DryRun, tflops: float, devices: int = 1, price: float | N
 
 
 def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) -> DryRun:
-    """Does all that training does before its first update, and three updates for their time.
+    """Does everything that training does before its first update, and times three updates.
 
-    The corpus is read, the tokenizer is made, the pairs are batched and the model is compiled, so
-    that what can fail does. Nothing is kept.
+    It reads the corpus, makes the tokenizer, batches the pairs and compiles the model, so that
+    errors show up here. Nothing is kept.
 
     Args:
         recipe: Recipe, name of a recipe, or path of a `.toml` file.
@@ -168,7 +169,7 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     flops_per_step = (
         passes * parts * float(np.average([share.flops for share in shares], weights=counts))
     )
-    # What is timed is the most frequent shape, or some of its rows if it would take long.
+    # Time the most frequent shape, or only some of its rows if an update would take long.
     most = int(np.argmax(counts))
     rows, length = data.train.shapes[most]
     flops_per_row = passes * shares[most].flops / (rows // parts)

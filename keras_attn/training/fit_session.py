@@ -122,7 +122,7 @@ class FitSession:
             return
         model, pipeline = session.model, session.data.validation
         self._callbacks.on_train_begin()
-        # It may have been killed after it wrote the records and before the checkpoint.
+        # The last session may have been killed after writing the records, before the checkpoint.
         if session.workers.is_chief:
             for path in (session.run.history, session.run.samples):
                 drop_records_after(path, session.steps.step - 1)
@@ -156,8 +156,8 @@ class FitSession:
     def _save_if_consistent(self, error: KeyboardInterrupt) -> None:
         """Saves after an interrupt that a callback raised, between two updates.
 
-        After a `TrainingInterrupted` a checkpoint is saved already, or must not be saved because
-        the interrupt came during an update.
+        After a `TrainingInterrupted`, a checkpoint has already been saved, or must not be saved
+        because the interrupt came during an update.
         """
         session = self._session
         is_alone = session.workers.count == 1 and not isinstance(error, TrainingInterrupted)

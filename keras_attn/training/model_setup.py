@@ -52,7 +52,7 @@ def check_model(recipe: Recipe) -> None:
     limit = model.max_sequence_length
     for side in ("source", "target"):
         longest = getattr(recipe.data, f"max_{side}_tokens")
-        if limit is not None and longest + 1 > limit:  # the end token takes a position, too
+        if limit is not None and longest + 1 > limit:  # the end token takes a position too
             raise ValueError(
                 f"`data.max_{side}_tokens` must be less than the model's max_sequence_length, "
                 f"{limit}. Received: {longest}. Lower it, or raise "
@@ -85,7 +85,8 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
         hidden_dim: int. The width of the model.
 
     Returns:
-        TransformerSchedule; PlannedSchedule if more than the highest rate differs from the paper.
+        TransformerSchedule, or PlannedSchedule if more than the highest rate differs from the
+        paper.
 
     Example:
 
@@ -109,7 +110,7 @@ def compile_model(
 ) -> None:
     """Compiles a model with the paper's optimizer, schedule and loss.
 
-    The two metrics are computed in training, too. Under XLA they share the maximum, the sum and the
+    The two metrics are also computed in training. Under XLA they share the maximum, the sum and the
     gathered logit with the loss, and their cost was too small to measure (95 ms against 93 ms for
     projection, loss and gradients of 2,048 tokens, V = 8,000, on 2 CPU cores; the whole step takes
     several times as long). Outside XLA nothing is shared, and the perplexity costs about 30 ms of

@@ -1,4 +1,4 @@
-"""From a pile of sentence pairs to a recipe that fits them and the clock."""
+"""Makes a recipe that suits a corpus and the time available."""
 
 import dataclasses
 import math
@@ -25,10 +25,10 @@ from keras_attn.training.trainer import train
 
 _TIMED_STEPS = 10
 _REAL_SHARE = 0.85  # of the positions of a batch hold a token
-# Held out for validation and test: a tenth of the pairs each, and at most so many.
+# Held out for validation and test: a tenth of the pairs each, and at most this many.
 _MOST_HELD_OUT = 1000
 _FEWEST_PAIRS = 50
-_FEWEST_UPDATES = 1500  # however few the pairs are
+_FEWEST_UPDATES = 1500  # however few pairs there are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +36,11 @@ class NewRecipe:
     """What `new_recipe` found and chose.
 
     Args:
-        path: Path. The recipe.
-        recipe: Recipe. The same, in memory.
+        path: Path. The file of the recipe.
+        recipe: Recipe. Its contents.
         report: CleaningReport. What was left out of the corpus.
-        sizes: dict. Pairs of each split.
-        seconds_per_step: float. What an update takes on this machine, compilation apart.
+        sizes: dict. The number of pairs in each split.
+        seconds_per_step: float. The time of an update on this machine, without compilation.
         passes: float. Passes over the pairs that fit into the time.
 
     Example:
@@ -82,8 +82,8 @@ def new_recipe(
 ) -> NewRecipe:
     """Cleans and splits a corpus, chooses sizes, times ten updates, and writes a commented recipe.
 
-    The pairs are written to a directory beside the recipe, `NAME_data` for `NAME.toml`: text files
-    `train.source`, `train.target` and so on.
+    The pairs are written to a directory beside the recipe, `NAME_data` for `NAME.toml`, as text
+    files `train.source`, `train.target` and so on.
 
     Args:
         corpus: Corpus. The pairs.
@@ -96,7 +96,7 @@ def new_recipe(
         NewRecipe.
 
     Raises:
-        ValueError: if a file is in the way, or too few good pairs are left.
+        ValueError: if the recipe or its directory exists, or too few good pairs are left.
 
     Example:
 
@@ -111,7 +111,7 @@ def new_recipe(
     if not minutes > 0:
         raise ValueError(f"`minutes` must be greater than zero. Received: minutes={minutes}")
     languages = (corpus.source_language or "source", corpus.target_language or "target")
-    if languages[0] == languages[1]:  # the files of the two sides need two names
+    if languages[0] == languages[1]:  # the files of the two sides need different names
         languages = ("source", "target")
     corpus = dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])
     show(f"looking at {len(corpus):,} pairs")
@@ -145,7 +145,7 @@ def new_recipe(
         recipe = dataclasses.replace(
             recipe,
             name=path.stem,
-            description=f"{report.kept:,} pairs, chosen for by keras-attn new",
+            description=f"{report.kept:,} pairs: a recipe by keras-attn new",
             expected_score="not measured yet",
         )
         write_commented(recipe, path, report.lines())
@@ -161,9 +161,7 @@ def _check_paths(path: Path, directory: Path) -> None:
         raise ValueError(f"`path` must end in .toml. Received: {path}")
     for one in (path, directory):
         if one.exists():
-            raise ValueError(
-                f"`path` must be new, and {directory} too. Received: {one}, which exists."
-            )
+            raise ValueError(f"`path` and {directory} must be new. Received: {one}, which exists.")
     if not path.parent.is_dir():
         raise ValueError(f"`path` must be in a directory that exists. Received: {path}")
 
@@ -212,7 +210,11 @@ def _choose(
 
 
 def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
-    """Trains ten updates; the recipe with a vocabulary that the text allows, seconds, steps."""
+    """Times ten updates, with a smaller vocabulary if the text has too few pieces.
+
+    Returns:
+        The recipe with the vocabulary used, seconds per update, and updates per epoch.
+    """
     limits = {
         "training.max_steps": _TIMED_STEPS,
         "training.max_epochs": "none",
@@ -240,6 +242,6 @@ def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
     tokens_per_step = report["target_tokens"] / report["steps"]
     seconds = tokens_per_step / (speed or result.target_tokens_per_second)
     tokens_per_epoch = report["target_tokens"] / report["epochs"]
-    # With one shape for all lengths, as it was timed, a batch has more padding than later.
+    # The timed run has one shape for all lengths, so its batches have more padding.
     steps_per_epoch = tokens_per_epoch / (_REAL_SHARE * recipe.training.global_batch_tokens)
     return recipe, seconds, math.ceil(steps_per_epoch)

@@ -68,8 +68,11 @@ def prepare_data(
 
 
 def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
-    """Reports corpora for which BLEU means nothing, or something else; refuses to select
-    checkpoints by a meaningless one unless the recipe sets the tokenizer."""
+    """Reports corpora for which BLEU is meaningless or not comparable.
+
+    Raises ValueError if BLEU selects checkpoints and is meaningless, unless the recipe sets its
+    tokenizer.
+    """
     if recipe.bleu_tokenizer not in SPLITS_AT_SPACES:
         return
     settings = recipe.training

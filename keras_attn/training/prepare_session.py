@@ -145,7 +145,7 @@ def _begin(session: TrainingSession) -> None:
     section = session.recipe.data.with_absolute_paths()
     dataclasses.replace(session.recipe, data=section).to_toml(run.recipe)
     if not step:
-        shutil.rmtree(run.tokenizer, ignore_errors=True)  # of a start without a checkpoint
+        shutil.rmtree(run.tokenizer, ignore_errors=True)  # left by a start without a checkpoint
         session.data.tokenizers.save(run.tokenizer)
 
 

@@ -35,7 +35,7 @@ def resolve_recipe(
         Recipe.
 
     Raises:
-        ValueError: if there is none, or tokenizer, model, seed or precision differ.
+        ValueError: if there is no recipe, or tokenizer, model, seed or precision differ.
     """
     if recipe is None:
         if not (resume and run.recipe.is_file()):
@@ -71,10 +71,10 @@ def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
 
     Args:
         run: RunDirectory. The run to resume.
-        fingerprints: dict of str to str. The fingerprint of the present pairs of each split.
+        fingerprints: dict of str to str. The fingerprint of the current pairs of each split.
 
     Raises:
-        ValueError: if the run has another fingerprint for a split.
+        ValueError: if the run has a different fingerprint for a split.
     """
     before = run.read_information().get("data", fingerprints)
     for split, fingerprint in fingerprints.items():

@@ -47,7 +47,7 @@ class StopSignals:
         return self
 
     def install(self) -> None:
-        """Installs the handlers; call it again after a strategy has replaced that of SIGTERM."""
+        """Installs the handlers; call it again after a strategy replaces the one for SIGTERM."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:

@@ -64,7 +64,7 @@ class TokenizerPair:
         )
 
     def save(self, directory: Path) -> None:
-        """Writes a shared tokenizer to `directory`, else `directory/source` and `/target`."""
+        """Writes a shared tokenizer to `directory`, or two to its `source` and `target`."""
         if self.is_shared:
             self.source.save(directory)
         else:

@@ -115,7 +115,7 @@ def train(
 
 @contextlib.contextmanager
 def _record_end(session: TrainingSession) -> Iterator[None]:
-    """Records in `run.json` how the session ended, also after an exception."""
+    """Records in `run.json` how the session ended, even after an exception."""
     first_step, status = session.steps.step, "finished"
     try:
         yield
@@ -131,7 +131,7 @@ def _record_end(session: TrainingSession) -> Iterator[None]:
         raise
     finally:
         if session.workers.is_chief:
-            with contextlib.suppress(OSError):  # a full disk has been reported already
+            with contextlib.suppress(OSError):  # a full disk has already been reported
                 _append_session(session, status, first_step)
 
 

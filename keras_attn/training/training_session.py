@@ -34,7 +34,7 @@ class TrainingSession:
         throughput: Throughput. It measures the speed.
         plan: StepPlan. The number of updates.
         state: dict of str to array. The running metrics of the checkpoint resumed from.
-        ended_by: str. The cause of the end of training; empty before.
+        ended_by: str. What ended training; empty until then.
         started: float. When the session was made, by `time.monotonic`.
     """
 

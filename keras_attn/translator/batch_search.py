@@ -1,4 +1,4 @@
-"""A search over many sources: batches of few shapes, several of them at a time."""
+"""A search over many sources: batches of a few shapes, several at a time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MOST_THREADS = 8
 class BatchSearch:
     """Runs a search function over sources of any number and length.
 
-    Each thread has its own batch: what one batch computes on one core (sums, the choice of tokens)
-    runs beside the products of another. Measured on 2 cores for 64 sentences, two threads with 32
-    each against one with 64: 1.2 times as fast for the tiny model, as fast for base. A GPU does one
-    search at a time.
+    Each thread has its own batch, so the parts of one batch that use a single core (sums, the
+    choice of tokens) overlap with the products of another. Measured on 2 cores for 64 sentences,
+    two threads with 32 each against one with 64: 1.2 times as fast for the tiny model, equally fast
+    for base. A GPU does one search at a time.
 
     Args:
         search: function. (B, S) source ids, 0 = padding, -> `SearchResult`.
@@ -42,8 +42,8 @@ class BatchSearch:
     def _program(self, shape: tuple[int, int]) -> Callable[..., SearchResult]:
         """The search compiled for a shape.
 
-        A `tf.function` that is called with many shapes warns of it, and searches all of them at
-        every call. So the program of each shape is kept here.
+        A `tf.function` that is called with many shapes warns about it, and looks through all of
+        them at every call. So the program of each shape is kept here.
         """
         if shape not in self._programs:
             spec = tf.TensorSpec(shape, tf.int32)
@@ -60,17 +60,17 @@ class BatchSearch:
         """Searches all sources.
 
         Args:
-            sources: lists of ids, end token included. One with the end token alone, an empty line,
-                is left out.
-            batch_tokens: int. Source tokens, padding included, of a batch at most.
-            longest: int or None. No batch is longer than this, which no source may be.
-            compiled: bool. Whether to compile each shape with XLA, or take one graph for all.
+            sources: lists of ids, end token included. A source with only the end token, an empty
+                line, is left out.
+            batch_tokens: int. Largest number of source tokens in a batch, padding included.
+            longest: int or None. The largest length of a batch, which no source may exceed.
+            compiled: bool. Whether to compile each shape with XLA, or use one graph for all.
 
         Yields:
-            The numbers of the sources of a batch, and the result for them as NumPy arrays.
+            The indices of the sources of a batch, and the result for them as NumPy arrays.
         """
         lengths = [0 if len(ids) == 1 else len(ids) for ids in sources]
-        # The longest come first, so that no thread is left alone with one at the end.
+        # The longest come first, so that no thread is left with a long one at the end.
         batches = list(line_batches(lengths, batch_tokens, longest))[::-1]
 
         def search(batch: tuple[list[int], tuple[int, int]]) -> SearchResult:

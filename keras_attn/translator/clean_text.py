@@ -1,4 +1,4 @@
-"""What users send is made text before it is tokenized."""
+"""Turns what users send into valid text before it is tokenized."""
 
 import tensorflow as tf
 
@@ -6,9 +6,9 @@ _BLANK = ord(" ")
 
 
 def clean_text(texts: tf.Tensor) -> tf.Tensor:
-    """Takes control characters and bytes that are not UTF-8 for blanks, in a graph too.
+    """Replaces control characters and bytes that are not UTF-8 with blanks, also in a graph.
 
-    Control characters are U+0000 to U+001F: tabs and line ends among them, NUL, escape sequences.
+    Control characters are U+0000 to U+001F, such as tabs, line ends, NUL and escape.
     A sequence of bytes that is not UTF-8 becomes one blank.
 
     Args:

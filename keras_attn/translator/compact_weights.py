@@ -17,8 +17,8 @@ _LARGEST = 127
 def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
     """Writes configuration and rounded weights to one compressed file.
 
-    With `"int8"`, a weight of two axes or more becomes whole numbers of 8 bits, times one float32
-    for each index of its longest axis: a row of an embedding, a unit of a dense layer. All other
+    With `"int8"`, a weight of two axes or more becomes 8-bit integers, times one float32 for each
+    index of its longest axis, such as a row of an embedding or a unit of a dense layer. All other
     weights become float16.
 
         w ≈ scale q,   scale = max |w| / 127,   q = round(w / scale)
@@ -41,7 +41,7 @@ def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
 
 
 def read_compact_model(path: Path) -> Seq2SeqModel:
-    """Makes the model that `write_compact_model` wrote; it computes in float32 as before.
+    """Reads the model that `write_compact_model` wrote; it computes in float32 as before.
 
     Args:
         path: Path. The `.npz` file.
@@ -61,14 +61,14 @@ def read_compact_model(path: Path) -> Seq2SeqModel:
             model.set_weights([_read_weight(arrays, i) for i in range(len(model.weights))])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"`{path}` must be a whole compact model. Received: a file that cannot be read "
+            f"`{path}` must be a complete compact model. Received: a file that cannot be read "
             f"({error}). Save the translator again."
         ) from error
     return model
 
 
 def quantize(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers of 8 bits, and what each index of the longest axis is multiplied by.
+    """Returns 8-bit integers, and the factor for each index of the longest axis.
 
     Args:
         value: float array of two axes or more.

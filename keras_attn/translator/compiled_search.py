@@ -1,4 +1,4 @@
-"""A search in a graph that XLA compiles for a few shapes, to which all others are filled up."""
+"""A search in a graph that XLA compiles for a few shapes, to which all others are padded."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import tensorflow as tf
 
 from keras_attn.decoding import SearchResult
 
-# Between a short line and the longest one. Each length more is a program more for each batch size.
+# Lengths below the longest one. Each additional length adds a program for each batch size.
 _LENGTHS = (16, 64)
 
 
 class CompiledSearch:
-    """A search of sources of any number and length, by programs of fixed shapes.
+    """Searches sources of any number and length with programs of fixed shapes.
 
-    XLA compiles a program for each shape, which takes seconds. So rows and lengths are filled up
-    with padding to a few of them, in the graph; more rows than the largest number are searched in
-    several batches. Filling changes no result.
+    XLA compiles a program for each shape, which takes seconds. So the graph pads rows and lengths
+    to a few shapes. More rows than the largest number are searched in several batches. The padding
+    changes no result.
 
     Args:
         search: function. (B, S) source ids, 0 = padding, -> `SearchResult`.

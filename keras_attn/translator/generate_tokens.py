@@ -1,4 +1,4 @@
-"""Prompts of any lengths, continued by a language model."""
+"""Prompts of any length, continued by a language model."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def generate_tokens(
     start_token_id: int = 2,
     end_token_id: int = 3,
 ) -> list[list[int]]:
-    """Continues prompts: searches those of one length together, and returns the best of each.
+    """Continues prompts: searches those of equal length together and returns the best of each.
 
     Args:
         model: `TransformerLM`.
-        prompts: lists of token ids, each of at least one; no padding.
-        max_length: int. New tokens at most, end token included.
-        decoding: `SearchStrategy`, or what `keras_attn.decoding.get` makes one of. Defaults to
+        prompts: lists of token ids, each with at least one id and no padding.
+        max_length: int. Largest number of new tokens, end token included.
+        decoding: `SearchStrategy`, or anything that `keras_attn.decoding.get` accepts. Defaults to
             `"greedy"`.
-        start_token_id: int. Never produced, as padding (0). Defaults to `2`.
+        start_token_id: int. Never produced; nor is padding (0). Defaults to `2`.
         end_token_id: int. Ends a continuation. Defaults to `3`.
 
     Returns:
@@ -66,6 +66,6 @@ def generate_tokens(
         )
         best = result.token_ids.numpy()[:, 0].tolist()
         for i, token_ids in zip(indices, best, strict=True):
-            # Padding alone is what a search returns of a model whose logits are NaN.
+            # A search returns only padding if the model's logits are NaN.
             continued[i] = list(takewhile(lambda one: one not in (0, end_token_id), token_ids))
     return continued

@@ -33,8 +33,8 @@ class GraphTranslator:
         source_tokenizer: `Tokenizer`.
         target_tokenizer: `Tokenizer`.
         decoding: search strategy.
-        max_source_tokens: int. Longer sources are cut to so many tokens.
-        max_extra_tokens: int. A translation has at most so many tokens more than its source.
+        max_source_tokens: int. Longer sources are cut to this many tokens.
+        max_extra_tokens: int. A translation has at most this many tokens more than its source.
         confidence: `Confidence`, or None for a model that is not calibrated.
     """
 
@@ -59,12 +59,12 @@ class GraphTranslator:
         self._shared_search = self._make_shared_search()
 
     def _make_shared_search(self) -> Callable[[tf.Tensor], SearchResult]:
-        """One function, however many outputs ask for a search: an exported graph holds it once."""
+        """One function for all outputs that need a search, so an exported graph holds it once."""
         ids = tf.TensorSpec([None, None], tf.int32)
         return tf.function(self.search, input_signature=[ids], autograph=False)
 
     def prepared(self) -> GraphTranslator:
-        """The same, for a SavedModel: what a search makes of the weights is made at loading.
+        """A copy for a SavedModel: what a search computes from the weights is computed at loading.
 
         Returns:
             `GraphTranslator`. Whatever saves it must track its `constants`.
@@ -75,7 +75,7 @@ class GraphTranslator:
         return other
 
     def compiled(self, batch_sizes: Sequence[int]) -> GraphTranslator:
-        """The same, with a search that XLA compiles: for servers that have XLA switched on.
+        """A copy with a search that XLA compiles, for servers that have XLA switched on.
 
         Args:
             batch_sizes: sequence of int, ascending. The numbers of lines that are compiled; see
@@ -89,7 +89,7 @@ class GraphTranslator:
         return other
 
     def translate(self, texts: tf.Tensor) -> Outputs:
-        """Translates lines, and tells how it went.
+        """Translates lines; returns translations, scores and counts of tokens.
 
         Args:
             texts: string, (B,). UTF-8.
@@ -97,9 +97,9 @@ class GraphTranslator:
         Returns:
             dict, each (B,), of the best hypothesis: `translation` string; `score` and
             `log_probability` float32; `truncated` bool, whether a limit cut the line or its
-            translation; `source_tokens`, `target_tokens` and `unknown_tokens` int32: the tokens
-            that were read and written, end tokens not counted, and how many of those that were read
-            are not in the vocabulary; `confidence` float32, of a calibrated model.
+            translation; `source_tokens`, `target_tokens` and `unknown_tokens` int32: how many
+            tokens were read and written, end tokens not counted, and how many of those read are not
+            in the vocabulary; `confidence` float32, if the model is calibrated.
         """
         token_ids, cut = self.encode(texts)  # (B, S), (B,)
         result = self._shared_search(token_ids)
@@ -166,10 +166,10 @@ class GraphTranslator:
         return {"log_probability": tf.where(empty, certain, tf.reduce_sum(log_probabilities, 1))}
 
     def attention(self, texts: tf.Tensor) -> Outputs:
-        """Translates lines, and tells where the decoder looked and how sure it was of each token.
+        """Translates lines and tells where the decoder looked and how sure it was of each token.
 
-        S and T are the longest source and translation of the batch, end tokens included; what is
-        beyond the two lengths of a line is "" and 0.
+        S and T are the longest source and translation of the batch, end tokens included; positions
+        beyond the two lengths of a line hold "" and 0.
 
         Args:
             texts: string, (B,). UTF-8.
@@ -215,11 +215,11 @@ class GraphTranslator:
     def search(
         self, encoder_token_ids: tf.Tensor, decoding: SearchStrategy | None = None
     ) -> SearchResult:
-        """Searches the best hypotheses of (B, S) source ids."""
+        """Searches for the best hypotheses of (B, S) source ids."""
         decoding = decoding or self._decoding
         length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
         max_length = self.limit_length(length + self._max_extra_tokens)
-        # A row without a source token (an empty line, or filling) ends at once.
+        # A row without a source token (an empty line, or padding) ends at once.
         source_lengths = _count_tokens(encoder_token_ids)
         limits = tf.where(source_lengths > 0, source_lengths + 1 + self._max_extra_tokens, 1)
         start = self._model.start(encoder_token_ids, max_length, decoding.num_beams)
@@ -237,7 +237,7 @@ class GraphTranslator:
             )
 
     def limit_length(self, length: Any) -> Any:
-        """The length, cut to the number of positions that the model has."""
+        """The length, limited to the number of positions that the model has."""
         limit = self._model.max_sequence_length
         if limit is None:
             return length

@@ -1,4 +1,4 @@
-"""The result of a search in words: what each hypothesis says."""
+"""The result of a search as text: what each hypothesis says."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def read_hypotheses(
         detokenize: function. The tokenizer's, or a graph of it: (B, T) ids to (B,) strings.
 
     Returns:
-        list of a list for each row. Places that hold no hypothesis are left out.
+        list of lists, one for each row. Slots without a hypothesis are left out.
     """
     batch_size, num_hypotheses, length = result.token_ids.shape
     flat = tf.constant(result.token_ids.reshape(-1, length))  # (B, N, T) -> (B * N, T)

@@ -16,16 +16,17 @@ State = dict[str, Any]
 def in_place_caches(state: State) -> Iterator[State]:
     """Gives a state whose "carried" caches a search may overwrite; trace the search inside `with`.
 
-    For graphs of any number of rows, which run without XLA: on a server, and for few lines. There
-    TensorFlow copies a whole cache to change one position of it. With 64 sentences and 4 beams of
-    the base model that is 12 caches of 16 MB at each step, which took half of the time. A state of
-    known size is compiled, or run eagerly, and stays as it is.
+    This is for graphs that take any number of rows and run without XLA: on a server, and for few
+    lines. There, TensorFlow copies a whole cache to change one position of it. With 64 sentences
+    and 4 beams of the base model that is 12 caches of 16 MB at each step, which took half of the
+    time. A state of known size is compiled or run eagerly, and is left unchanged.
 
-    Writing in place is right because these caches go from step to step and nowhere else: what reads
-    them at a step feeds that step's logits, on which the next token and so the next writing depend.
+    Writing in place is safe because these caches go from step to step and nowhere else. Whatever
+    reads them at a step feeds that step's logits, and the next token depends on those, and so does
+    the next write.
 
     Args:
-        state: dict. What `Seq2SeqModel.start` returned, in the graph that is being traced.
+        state: dict. As `Seq2SeqModel.start` returned it, in the graph that is being traced.
 
     Yields:
         The state to give to `search`.
@@ -43,8 +44,8 @@ def in_place_caches(state: State) -> Iterator[State]:
 class _InPlaceWriter:
     """Writes one position of (B, H, S, ...), seen as B * H * S rows.
 
-    Where each sentence and head begins among the rows is computed before the loop, once for all
-    caches of one form and all steps; at which row each is written, once for all of them in a step.
+    The first row of each sentence and head is computed before the loop, once for all steps and all
+    caches of one form. The row to write is computed once per step for all of them.
 
     Args:
         caches: list of float tensors, as they are before the loop.
@@ -83,11 +84,13 @@ def _first_rows(cache: tf.Tensor) -> tf.Tensor:
 
 
 def _same_sizes(caches: list[tf.Tensor]) -> list[tf.Operation]:
-    """Checks, when the graph runs, that caches whose sizes are not all known are of one shape."""
+    """Checks, when the graph runs, that caches of partly unknown size have the same shape."""
     shape = tf.shape(caches[0])
     return [
         tf.debugging.assert_equal(
-            tf.shape(other), shape, "Caches in `carried` must have as many rows and positions."
+            tf.shape(other),
+            shape,
+            "Caches in `carried` must have the same numbers of rows and positions.",
         )
         for other in caches[1:]
     ]

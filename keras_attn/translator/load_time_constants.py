@@ -15,8 +15,8 @@ class LoadTimeConstants(tf.Module):
     """What `Seq2SeqModel.start` calls "constants", computed when a SavedModel is loaded.
 
     A search lays weights out as matrices before its first step. For one short sentence that takes
-    a good part of the time: to transpose an embedding of 8,000 tokens by 128, 4 of 27 ms. A server
-    has to do it only once. The tensors take memory, but no place in the file.
+    a good part of the time: transposing an embedding of 8,000 tokens by 128 takes 4 of 27 ms. A
+    server has to do it only once. The tensors take memory, but no space in the file.
 
     Args:
         compute: function without arguments. Returns a nest of tensors that depend on variables
@@ -27,7 +27,7 @@ class LoadTimeConstants(tf.Module):
         super().__init__(name="load_time_constants")
         traced = tf.compat.v1.wrap_function(compute, [])
         self._structure = traced.structured_outputs
-        # Without the rest of `start`, the encoder above all.
+        # Without the rest of `start`, above all the encoder.
         self._values = traced.prune([], tf.nest.flatten(self._structure))
         self.weights = list(self._values.variables)
         # The first one initializes all, so that the loader optimizes and runs `compute` once.
@@ -63,10 +63,10 @@ def load_time_constants(model: Seq2SeqModel, num_beams: int) -> LoadTimeConstant
 
 
 class _Constant(tf.saved_model.experimental.TrackableResource):
-    """One tensor: a variable that no checkpoint holds, which the loader initializes.
+    """One tensor: a variable that no checkpoint holds and the loader initializes.
 
-    It ends with its session. `tf.saved_model.load` keeps it to the end of the process, because a
-    program may hold a signature alone: the object that would destroy the tensor is gone by then.
+    It lives as long as its session. `tf.saved_model.load` keeps it until the process ends, because
+    a program may hold only a signature: the object that would destroy the tensor is gone by then.
     """
 
     def __init__(self, spec: tf.TensorSpec, assign: Callable[[], None] | None) -> None:

@@ -11,7 +11,7 @@ from keras_attn.models import Seq2SeqModel
 
 
 class TargetScorer:
-    """Log-probabilities of whole targets: the model reads a target at once, as in training.
+    """Log-probabilities of whole targets: the model reads a whole target at once, as in training.
 
     Args:
         model: `Seq2SeqModel`.
@@ -33,8 +33,9 @@ class TargetScorer:
 
         Args:
             sources: lists of ids, end token included.
-            targets: lists of ids, as many, end token included.
-            batch_tokens: int. Tokens of the longer side, padding included, of a batch at most.
+            targets: as many lists of ids, end token included.
+            batch_tokens: int. Largest number of tokens in a batch, on its longer side, padding
+                included.
 
         Returns:
             list of float: natural logarithms. For a source with only the end token, the empty
@@ -65,7 +66,7 @@ class TargetScorer:
 def forced_inputs(
     encoder_token_ids: tf.Tensor, target_token_ids: tf.Tensor, start_token_id: int
 ) -> dict[str, tf.Tensor]:
-    """What a model reads to predict given targets, in a graph too.
+    """What a model reads to predict given targets, also in a graph.
 
     Args:
         encoder_token_ids: int32, (B, S).
@@ -86,11 +87,11 @@ def forced_inputs(
 def target_log_probabilities(
     model: Seq2SeqModel, inputs: dict[str, tf.Tensor], target_token_ids: tf.Tensor
 ) -> tf.Tensor:
-    """The log-probability of each token of given targets, in a graph too.
+    """The log-probability of each token of given targets, also in a graph.
 
     Args:
         model: `Seq2SeqModel`.
-        inputs: dict. What `forced_inputs` returned.
+        inputs: dict. As `forced_inputs` returned it.
         target_token_ids: int32, (B, T). End tokens included, 0 for padding.
 
     Returns:

@@ -29,7 +29,7 @@ from keras_attn.translator.translator_files import read_translator, write_transl
 
 __all__ = ["Translation", "TranslationReport", "Translator"]
 
-# Compiling costs seconds; below so many lines the plain graph is done earlier.
+# Compiling takes seconds; for fewer lines than this, the plain graph is faster.
 LINES_WORTH_COMPILING = 128
 
 
@@ -45,17 +45,17 @@ class Translator(tf.Module):
         target_tokenizer: `Tokenizer`. Defaults to `source_tokenizer`: one vocabulary.
         decoding: search strategy, its name or config. Defaults to the paper's `BeamSearch()`: 4
             beams, length penalty 0.6 (Section 6.1).
-        max_source_tokens: int. Longer sources are cut to so many tokens, and reported.
-        max_extra_tokens: int. A translation has at most so many tokens more than its source.
+        max_source_tokens: int. Longer sources are cut to this many tokens, and reported.
+        max_extra_tokens: int. A translation has at most this many tokens more than its source.
             Defaults to the paper's 50 (Section 6.1).
         batch_tokens: int. Source tokens, padding included, that are translated at once.
-        jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does for many lines.
+        jit_compile: bool or `"auto"`. Compile the search with XLA; `"auto"` does so for many lines.
         confidence: `Confidence`, or None for a model that is not calibrated.
 
     Attributes:
         model, source_tokenizer, target_tokenizer, decoding, max_source_tokens, max_extra_tokens,
-            batch_tokens, jit_compile, confidence: as given. A new value counts from the next call
-            on.
+            batch_tokens, jit_compile, confidence: as given. A new value takes effect at the next
+            call.
         report: `TranslationReport`. What happened to the lines of the last call: how many were
             empty, how many truncated.
 
@@ -98,7 +98,7 @@ class Translator(tf.Module):
         self._prepare()
 
     def _prepare(self) -> None:
-        """Checks the settings, and makes the graphs again if one changed that they depend on."""
+        """Checks the settings, and makes the graphs again if one of their settings changed."""
         self._check()
         settings = (
             id(self.model),
@@ -123,7 +123,7 @@ class Translator(tf.Module):
             self.confidence,
         )
         self._batch_search = BatchSearch(self._graph.search)
-        # Graphs: the many small operations of a tokenizer cost milliseconds one by one.
+        # In graphs, because a tokenizer's many small operations take milliseconds one by one.
         self._tokenize = tf.function(
             self._graph.source_pieces,
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -136,7 +136,7 @@ class Translator(tf.Module):
         self._traced_settings = settings
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles and copies by the arguments: graphs are made again."""
+        """Pickles and copies the arguments; the graphs are made again."""
         is_shared = self.target_tokenizer is self.source_tokenizer
         return type(self), (
             self.model,
@@ -180,7 +180,7 @@ class Translator(tf.Module):
         return self._graph
 
     def translate_tensor(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Translates a string tensor, inside a graph too: what the exported model runs.
+        """Translates a string tensor, also inside a graph. An exported model runs this.
 
         Args:
             texts: string, (B,). UTF-8.
@@ -195,11 +195,11 @@ class Translator(tf.Module):
     # Lines of text
 
     def translate(self, texts: Iterable[str]) -> list[str]:
-        """Translates lines; the result has as many, in the same order.
+        """Translates lines; returns one translation per line, in the same order.
 
         Args:
-            texts: strings. An empty line gives an empty line; a line longer than
-                `max_source_tokens` is translated as far as that and counted in `report`.
+            texts: strings. An empty line gives an empty line. Of a longer line, only the first
+                `max_source_tokens` tokens are translated, and `report` counts it.
 
         Returns:
             list of str.
@@ -212,11 +212,11 @@ class Translator(tf.Module):
     def translate_detailed(
         self, texts: Iterable[str], attention: bool = False
     ) -> list[Translation]:
-        """Translates lines and tells tokens, scores, confidence and the other hypotheses of each.
+        """Translates lines, with tokens, scores, confidence and the other hypotheses of each.
 
         Args:
             texts: strings.
-            attention: bool. Give the cross-attention of each translation, too.
+            attention: bool. Whether to also return the cross-attention of each translation.
 
         Returns:
             list of `Translation`, in the order of `texts`.
@@ -250,9 +250,9 @@ class Translator(tf.Module):
         """Scores given translations by forced decoding.
 
         Args:
-            sources: strings. One longer than `max_source_tokens` is read as far as that, as by
-                `translate`, and counted in `report`.
-            targets: strings, as many; each is scored whole.
+            sources: strings. Of a longer one, only the first `max_source_tokens` tokens are read,
+                as in `translate`, and `report` counts it.
+            targets: as many strings; each is scored whole.
 
         Returns:
             list of float: natural logarithm of the probability of each target, end token included.
@@ -265,7 +265,7 @@ class Translator(tf.Module):
         self._prepare()
         if len(sources) != len(targets):
             raise ValueError(
-                "`sources` and `targets` must be equally many. "
+                "`sources` and `targets` must have the same length. "
                 f"Received: {len(sources)} sources, {len(targets)} targets."
             )
         source_ids, cut = self._tokenize_lines(sources)
@@ -329,9 +329,9 @@ class Translator(tf.Module):
         """Writes model, tokenizers and settings to a directory, all or nothing.
 
         Args:
-            directory: path. A translator that is there is replaced once the new one is complete.
+            directory: path. An existing translator is replaced once the new one is complete.
             weights: str. How the weights are kept: `"float32"`, as they are; `"float16"`, half the
-                size; or `"int8"`, a quarter. A compact translator computes in float32 as well.
+                size; or `"int8"`, a quarter. A compact translator also computes in float32.
 
         Raises:
             ValueError: if the directory exists and holds something else.
@@ -360,12 +360,12 @@ class Translator(tf.Module):
         num_beams: int | None = None,
         jit_compile: bool | str | None = None,
     ) -> Translator:
-        """Reads what `save` wrote.
+        """Reads a translator that `save` wrote.
 
         Args:
-            directory: path, or the name of a shipped model (`keras_attn.pretrained`). Layers of
-                your own in the model must be imported before.
-            num_beams: int. Beam search with so many beams. Defaults to None: the search as saved.
+            directory: path, or the name of a shipped model (`keras_attn.pretrained`). If the
+                model has layers of your own, import them first.
+            num_beams: int. Beam search with this many beams. Defaults to None: the search as saved.
             jit_compile: bool or `"auto"`. Defaults to None: as saved.
 
         Returns:

@@ -37,7 +37,7 @@ def write_translator(
     """Writes a translator under a temporary name, and renames it when it is complete.
 
     Args:
-        directory: Path. Where to.
+        directory: Path. Where to write.
         model: `Seq2SeqModel`.
         source_tokenizer, target_tokenizer: `Tokenizer`; one file if they are the same object.
         settings: JSON object. The other arguments of the `Translator`.
@@ -45,7 +45,7 @@ def write_translator(
         confidence: `Confidence` or None.
 
     Raises:
-        ValueError: if the directory exists and is no translator.
+        ValueError: if the directory exists and is not a translator's.
     """
     if weights not in ("float32", *COMPACT_DTYPES):
         raise ValueError(
@@ -102,10 +102,10 @@ def _swap(temporary: Path, directory: Path) -> None:
 
 
 def read_translator(directory: Path) -> dict[str, Any]:
-    """Reads the arguments that make the `Translator` again.
+    """Reads the arguments that rebuild the `Translator`.
 
     Args:
-        directory: Path. Where `write_translator` wrote.
+        directory: Path. The directory that `write_translator` wrote.
 
     Returns:
         dict of the arguments of `Translator`.

@@ -135,7 +135,7 @@ def save_figure(figure: Figure, output: str | os.PathLike[str], dpi: int = 150) 
 
 
 def token_label(token: str) -> str:
-    """Returns the label of a token: word-start mark, blanks and control characters are legible.
+    """Returns the label of a token, with visible word-start mark, blanks and control characters.
 
     SentencePiece's mark U+2581 becomes an open box, which all fonts draw alike and which does not
     occur in ordinary text. Very long tokens are cut and end with an ellipsis.

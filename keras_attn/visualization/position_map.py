@@ -78,7 +78,7 @@ def position_figure(encoding: Any, *, title: str = "Position encoding") -> Figur
     with drawing_style():
         figure = Figure(figsize=(11, 4.8), facecolor="white", layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        # Signed values: from blue through white at zero to red. Color-blind people tell both apart.
+        # Signed values: blue, white at zero, red. Color-blind people can tell blue and red apart.
         options = {"cmap": "RdBu_r", "aspect": "auto", "interpolation": "nearest"}
         shown = left.imshow(values, vmin=-limit, vmax=limit, **options)
         left.set(xlabel="dimension", ylabel="position (tokens)", title="encoding")

@@ -31,7 +31,7 @@ def plot_schedule(
     """Draws the learning rate at each training step, and writes the picture to a file.
 
     Args:
-        schedule: Callable from a step (int, counted from 0 as an optimizer's iterations) to its
+        schedule: Callable from a step (int, counted from 0 like an optimizer's iterations) to its
             learning rate, such as `TransformerSchedule`; or a mapping of names to several of them.
         num_steps: int. How many steps to draw, at least 2.
         output: str or path ending in .png, .svg or .pdf. Missing directories are created.

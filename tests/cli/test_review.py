@@ -94,7 +94,7 @@ def test_wrong_options(directory, files, options, message, capsys) -> None:
     [
         ("{", "Line 1 of"),
         ("[]", "must be a line of a review queue"),
-        ('{"source": "a\\tb", "correction": "c"}', "no tab and no line end"),
+        ('{"source": "a\\tb", "correction": "c"}', "no tab or line end"),
     ],
 )
 def test_wrong_queues(line, message, tmp_path, capsys) -> None:

@@ -187,7 +187,7 @@ def test_a_directory_without_a_tokenizer_is_named(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]", '{"class": "ByteTokenizer"}', "\x00"])
 def test_a_damaged_description_is_named(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(ValueError, match="damaged tokenizer.json"):
+    with pytest.raises(ValueError, match="intact tokenizer.json"):
         load_tokenizer(tmp_path)
 
 
@@ -220,7 +220,7 @@ def test_a_file_outside_the_directory_is_never_read(tmp_path):
     directory.mkdir()
     config = {"class": "ByteTokenizer", "format": 1, "files": {"../secret": "0" * 64}}
     (directory / "tokenizer.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="damaged tokenizer.json"):
+    with pytest.raises(ValueError, match="intact tokenizer.json"):
         load_tokenizer(directory)
 
 

@@ -59,7 +59,7 @@ def test_ids_texts_and_pieces_are_equal(tmp_path, kind):
 
 
 def test_a_damaged_directory_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no whole tokenizer"):
+    with pytest.raises(ValueError, match="not hold a complete tokenizer"):
         load_edge_tokenizer(tmp_path)
     WordTokenizer(["a"]).save(tmp_path)
     (tmp_path / "vocabulary.json").write_text("{}")
@@ -86,5 +86,5 @@ def test_no_name_leads_out_of_the_directory(tmp_path):
     config = json.loads((directory / "tokenizer.json").read_text())
     config["files"] = {"../secret": "0"}
     (directory / "tokenizer.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="no whole tokenizer"):
+    with pytest.raises(ValueError, match="not hold a complete tokenizer"):
         load_edge_tokenizer(directory)

@@ -70,5 +70,5 @@ def test_several_references() -> None:
 
 
 def test_other_numbers_of_sentences() -> None:
-    with pytest.raises(ValueError, match="as many as those of the baseline. Received: 1 and 2"):
+    with pytest.raises(ValueError, match="as many sentences as `baseline`. Received: 1 and 2"):
         compare_translations(["a", "b"], ["a"], ["a", "b"])

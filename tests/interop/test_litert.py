@@ -178,7 +178,7 @@ def test_an_export_that_translates_otherwise_is_not_written(tmp_path, monkeypatc
 
     original = litert_module.litert_model
     monkeypatch.setattr(litert_module, "litert_model", with_other_weights)
-    with pytest.raises(RuntimeError, match="translates otherwise"):
+    with pytest.raises(RuntimeError, match="export and the translator differ"):
         export_litert(make(), tmp_path / "litert", texts=["gfedcb", "jihg"])
     assert not any(tmp_path.iterdir())
 

@@ -246,6 +246,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(losses[0] - losses[1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_it_learns_to_reverse():
     generator, longest = np.random.default_rng(1), 5
     ids = np.zeros((2, 6_400, longest + 1), "int32")

@@ -411,9 +411,8 @@ def test_a_translator_is_saved_shows_its_attention_and_scores(translator, tmp_pa
 # Training
 
 
-@pytest.mark.parametrize(
-    "dtype", ["mixed_bfloat16", pytest.param("float32", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "float32"])
 def test_it_learns_to_reverse_by_plain_fit(dtype) -> None:
     words = np.random.default_rng(6).integers(4, 12, (2064, 5))
     source = np.pad(words, ((0, 0), (0, 1)), constant_values=3).astype("int32")

@@ -18,7 +18,7 @@ def tensors(scale):
     return [tf.constant(scale * random.normal(size=shape), tf.float32) for shape in shapes]
 
 
-@pytest.mark.parametrize("jit_compile", [None, False, True])
+@pytest.mark.parametrize("jit_compile", [pytest.param(None, marks=pytest.mark.slow), False, True])
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize("key_mask", [None, np.arange(T) >= np.array([[30], [0]])])
 def test_values_and_gradients_are_those_of_equation_1(key_mask, is_causal, jit_compile):

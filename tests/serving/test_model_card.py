@@ -35,7 +35,7 @@ def test_what_a_person_says_comes_first_and_tables_stay_whole(tmp_path) -> None:
 
 def test_a_card_that_nobody_wrote_says_so(tmp_path) -> None:
     write_model_card(tmp_path, RECORD, ["serving_default"])
-    assert (tmp_path / CARD_PATH).read_text(encoding="utf-8").startswith("Nobody has said")
+    assert (tmp_path / CARD_PATH).read_text(encoding="utf-8").startswith("There is no")
 
 
 def test_the_facts_of_a_run() -> None:

@@ -137,7 +137,7 @@ def test_what_no_server_could_start_with_is_refused(models, make, message) -> No
 
 def test_a_name_that_is_none_for_a_url_is_refused(tmp_path) -> None:
     (tmp_path / "En De" / "1").mkdir(parents=True)
-    with pytest.raises(ValueError, match="small letters.*'En De'"):
+    with pytest.raises(ValueError, match="lowercase letters.*'En De'"):
         ServedModel(tmp_path / "En De")
 
 

@@ -235,6 +235,7 @@ def test_a_signal_stops_the_training_after_an_update_with_a_checkpoint(recipe, t
     assert steps_in(tmp_path / "run") == [2, 3]
 
 
+@pytest.mark.slow
 def test_the_averages_are_what_is_validated_and_translated_with(recipe, tmp_path):
     result = train(recipe.override({"training.ema_decay": "0.8"}), tmp_path / "run", progress=False)
     best = CheckpointIndex(tmp_path / "run" / "checkpoints").best

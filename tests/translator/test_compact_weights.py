@@ -70,7 +70,7 @@ def test_damage_and_unknown_kinds_are_told(translator, tmp_path):
     translator.save(tmp_path / "compact", weights="int8")
     file = tmp_path / "compact" / "model.npz"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="must be a whole compact model"):
+    with pytest.raises(ValueError, match="must be a complete compact model"):
         Translator.load(tmp_path / "compact")
     file.unlink()
     with pytest.raises(ValueError, match="is incomplete"):

@@ -37,7 +37,7 @@ from keras_attn.data.phrasebook.verbs import (
     TRANSITIVE_VERBS,
 )
 
-# (determiner, plural); repeated where it should come up more often.
+# (determiner, plural); the frequent ones are repeated.
 SPECIFIC = (
     (("the", False),) * 6
     + (("the", True),) * 4
@@ -248,14 +248,14 @@ def plain(phrase: Phrase) -> Phrase:
 
 
 def feeling(chooser: Chooser, doer: Phrase, negated: bool = False) -> Clause:
-    """Draws how somebody is: "is tired"."""
+    """Draws how somebody feels: "is tired"."""
     mood = chooser.choose(MOODS)
     doer = plain(doer)
     return Clause(doer, BE, predicate=(mood.english, mood.german), negated=negated)
 
 
 def anaphor(phrase: Phrase) -> Phrase | None:
-    """Returns the pronoun that takes up a subject, or `None` where the languages could differ.
+    """Returns the pronoun that refers to a subject, or `None` where the languages could differ.
 
     The girl is "she" in English but grammatically neuter in German, so it has none.
 

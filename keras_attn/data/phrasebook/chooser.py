@@ -1,4 +1,4 @@
-"""Chances from a seed, alike everywhere."""
+"""Random choices from a seed, the same everywhere."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Chooser:
-    """Chances from a seed, alike on every platform and Python version.
+    """Random choices from a seed, the same on every platform and Python version.
 
     Only `random.Random.random` is used, the one method whose stream Python promises to keep.
 
@@ -24,7 +24,7 @@ class Chooser:
         self._random = random.Random(seed).random
 
     def choose(self, options: Sequence[T]) -> T:
-        """Returns one of the options, each as likely."""
+        """Returns one of the options, each equally likely."""
         return options[int(self._random() * len(options))]
 
     def chance(self, probability: float) -> bool:

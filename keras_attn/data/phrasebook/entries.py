@@ -1,4 +1,4 @@
-"""What an entry of the phrasebook's lexicon is, and how a table of them is read."""
+"""The entries of the phrasebook's lexicon, and the functions that read tables of them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ GROUPS = {
 
 @dataclass(frozen=True, eq=False)
 class Noun:
-    """A noun in both languages; `kinds` says what verbs and adjectives it goes with."""
+    """A noun in both languages; `kinds` says which verbs and adjectives it goes with."""
 
     singular: str
     plural: str  # empty for a mass noun
@@ -65,7 +65,7 @@ class Preposition:
 
 
 def read_rows(table: str) -> list[list[str]]:
-    """Splits a table into rows of cells, which "|" divides."""
+    """Splits a table into rows of cells, separated by "|"."""
     return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
 
 
@@ -86,7 +86,7 @@ def read_nouns(table: str) -> tuple[Noun, ...]:
 def read_verbs(table: str) -> tuple[Verb, ...]:
     """Reads rows "call, called | an-rufen | | angerufen | person".
 
-    The third cell holds irregular forms (du and er); "ist" before the participle stands for sein.
+    The third cell holds irregular forms (du and er); "ist" before the participle means sein.
     """
     verbs = []
     for english, german, forms, participle, kinds in read_rows(table):

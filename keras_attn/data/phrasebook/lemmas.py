@@ -36,7 +36,7 @@ VERBS = (
 
 
 def lemmas() -> frozenset[str]:
-    """Returns the English lemmas, names apart; an expression such as "on Monday" counts once.
+    """Returns the English lemmas without names; an expression such as "on Monday" counts once.
 
     Example:
     >>> {"house", "pick up", "twenty", "whether"} <= lemmas(), "houses" in lemmas()

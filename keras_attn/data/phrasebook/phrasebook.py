@@ -7,16 +7,16 @@ from keras_attn.data.phrasebook.chooser import Chooser
 from keras_attn.data.phrasebook.grammar import sentence_pair
 from keras_attn.system.argument_checks import check_integer
 
-# Of each split: how many pairs `phrasebook` gives by default, and how many at most. One tense
-# with the plainest subjects and objects alone makes 27 million: drawing never runs dry.
+# Of each split: how many pairs `phrasebook` gives by default, and how many at most. The plainest
+# subjects and objects in one tense alone make 27 million pairs, so drawing never runs out.
 SPLITS = {"train": (40_000, 2_000_000), "validation": (1_000, 100_000), "test": (1_000, 100_000)}
 MINIMUM_WORDS, MAXIMUM_WORDS = 3, 14
 
 
 def split_of(german: str) -> str:
-    """Returns the split that a sentence belongs to, whatever was drawn and in what order.
+    """Returns the split that a sentence belongs to, whatever else was drawn.
 
-    The English determines the German, so the German's checksum settles it for both sides.
+    The English determines the German, so the checksum of the German decides for both sides.
 
     Example:
     >>> split_of("Ich kaufe ein Buch.") in SPLITS
@@ -29,9 +29,9 @@ def split_of(german: str) -> str:
 def phrasebook(split: str = "train", num_pairs: int | None = None, seed: int = 0) -> Corpus:
     """Draws different sentence pairs of the built-in English-German grammar.
 
-    Short correct sentences (3 to 14 words on either side) with what makes German German: gender and
-    case, adjective endings, separable verbs, the perfect, verbs that end their clause, and more.
-    Nothing is downloaded. The same arguments give the same pairs everywhere.
+    The sentences are short and correct (3 to 14 words on either side). They show what is typical of
+    German: gender and case, adjective endings, separable verbs, the perfect, verbs that end their
+    clause, and more. Nothing is downloaded. The same arguments give the same pairs everywhere.
 
     Args:
         split: str. "train", "validation" or "test". No sentence of one split is in another,
@@ -74,5 +74,5 @@ def phrasebook(split: str = "train", num_pairs: int | None = None, seed: int = 0
 
 
 def _is_short(sentence: str) -> bool:
-    """Whether a sentence has the phrasebook's length."""
+    """Whether a sentence has a length that the phrasebook allows."""
     return MINIMUM_WORDS <= sentence.count(" ") + 1 <= MAXIMUM_WORDS

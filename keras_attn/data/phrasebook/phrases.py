@@ -16,7 +16,7 @@ from keras_attn.data.phrasebook.lexicon import DER_WORDS, EIN_WORDS, POSSESSIVES
 
 
 class Phrase:
-    """What can be subject or object: two languages, cases, agreement."""
+    """A possible subject or object in both languages, with cases and agreement."""
 
     agreement = "3sg"
     is_definite = True
@@ -146,7 +146,7 @@ class Fixed(Phrase):
 
 @dataclass(frozen=True)
 class PrepositionalPhrase:
-    """A preposition and its phrase, contracted in German where it is usual.
+    """A preposition and its phrase, contracted in German where that is usual.
 
     Example:
     >>> from keras_attn.data.phrasebook.lexicon import LOCATIONS, NOUNS

@@ -1,4 +1,4 @@
-"""The sentence patterns with a subordinate clause, whose German verb stands last."""
+"""The sentence patterns with a subordinate clause, whose German verb comes last."""
 
 import dataclasses
 
@@ -69,12 +69,12 @@ def _fact(chooser: Chooser, doer: Phrase) -> Clause:
 
 
 def _without_past(clause: Clause) -> Clause:
-    """What happens "if ..." is not past."""
+    """Replaces the past with the present: what happens "if ..." is not past."""
     return dataclasses.replace(clause, tense="present") if clause.tense == "past" else clause
 
 
 def _condition(clause: Clause) -> Clause:
-    """What stands after "if": present, or a modal that makes sense there."""
+    """Gives a clause after "if" its tense: present, or a modal that makes sense there."""
     tense = clause.tense if clause.tense in ("can", "must", "want to") else "present"
     return dataclasses.replace(clause, tense=tense)
 

@@ -2,7 +2,7 @@
 
 German main clauses have the finite verb second and the rest of the verb at the end ("ruft ... an",
 "hat ... gekauft", "kann ... kaufen"); questions start with it; subordinate clauses end with it.
-Between the two stand, in this order, the subject (unless it comes first), pronouns and names, time,
+Between the two come, in this order, the subject (unless it comes first), pronouns and names, time,
 dative, accusative, nicht, and what belongs to the verb (place, direction, predicate).
 """
 
@@ -31,8 +31,8 @@ class Clause:
         accusative: Phrase or `None`. The object that German puts in the accusative.
         predicate: pair of str or `None`. English and German of what follows "to be".
         place: PrepositionalPhrase or `None`. Place, direction or company.
-        time: Adverbial or `None`. Said last in English ("today").
-        frequency: Adverbial or `None`. Said before the English verb ("often").
+        time: Adverbial or `None`. Comes last in English ("today").
+        frequency: Adverbial or `None`. Comes before the English verb ("often").
         negated: bool. nicht, or kein when the accusative is indefinite.
     """
 
@@ -103,7 +103,7 @@ def _english_end(clause: Clause, with_time: bool = True) -> str:
 
 
 def german_verb(clause: Clause) -> tuple[str, str]:
-    """Splits the German verb into its finite form and what stands at the end: "ruft", "an"."""
+    """Splits the German verb into its finite form and what comes at the end: "ruft", "an"."""
     verb, agreement = clause.verb, clause.subject.agreement
     if clause.tense in MODALS:
         return conjugate_modal(clause.tense, agreement), verb.prefix + verb.german

@@ -1,8 +1,8 @@
-"""The verbs of the phrasebook: one a line, by the sentences that they make."""
+"""The verbs of the phrasebook: one per line, by the sentences that they make."""
 
 from keras_attn.data.phrasebook.entries import Verb, read_verbs
 
-# Kinds of verbs beside those of objects: "state" (present only, no modal, no time), "benefit"
+# Kinds of verbs besides those of objects: "state" (present only, no modal, no time), "benefit"
 # (takes "for somebody"), "split" (no pronoun object: "pick her up" would part the English verb).
 TRANSITIVE_VERBS = read_verbs("""
 buy, bought              | kaufen        |                   | gekauft       | goods drink benefit

@@ -1,4 +1,4 @@
-"""Attention over other axes than the second of three."""
+"""Attention over axes other than the second of three."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ Tensor = Any
 
 
 class AttendedAxes:
-    """Lays the attended axes out as one and all others as the batch, and lays results out again.
+    """Merges the attended axes into one and all others into the batch, and restores the results.
 
     Args:
         axes: int. The attended axes of the query, and of value and key.
@@ -34,7 +34,7 @@ class AttendedAxes:
     def merge_mask(self, mask: Tensor | None) -> Tensor | None:
         """An attention mask, (batch..., T..., S...), as (B, T, S).
 
-        (B, T, S) is the same for the other batch axes, as in Keras: (B, 1, ..., T, S).
+        A mask (B, T, S) applies to all other batch axes, as in Keras: (B, 1, ..., T, S).
         """
         if mask is None:
             return None
@@ -50,7 +50,7 @@ class AttendedAxes:
         return restore_axes(outputs, self.axes, self._query_sizes)
 
     def restore_scores(self, scores: Tensor | None) -> Tensor | None:
-        """(B, H, T, S) -> (batch..., H, T..., S...); None, if nothing needed them, stays None."""
+        """(B, H, T, S) -> (batch..., H, T..., S...); None (not needed) stays None."""
         if scores is None:
             return None
         attended = [

@@ -10,7 +10,7 @@ from keras_attn.ops import sliding_window_mask
 
 
 class AttendedPairs(CachedProjections):
-    """`CachedProjections` that go through a cache and a position, and the mask of what may meet."""
+    """`CachedProjections` with a cache, a position, and the mask of the pairs that may meet."""
 
     def _project(self, query, value, key, cache):
         """Query heads, (B, H, T, K), keys and values, (B, H', S, K), and the cache after them."""
@@ -25,7 +25,7 @@ class AttendedPairs(CachedProjections):
         return heads, after.keys_and_values(), after
 
     def _rotate(self, heads, key_value, cache):
-        """Turns queries and new keys as their `position` wants it."""
+        """Turns queries and new keys by their `position`."""
         if self.position is None:
             return heads, key_value
         positions = positions_of(heads, key_value["key"], cache)

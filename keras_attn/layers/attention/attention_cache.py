@@ -43,10 +43,10 @@ class SelfCache(NamedTuple):
             (B, H', S, W, K) and (B, H', S, W, V) if W hypotheses share it.
         position: int scalar. Where the first position of the next call is written.
         beam_mask: bool, (B, W, S, W), from `keras_attn.ops.beam_mask`. Defaults to `()`: one
-            hypothesis has the cache. (A loop of TensorFlow can carry `()`, but not None.)
+            hypothesis has the cache. (A TensorFlow loop can carry `()`, but not None.)
         kernels: `FusedKernels`, from `fuse_projections`. Defaults to `()`: the layer's weights.
         mask: bool, broadcastable to (B, H, T, S), or (B, H, W, S * W) if W hypotheses share it.
-            What the positions of the next call may attend to, from `mask_of_step`, where many
+            What the positions of the next call may attend to, from `mask_of_step`, if many
             layers are at the same position. Defaults to `()`: each call makes its own.
 
     Example:
@@ -73,8 +73,8 @@ class SelfCache(NamedTuple):
     def write(self, update: dict[str, Tensor]) -> "SelfCache":
         """Writes keys and values, each (B, H', T, K), at `position`, and moves on by T.
 
-        The mask was that of the position that is written, so the cache that is returned has none.
-        With a `beam_mask`, T is the W hypotheses at one position.
+        The mask belongs to the position that is written, so the returned cache has none. With a
+        `beam_mask`, T is the W hypotheses at one position.
         """
         length = ops.shape(update["key"])[2]
         if self.is_shared:
@@ -87,7 +87,7 @@ class SelfCache(NamedTuple):
         return self._replace(tensors=tensors, position=self.position + length, mask=())
 
     def keys_and_values(self) -> dict[str, Tensor]:
-        """All keys and values, (B, H', S, K) and (B, H', S, V); S * W of those that are shared."""
+        """All keys and values, (B, H', S, K) and (B, H', S, V); if shared, S * W of them."""
         if not self.is_shared:
             return self.tensors
         merged = {}
@@ -109,7 +109,7 @@ class SelfCache(NamedTuple):
         return self.mask_of_beams(causal_mask(num_positions, length, self.position))
 
     def mask_of_beams(self, mask: Tensor) -> Tensor:
-        """A mask of positions, (..., S), as one of each hypothesis' own keys: (B, 1, W, S * W)."""
+        """A mask of positions, (..., S), as a mask of each hypothesis' keys: (B, 1, W, S * W)."""
         if not self.is_shared:
             return mask
         mask = ops.logical_and(mask[..., None], self.beam_mask[:, None])  # (B, 1, W, S, W)
@@ -152,10 +152,10 @@ class BlockStep:
     """What a block remembers between steps: the `step` of `CausalBlock` and `DecoderBlock`.
 
     Args:
-        self_cache: `SelfCache`, from `empty_cache`. None attends to the inputs of the call alone.
+        self_cache: `SelfCache`, from `empty_cache`. None attends only to the inputs of the call.
         cross_cache: `CrossCache`, from `project_encoder_sequence`. It may have fewer rows than the
             inputs: W adjacent rows, the hypotheses of a sentence, then share one.
-        num_beams: int. Hypotheses of a sentence, W. Defaults to None: found from the shapes.
+        num_beams: int. Hypotheses of a sentence, W. Defaults to None: inferred from the shapes.
     """
 
     self_cache: SelfCache | None = None
@@ -169,7 +169,7 @@ class DecodingStep:
 
     Args:
         position: int scalar. Position of the first of the new tokens.
-        blocks: list of `BlockStep`, one a block.
+        blocks: list of `BlockStep`, one per block.
         output_kernel: float, (D, V). The matrix of the logits, laid out once for many steps.
             Defaults to None: the layer's own.
     """

@@ -10,15 +10,15 @@ Tensor = Any
 
 
 class AttentionMasks(NamedTuple):
-    """The masks that a call was given, as it was given them.
+    """The masks that a call was given, unchanged.
 
-    Joined they are as large as the attention weights. A layer whose cost grows linearly with the
+    Joined, they are as large as the attention weights. A layer whose cost grows linearly with the
     length never joins them all: it takes the parts that it needs.
 
     Args:
         query: bool, (B, T), or None. value, key: bool, (B, S), or None. True = real token.
         attention: bool, broadcastable to (B, H, T, S), or None. True = may attend.
-        is_causal: bool. Whether no position attends to a later one.
+        is_causal: bool. If True, no position attends to a later one.
 
     Example:
     >>> AttentionMasks(is_causal=True).join(2, 2).numpy().astype(int).tolist()

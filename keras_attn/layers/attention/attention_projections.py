@@ -17,7 +17,7 @@ class AttentionProjections(DenseInputs):
     """Projects queries, keys and values to heads, and heads back; the base of attention layers.
 
     Weights have the names, shapes and order of `keras.layers.MultiHeadAttention`. The arguments
-    are described at `MultiHeadAttention`.
+    are described in `MultiHeadAttention`.
     """
 
     def __init__(

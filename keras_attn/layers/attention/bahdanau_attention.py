@@ -11,12 +11,12 @@ from keras_attn.system.argument_checks import check_optional_integer
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class BahdanauAttention(SourceAttention):
-    """Attends to a source by a network of one hidden layer, which sees query and source.
+    """Attends to a source with a network of one hidden layer, which sees query and source.
 
         score(s, h_j) = v_a . tanh(W_a s + U_a h_j + b)                  (Section A.1.2)
         output        = sum over j of softmax(score)_j h_j               (Equations 5 and 6)
 
-    The softmax is in float32. The paper leaves biases out of its equations; here b is one.
+    The softmax is in float32. The paper leaves biases out of its equations; here b is the bias.
 
     Masking: `value_mask`; a row without a real source position gives zeros. The output has the
     Keras mask of the query.
@@ -42,7 +42,7 @@ class BahdanauAttention(SourceAttention):
     TensorShape([2, 3, 6])
 
     References:
-        - [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473), Section 3.1 and A.1.2.
+        - [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473), Sections 3.1 and A.1.2.
     """
 
     def __init__(self, units=None, **kwargs):

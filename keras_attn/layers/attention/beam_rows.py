@@ -13,11 +13,11 @@ class BeamRows:
     """Joins the W adjacent rows of a sentence for an attention layer, and splits its results.
 
     So keys and values that the hypotheses of a sentence share are never copied for each of them,
-    and an attention layer need not know of hypotheses: it sees W times as many positions.
+    and an attention layer need not know about hypotheses: it sees W times as many positions.
 
     Args:
         hidden: float, (R, T, D). The rows of all hypotheses, R = B * W.
-        num_beams: int. Hypotheses of a sentence, W; 1 leaves everything as it is. None: unknown.
+        num_beams: int. Hypotheses of a sentence, W; 1 changes nothing, None means unknown.
         num_sentences: int. Number of sentences, B; only used where W or T are unknown.
 
     Example:

@@ -19,17 +19,17 @@ from keras_attn.system.argument_checks import check_integer
 
 
 class BlockAttention(MultiHeadAttention):
-    """`MultiHeadAttention` that computes, for each block of positions, only a few others.
+    """`MultiHeadAttention` in which each block of positions attends to only a few others.
 
-    The result is that of dense attention with the layout as a mask. A subclass names the layout, in
-    `block_layout`. Everything attends to the first `global_length` positions, and without a causal
-    mask they attend to everything. With a cache, a step reads the whole cache, under the same mask.
-    A short sequence, of which the layout would name nearly everything, is computed densely if its
-    length is known.
+    The result is that of dense attention with the layout as a mask. A subclass defines the layout
+    in `block_layout`. Everything attends to the first `global_length` positions, and without a
+    causal mask they attend to everything. With a cache, a step reads the whole cache, under the
+    same mask. A short sequence, for which the layout would name nearly all blocks, is computed
+    densely if its length is known.
 
     Args:
-        block_size: int. Positions of a block, P.
-        global_length: int. Positions.
+        block_size: int. Positions per block, P.
+        global_length: int. In positions.
         *args, **kwargs: as in `MultiHeadAttention`.
     """
 
@@ -39,13 +39,13 @@ class BlockAttention(MultiHeadAttention):
         self.global_length = check_integer("global_length", global_length, minimum=0)
 
     def block_layout(self, num_blocks, is_causal):
-        """The blocks that each block attends to, beside the global ones. The hook to override.
+        """The blocks that each block attends to besides the global ones. The hook to override.
 
         So that padding changes nothing, a row should not depend on the number of blocks.
 
         Args:
             num_blocks: int or int scalar tensor. Number of blocks of the sequence, N.
-            is_causal: bool. Whether later blocks are masked; they need not be named then.
+            is_causal: bool. Whether later blocks are masked; then they need not be named.
 
         Returns:
             int32, (N, M). Blocks that do not exist, or are named twice, do not count.
@@ -109,7 +109,7 @@ class BlockAttention(MultiHeadAttention):
         return Positions(query, ops.reshape(key, (num_blocks, -1)))
 
     def _block_mask(self, masks, layout, positions, length):
-        """All masks, and what does not exist, broadcastable to (B, H, N, P, M * P)."""
+        """All masks, and the mask of what exists, broadcastable to (B, H, N, P, M * P)."""
         exists = ops.repeat(is_in_layout(layout), self.block_size, axis=1)  # (N, M * P)
         exists = ops.logical_and(exists, positions.key < length)
         keys, queries, pairs = masks.of_keys, masks.query, masks.of_pairs
@@ -145,7 +145,7 @@ class BlockAttention(MultiHeadAttention):
         return scores
 
     def _attend_globally(self, query, key_value, masks, training, needs_scores, results):
-        """Puts the rows of global blocks, which attend to everything, in their place."""
+        """Replaces the rows of global blocks, which attend to everything."""
         if masks.is_causal or not self.global_length:
             return results
         count, (key, value) = self.global_length, key_value
@@ -187,6 +187,6 @@ def _check_lengths(query, key_value, cache):
     are_known = all(isinstance(length, int) for length in lengths)
     if cache is None and are_known and lengths[0] != lengths[1]:
         raise ValueError(
-            "Queries and keys must be positions of one sequence. For attention to another one use "
-            f"MultiHeadAttention. Received: {lengths[0]} queries, {lengths[1]} keys."
+            "Queries and keys must be positions of one sequence. For attention to another "
+            f"sequence, use MultiHeadAttention. Received: {lengths[0]} queries, {lengths[1]} keys."
         )

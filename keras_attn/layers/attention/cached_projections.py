@@ -1,4 +1,4 @@
-"""The projections of an attention layer, and what of them is computed once for many steps."""
+"""The projections of an attention layer, and those that are computed once for many steps."""
 
 import math
 
@@ -13,10 +13,10 @@ class CachedProjections(AttentionProjections):
     """`AttentionProjections` that can be kept: keys and values, and kernels laid out as matrices.
 
     A loop that decodes step by step lays the kernels out before it starts and hands them to every
-    step, which then multiplies once where the layer has three projections. The weights of the layer
-    stay as they are. XLA gains most: inside the loop it would compute a product of one row with a
-    kernel that it must reshape by a naive nest of loops (measured on 2 CPU cores, one sentence, the
-    base model, greedy: 456 ms for 32 tokens, and 160 ms with the matrices made outside).
+    step, which then needs one product for the layer's three projections. The weights of the layer
+    stay as they are. XLA gains most: inside the loop, it would use a naive nest of loops for the
+    product of one row with a kernel that it must reshape (measured on 2 CPU cores, one sentence,
+    the base model, greedy: 456 ms for 32 tokens, and 160 ms with the matrices made outside).
     """
 
     # Computed once, before the loop
@@ -44,7 +44,7 @@ class CachedProjections(AttentionProjections):
             batch_size: int. Number of rows, B.
             max_length: int. Number of positions, S.
             num_beams: int. Number of hypotheses that share a row, W; a call then needs a
-                `beam_mask`. Defaults to None: one, and no axis for it.
+                `beam_mask`. Defaults to None: one, without an axis for it.
 
         Returns:
             `SelfCache`.
@@ -61,11 +61,11 @@ class CachedProjections(AttentionProjections):
         """Lays the projections out as two matrices: the `kernels` of a cache.
 
         Args:
-            has_own_key_value: bool. Whether keys and values will be made of the query
-                (self-attention with a cache); else the query alone is projected.
+            has_own_key_value: bool. Whether keys and values will be computed from the query
+                (self-attention with a cache); otherwise only the query is projected.
 
         Returns:
-            `FusedKernels`: to be made once, outside the loop that uses it. `()` if the layer is
+            `FusedKernels`. Make it once, outside the loop that uses it. `()` if the layer is
             quantized, because its kernels are not plain matrices, or if a subclass projects keys
             and values in its own way.
         """
@@ -108,7 +108,7 @@ class CachedProjections(AttentionProjections):
         return heads, {"key": heads_first(keys), "value": heads_first(values)}
 
     def _split_heads(self, inputs, columns):
-        """(B * T, N) -> query heads and, if they are there, those of key and value."""
+        """(B * T, N) -> query heads and, if present, those of key and value."""
         groups = self.num_key_value_heads
         shapes = [(self.num_heads, self.key_dim), (groups, self.key_dim), (groups, self.value_dim)]
         ends = [self.num_heads * self.key_dim, (self.num_heads + groups) * self.key_dim]

@@ -11,11 +11,11 @@ from keras_attn.ops.axes import leading_sizes
 class HeadsDense(keras.layers.EinsumDense):
     """`keras.layers.EinsumDense` from or to heads, computed as a product of two matrices.
 
-    Same arguments, weights and result; LoRA and quantization as there. An einsum over (B, T, D) and
-    (D, H, K) is three axes against three for every engine; as (B * T, D) times (D, H * K) it is the
-    one product that all of them are best at. Measured on 2 CPU cores, one step of one sentence: 10
-    instead of 50 microseconds in a plain graph, and 0.8 instead of 1.45 ms under XLA for 256 rows
-    of the base model.
+    Arguments, weights, result, LoRA and quantization are the same. For all engines, an einsum over
+    (B, T, D) and (D, H, K) is three axes against three; (B * T, D) times (D, H * K) is the product
+    that they all do best. Measured on 2 CPU cores, one step of one sentence: 10 instead of 50
+    microseconds in a plain graph, and 0.8 instead of 1.45 ms under XLA for 256 rows of the base
+    model.
 
     The layer is made by `AttentionProjections`, with the equation `"abc,cde->abde"` to heads or
     `"abcd,cd...->ab..."` from heads.

@@ -8,7 +8,7 @@ from keras_attn.ops import causal_mask, combine_masks
 
 
 class KerasNames:
-    """A base of `MultiHeadAttention` with the names that Keras' layer has beside its public ones.
+    """A base of `MultiHeadAttention` with the names that Keras' layer has besides its public ones.
 
     Code written for Keras' layer reads the projections, and overrides `_compute_attention`, which
     Keras documents as a hook. In new code use `query_dense` and its neighbors, and override
@@ -46,7 +46,7 @@ class KerasNames:
             query: float, (B, T, H, K). key: float, (B, S, H, K). value: float, (B, S, H, V).
             attention_mask: bool, (B, T, S) or (B, H, T, S), or None.
             training: bool. Whether dropout acts.
-            return_attention_scores: bool. Without effect: the weights are returned in any case.
+            return_attention_scores: bool. No effect: the weights are always returned.
             use_causal_mask: bool.
 
         Returns:
@@ -65,7 +65,7 @@ class KerasNames:
         return type(self)._compute_attention is not KerasNames._compute_attention
 
     def _attend_by_keras_hook(self, query, key, value, attention_mask, training):
-        """As `attend`, by a `_compute_attention` that a subclass has overridden."""
+        """As `attend`, through a `_compute_attention` that a subclass has overridden."""
         if attention_mask is not None:  # as Keras hands it over, (B, T, S) or (1, T, S)
             if len(attention_mask.shape) == 2:
                 attention_mask = attention_mask[None]

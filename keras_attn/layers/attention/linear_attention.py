@@ -16,13 +16,13 @@ class LinearAttention(MultiHeadAttention):
         output(t) = phi(q_t) sum over s of phi(k_s)^T v_s / (phi(q_t) sum over s of phi(k_s)^T)
 
     with the feature map phi(x) = elu(x) + 1. In a decoder the sums run over the positions up to t;
-    a cache holds these two sums alone, so that a step costs the same at every position, and memory
-    does not grow with the length.
+    a cache holds only these two sums, so a step costs the same at every position, and memory does
+    not grow with the length.
 
     Weights, names and projections are those of `MultiHeadAttention`. Sums are float32 under every
-    policy. Scores are computed if they are asked for; that, and an `attention_mask`, costs the
-    square of the length. There are no weights to drop, so `dropout` must be zero; `position` and
-    `sliding_window` are refused, because the sums do not know how far a key is.
+    policy. Scores are computed if they are asked for; the cost of scores or an `attention_mask`
+    grows with the square of the length. There are no weights to drop, so `dropout` must be zero;
+    `position` and `sliding_window` are refused, because the sums do not know how far away a key is.
 
     Hook for subclasses: `feature_map`.
 
@@ -30,7 +30,7 @@ class LinearAttention(MultiHeadAttention):
         num_heads, key_dim, ...: as in `MultiHeadAttention`.
 
     Raises:
-        ValueError: for an argument that it has no use for.
+        ValueError: for an argument that the layer cannot use.
 
     Example:
     >>> layer = keras_attn.layers.LinearAttention(num_heads=2, key_dim=4)
@@ -59,11 +59,11 @@ class LinearAttention(MultiHeadAttention):
         return ops.elu(heads) + 1.0
 
     def num_features(self):
-        """Size of what `feature_map` returns, M."""
+        """Number of features that `feature_map` returns, M."""
         return self.key_dim
 
     def cross_attention(self, name):
-        """Dense attention, for the few steps of a target and the one matrix of a source."""
+        """Dense attention, whose cost is linear in the source for each step of the target."""
         return self._dense_cross_attention(name)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
@@ -99,7 +99,7 @@ class LinearAttention(MultiHeadAttention):
         if is_step and (needs_scores or masks.attention is not None):
             raise ValueError(
                 "`return_attention_scores` and `attention_mask` must be left out with a cache: it "
-                f"holds sums, not keys. Received them in a {type(self).__name__}."
+                f"holds sums, not keys. Received: one of them in a {type(self).__name__}."
             )
         queries = self.feature_map(ops.cast(query, "float32"))
         keys, values = self._features(key_value)

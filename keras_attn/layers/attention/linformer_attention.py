@@ -17,9 +17,9 @@ class LinformerAttention(MultiHeadAttention):
     `max_sequence_length` of them, and a shorter sequence uses the first columns.
 
     Masked keys and values are zeros before they are mixed, so they change nothing. A mixture holds
-    what is before and after a query: a causal mask and a cache are refused, and so are an
-    `attention_mask`, scores, a sliding window and positions that act inside of attention. It is for
-    encoders; a `Transformer` gives its decoder another attention by `decoder_attention`.
+    keys from before and after a query, so a causal mask and a cache are refused. So are an
+    `attention_mask`, scores, a sliding window and positions that act inside of attention. The layer
+    is for encoders; in a `Transformer`, `decoder_attention` gives the decoder another one.
 
     Args:
         num_heads, key_dim, ...: as in `MultiHeadAttention`.
@@ -29,7 +29,7 @@ class LinformerAttention(MultiHeadAttention):
             variance `1 / projected_length`.
 
     Raises:
-        ValueError: if the sequence is too long, or something is asked for that it cannot do.
+        ValueError: if the sequence is too long, or the layer cannot do what is asked for.
 
     Example:
     >>> layer = keras_attn.layers.LinformerAttention(2, 4, max_sequence_length=20)
@@ -70,7 +70,7 @@ class LinformerAttention(MultiHeadAttention):
         )
 
     def cross_attention(self, name):
-        """Dense attention: a target decides by itself what of a source it looks at."""
+        """Dense attention: a target decides for itself which parts of a source it looks at."""
         return self._dense_cross_attention(name)
 
     def empty_cache(self, batch_size, max_length, num_beams=None):
@@ -105,7 +105,7 @@ class LinformerAttention(MultiHeadAttention):
         if isinstance(length, int) and length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {length} positions is longer than `max_sequence_length`="
-                f"{self.max_sequence_length}. Cut the input, or make the layer for more positions."
+                f"{self.max_sequence_length}. Cut the input, or increase `max_sequence_length`."
             )
 
     def _refusal(self, name, received):

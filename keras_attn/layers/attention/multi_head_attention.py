@@ -35,16 +35,17 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
 
     Departures from Keras: a query row that may attend to nothing is always zero before the output
     projection. A given `query_mask` is honored. `flash_attention=True` is refused, because
-    TensorFlow has no such kernel. Kernels start with the variance of the matrices that they are;
-    Keras takes them for convolutions, and draws them several times too small.
+    TensorFlow has no such kernel. Kernels start with the variance of the matrices that they stand
+    for; Keras takes them for convolutions, and draws them several times too small.
 
     Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
     `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
     Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`.
 
-    A sequence of `LONG_SEQUENCE` tokens or more, if that is known, is attended to in chunks: memory
-    then grows linearly with its length. The result is the same. Scores, dropout in training, an
-    `attention_mask`, a bias of positions or a hook need all weights at once.
+    A sequence of `LONG_SEQUENCE` tokens or more, if its length is known, is attended to in chunks:
+    memory then grows linearly with the length. The result is the same. There are no chunks with
+    scores, dropout in training, an `attention_mask`, a bias of positions or a hook, which need all
+    weights at once.
 
     Masking: True = may attend. `attention_mask` and the Keras masks of query, value and key are
     combined. The Keras mask of the query passes through.
@@ -56,8 +57,8 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         dropout: float in [0, 1). Rate applied to the attention weights. Defaults to `0.0`.
         use_bias: bool. Defaults to `True`.
         output_shape: int or tuple. Last axes of the output. Defaults to the query's last axis.
-        attention_axes: int or tuple. Axes that attend. Defaults to all but first and last.
-        sliding_window: int. Attend only to keys fewer than so many positions away.
+        attention_axes: int or tuple. Axes that attend. Defaults to all but the first and last.
+        sliding_window: int. Attend only to keys fewer than this many positions away.
         flash_attention: None or False.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint: as in Keras.
@@ -67,7 +68,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
             multi-query attention, fewer than `num_heads` is grouped-query attention.
         projection_gain: float. Factor on the initial kernels of query, key and value. With
             `sqrt(1/2)`, as in PyTorch and fairseq, a small post-norm model learns much faster at
-            first. Defaults to `1.0`, Keras and Tensor2Tensor.
+            first. Defaults to `1.0`, as in Keras and Tensor2Tensor.
         position: `AttentionPosition`, or its config. Positions that act inside of attention, such
             as a `RotaryEmbedding`. Queries and keys are then positions 0, 1, ... of one sequence.
             Defaults to None.
@@ -79,16 +80,16 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         key: float, (B, S, D). Defaults to `value`.
         query_mask: bool, (B, T). value_mask, key_mask: bool, (B, S).
         attention_mask: bool, (T, S), (B, T, S) or (B, H, T, S), or broadcastable.
-        return_attention_scores: bool. Return the weights after the softmax, before dropout, too.
+        return_attention_scores: bool. Also return the weights after the softmax, before dropout.
         training: bool. Whether dropout acts.
         use_causal_mask: bool. No position attends to a later one.
         cache: `SelfCache`, from `empty_cache`: the keys and values of this call are written into
             it, no position attends beyond its own, and `value_mask` and `key_mask` are not used. Or
-            `CrossCache`: its keys and values stand for `value` and `key`.
+            `CrossCache`: its keys and values replace `value` and `key`.
 
     Returns:
-        float, (B, T, D); with `return_attention_scores=True` then also (B, H, T, S); with a cache
-        then also the cache. A tuple if more than one.
+        float, (B, T, D); with `return_attention_scores=True` also (B, H, T, S); with a cache also
+        the cache. A tuple if there are several.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -110,7 +111,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         """Equation 1 on projected heads. The hook to override.
 
         In a step of decoding, S counts the positions of a cache; the mask allows those up to the
-        query's own. A layer that overrides this never meets keys of several hypotheses in one row
+        query's own. A layer that overrides this never sees keys of several hypotheses in one row
         (see `can_share_cache`). In cross-attention, T may count the positions of all hypotheses of
         a sentence. Layers that cut a sequence into blocks have an axis for them before T and S.
 
@@ -133,8 +134,8 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     def attention_logits(self, query, key, positions=None):
         """How well each query fits each key, `Q K^T / sqrt(K)` and the bias of their positions.
 
-        A smaller hook, as the next one: override it with a call of `super()`, so that several
-        changes can be combined.
+        A smaller hook, like the next one: call `super()` in an override, so that several changes
+        can be combined.
 
         Returns:
             float32, (B, H, T, S).
@@ -156,7 +157,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
 
     @property
     def takes_step_mask(self):
-        """bool. Whether a `SelfCache.mask`, made once for all layers of a step, is this layer's."""
+        """bool. Whether this layer uses a `SelfCache.mask` made once for all layers of a step."""
         return type(self).call is MultiHeadAttention.call
 
     @property
@@ -164,7 +165,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`.
 
         Not if `attend` is overridden: what it does may depend on the position of a key, and in a
-        shared cache the keys of all hypotheses stand side by side.
+        shared cache the keys of all hypotheses are side by side.
         """
         is_overridden = type(self).attend is not MultiHeadAttention.attend
         return not is_overridden and not self._overrides_keras_hook
@@ -172,7 +173,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     def cross_attention(self, name):
         """A layer like this one, without its weights, for attention to another sequence.
 
-        Positions of two different sequences have no distance, so what is measured by distances
+        Positions of two different sequences have no distance, so what depends on distances
         (`position`, `sliding_window`) is left out.
 
         Args:
@@ -284,7 +285,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
             and masks.attention is None
         )
 
-    # Keras' symbolic world
+    # Keras' symbolic calls
 
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         self._check_shapes(query_shape, value_shape, key_shape)

@@ -15,8 +15,8 @@ class PerformerAttention(LinearAttention):
         phi(x)_i = exp(w_i . x' - |x'|^2 / 2) / sqrt(M),    x' = x / K^(1/4)
 
     The mean of phi(q) . phi(k) over the random directions w_i is exp(q . k / sqrt(K)); the error
-    falls with the root of their number M. The directions are drawn once, in orthogonal sets, and
-    are saved with the weights; they are not trained.
+    falls with the square root of their number M. The directions are drawn once, in orthogonal sets,
+    and are saved with the weights; they are not trained.
 
     Departure from the paper: the directions are not drawn again during training.
 

@@ -12,8 +12,9 @@ class QKNormalizedAttention(MultiHeadAttention):
         logits = RMSNorm(q) . RMSNorm(k) / sqrt(K)
 
     with a learned factor for each of the K components, shared by the heads. Logits then cannot grow
-    with the length of the vectors, so large models and rates train without diverging. Positions
-    that turn heads act after it. Keys are normalized once, when they are projected.
+    with the length of the vectors, so large models and learning rates train without diverging.
+    Positions that turn heads act after the normalization. Keys are normalized once, when they are
+    projected.
 
     Args:
         num_heads, key_dim, ...: as in `MultiHeadAttention`.

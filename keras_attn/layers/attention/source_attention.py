@@ -9,12 +9,12 @@ from keras_attn.ops.attention_products import weighted_values
 
 
 class SourceAttention(DenseInputs):
-    """Weights every source position by a score, and sums; the base of such attentions.
+    """Sums the source positions, weighted by scores; the base of such attentions.
 
         weights = softmax over the source of score(query, key)          in float32
         output  = weights value
 
-    Subclasses have `build`, `project_key`, once for a source, and `logits`, of every query.
+    Subclasses have `build`, `project_key`, called once per source, and `logits`, of every query.
     """
 
     def __init__(self, **kwargs):

@@ -24,23 +24,23 @@ class SparseAttention(BlockAttention):
         "fixed"      its group of `stride` blocks, and the last block of every group
 
     Everything attends to the first `num_global` blocks, and without a causal mask they attend to
-    everything. The cost of "big_bird" grows linearly with the length; that of the others with its
-    power 1.5, if the stride grows with the root of the number of blocks.
+    everything. The cost of "big_bird" grows linearly with the length; that of the others with the
+    length to the power of 1.5, if the stride grows with the square root of the number of blocks.
 
     Masks, dropout, positions, scores and grouped heads are those of `MultiHeadAttention`: the
     result is that of dense attention with the pattern as a mask. With a cache, a step reads the
-    whole cache, under the same mask. A short sequence, of which the layout would name nearly
-    everything, is computed densely if its length is known.
+    whole cache, under the same mask. A short sequence, for which the layout would name nearly all
+    blocks, is computed densely if its length is known.
 
     Hook for subclasses: `block_layout`, for a pattern of your own.
 
     Args:
         num_heads, key_dim, ...: as in `MultiHeadAttention`.
         pattern: str. `"big_bird"`, `"strided"` or `"fixed"`. Defaults to `"big_bird"`.
-        block_size: int. Positions of a block. Defaults to 64.
-        num_global: int. Blocks. Defaults to 1, as BigBird; Child et al. have none.
+        block_size: int. Positions per block. Defaults to 64.
+        num_global: int. In blocks. Defaults to 1, as in BigBird; Child et al. have none.
         radius: int. In blocks. Defaults to 1.
-        num_random: int. Blocks. Defaults to 2.
+        num_random: int. In blocks. Defaults to 2.
         stride: int. In blocks. Defaults to 8.
         layout_seed: int. Seed of the random distances. Defaults to 0.
 

@@ -54,7 +54,7 @@ class ConvBlock(DenseInputs):
         self.built = True
 
     def convolution_inputs(self, inputs, training=None):
-        """What the convolution sees of the residual stream: normalized, some dropped."""
+        """The input of the convolution: the residual stream, normalized and with dropout."""
         return self.dropout_layer(self.residual(inputs), training=training)
 
     def compute_output_shape(self, inputs_shape, **shapes):
@@ -66,5 +66,5 @@ class ConvBlock(DenseInputs):
 
 
 def halve_variance(total):
-    """A sum of two, times `sqrt(0.5)`: of the variance of each, if they have the same."""
+    """A sum of two, times `sqrt(0.5)`: it has the variance of each, if they have the same."""
     return total * ops.cast(0.5**0.5, total.dtype)

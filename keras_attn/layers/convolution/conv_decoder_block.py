@@ -1,4 +1,4 @@
-"""One block of a convolutional decoder (Gehring et al., 2017, Section 3.2 and 3.3)."""
+"""One block of a convolutional decoder (Gehring et al., 2017, Sections 3.2 and 3.3)."""
 
 from typing import Any, NamedTuple
 
@@ -39,8 +39,8 @@ class ConvDecoderBlock(ConvBlock):
     normalization, as in `ConvBlock`; and the products of query and keys are divided by
     `sqrt(D)`, since embeddings here have a variance near 1, not 0.01.
 
-    Training, scoring and decoding step by step are this one `call`: with a `state`, `inputs` are
-    the new positions only.
+    Training, scoring and decoding step by step all use this one `call`: with a `state`, `inputs`
+    are only the new positions.
 
     Args:
         hidden_dim, kernel_size, dropout, normalization, **kwargs: as in `ConvBlock`.
@@ -55,8 +55,8 @@ class ConvDecoderBlock(ConvBlock):
         training: bool. Whether dropout acts.
 
     Returns:
-        float, (B, T, D); with `return_attention_scores=True` then also the weights, (B, 1, T, S);
-        with a `state` then also the new one. A tuple if more than one.
+        float, (B, T, D); with `return_attention_scores=True` also the weights, (B, 1, T, S); with a
+        `state` also the new one. A tuple if there are several.
 
     Example:
     >>> block, x, keys = ConvDecoderBlock(8), keras.ops.ones((3, 5, 8)), keras.ops.ones((3, 7, 8))
@@ -64,7 +64,7 @@ class ConvDecoderBlock(ConvBlock):
     TensorShape([3, 5, 8])
 
     References:
-        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Section 3.2 to 3.4.
+        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Sections 3.2 to 3.4.
     """
 
     padding = "causal"

@@ -26,7 +26,7 @@ class ConvEncoderBlock(ConvBlock):
     TensorShape([3, 5, 8])
 
     References:
-        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Section 3.2 and 3.4.
+        - [Gehring et al., 2017](https://arxiv.org/abs/1705.03122), Sections 3.2 and 3.4.
     """
 
     padding = "same"

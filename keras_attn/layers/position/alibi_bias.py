@@ -9,12 +9,12 @@ from keras_attn.ops.relative_positions import alibi_slopes
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class ALiBiBias(AttentionPosition):
-    """Lowers the logits in proportion to the distance, in each head at a rate of its own.
+    """Lowers the logits in proportion to the distance, at a different rate in each head.
 
         logit_h(t, s) = q_t . k_s / sqrt(K) - m_h |s - t|
 
-    It has no weights, and sequences may be longer than those of the training. With the causal mask
-    of a decoder it is the paper's; in an encoder both directions are lowered alike.
+    It has no weights, and sequences may be longer than in training. With the causal mask of a
+    decoder it is the paper's method; in an encoder both directions are lowered alike.
 
     Args:
         **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.

@@ -11,11 +11,11 @@ Tensor = Any
 
 
 class Positions(NamedTuple):
-    """Where the queries and the keys of a call stand in the sequence.
+    """The positions of a call's queries and keys in the sequence.
 
     Args:
         query: int32, (..., T).
-        key: int32, (..., S). In a cache that W hypotheses share, each position stands W times.
+        key: int32, (..., S). In a cache that W hypotheses share, each position appears W times.
     """
 
     query: Tensor
@@ -33,7 +33,7 @@ class AttentionPosition(DenseInputs):
     It fills the slot `position` of a stack, of a block, or of `MultiHeadAttention`, whose
     self-attention then calls it. Positions come as tensors, so the same three methods serve whole
     sequences, steps of decoding, and sequences that are cut into blocks. There may be axes between
-    H and T; then positions have them.
+    H and T; then positions have them as well.
 
     Example:
     >>> class Fading(AttentionPosition):
@@ -45,7 +45,7 @@ class AttentionPosition(DenseInputs):
     """
 
     def rotate(self, heads: Tensor, positions: Tensor) -> Tensor:
-        """What queries and keys become, by their own position, before they meet.
+        """Changes queries and keys by their own position, before they meet.
 
         Args:
             heads: float, (B, H, ..., T, K).
@@ -129,7 +129,7 @@ def as_attention_position(position: Any) -> AttentionPosition | None:
     """The `position` argument of an attention layer: a layer, its serialized config, or None.
 
     Raises:
-        ValueError: if it is neither, or acts elsewhere than in attention.
+        ValueError: if it is none of these, or does not act in attention.
     """
     if isinstance(position, dict):
         position = keras.saving.deserialize_keras_object(position)
@@ -137,7 +137,7 @@ def as_attention_position(position: Any) -> AttentionPosition | None:
         return position
     raise ValueError(
         "`position` of an attention layer must be one that acts inside of attention: a "
-        "RotaryEmbedding, RelativePositionBias, ALiBiBias, ShawPosition or another "
+        "RotaryEmbedding, RelativePositionBias, ALiBiBias, RelativePositionEmbedding or another "
         f"AttentionPosition, or None. Received: position={position!r}."
     )
 

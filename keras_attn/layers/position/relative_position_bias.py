@@ -14,17 +14,17 @@ class RelativePositionBias(AttentionPosition):
 
         logit_h(t, s) = q_t . k_s / sqrt(K) + b_h[bucket(s - t)]
 
-    Distances beyond `max_distance` share a bucket, so sequences may be longer than those of the
-    training.
+    Distances beyond `max_distance` share a bucket, so sequences may be longer than in training.
 
-    Departures from T5: every layer has numbers of its own, and logits are divided by sqrt(K).
+    Departures from T5: every layer has its own numbers, and logits are divided by sqrt(K).
 
     Args:
         num_buckets: int. Defaults to 32.
-        max_distance: int. From here on, in tokens, all distances share a bucket. Defaults to 128.
+        max_distance: int. In tokens. All distances from here on share a bucket. Defaults to 128.
         bidirectional: bool. Half of the buckets are for keys after the query. A block chooses
             True in an encoder and False in a decoder. Defaults to `True`.
-        embeddings_initializer: initializer. Defaults to a normal distribution of deviation 0.02.
+        embeddings_initializer: initializer. Defaults to a normal distribution of standard
+            deviation 0.02.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Raises:

@@ -14,14 +14,14 @@ class RelativePositionEmbedding(AttentionPosition):
         logit(t, s) = q_t . (k_s + a^K[clip(s - t)]) / sqrt(K)
         output(t)   = sum over s of weight(t, s) (v_s + a^V[clip(s - t)])
 
-    Distances are clipped to `max_distance` on both sides, so sequences may be longer than those of
-    the training. All heads of a layer share the vectors. In a decoder, the vectors of keys after
-    the query are never used.
+    Distances are clipped to `max_distance` on both sides, so sequences may be longer than in
+    training. All heads of a layer share the vectors. In a decoder, the vectors of keys after the
+    query are never used.
 
     Args:
-        max_distance: int. In tokens. Defaults to 16, the paper's base model.
-        use_values: bool. Also add vectors to the values; the paper found that they change little
-            beside those of the keys. Defaults to `True`, the paper.
+        max_distance: int. In tokens. Defaults to 16, as in the paper's base model.
+        use_values: bool. Also add vectors to the values; the paper found that they add little to
+            those of the keys. Defaults to `True`, as in the paper.
         embeddings_initializer: initializer. Defaults to `"glorot_uniform"`.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 

@@ -18,10 +18,10 @@ class RotaryEmbedding(AttentionPosition):
 
         q_m = R(m theta) q,   k_n = R(n theta) k,   q_m . k_n depends on n - m only
 
-    It has no weights, and adds nothing to the cost that counts. In attention it is chosen by
-    `position="rotary"`; called by itself it turns heads. Angles are float32 under every policy.
+    It has no weights, and its cost is negligible. In attention, choose it with
+    `position="rotary"`; called by itself, it turns heads. Angles are float32 under every policy.
 
-    A model meets longer sequences than it was trained on with `scaling="linear"` (positions are
+    A model can take longer sequences than it was trained on with `scaling="linear"` (positions are
     divided by `factor`; Chen et al., 2023) or `"yarn"` (slow pairs are slowed down, fast ones stay,
     and the logits are sharpened by `(0.1 ln(factor) + 1)^2`; Peng et al., 2023).
 
@@ -29,14 +29,14 @@ class RotaryEmbedding(AttentionPosition):
         max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to `10_000.0`.
         scaling: None, `"linear"` or `"yarn"`. Defaults to None.
         factor: float of at least 1. How many times as long the sequences become.
-        original_length: int. Longest sequence of the training, in tokens; for `"yarn"`.
+        original_length: int. Longest training sequence, in tokens; for `"yarn"`.
         halves: bool. Pairs are components i and i + K / 2, as in GPT-NeoX and Llama, instead of
             2i and 2i + 1, as in the paper. Defaults to `False`.
         **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.
 
     Call arguments:
         heads: float, (B, H, T, K).
-        start_index: int or int scalar tensor. Position of the first of T.
+        start_index: int or int scalar tensor. The first of the T positions.
 
     Returns:
         float, of the shape of `heads`.

@@ -24,8 +24,8 @@ class SinusoidalPositionEncoding(DenseInputs):
     Args:
         max_wavelength: float. Longest wavelength divided by 2 pi. Defaults to the paper's 10,000.
         offset: int. The position of the first row. Other toolkits begin at 1 or 2. Defaults to 0.
-        halves: bool. All sines, then all cosines, as Tensor2Tensor and Marian have them, instead of
-            one after the other. Defaults to `False`, the paper.
+        halves: bool. All sines, then all cosines, as in Tensor2Tensor and Marian, instead of
+            alternating. Defaults to `False`, as in the paper.
         **kwargs: `name`, `dtype`, as in `keras.layers.Layer`.
 
     Call arguments:

@@ -1,1 +1,1 @@
-"""Recurrent layers and their one loop."""
+"""Recurrent layers and the loop that they share."""

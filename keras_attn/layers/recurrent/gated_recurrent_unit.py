@@ -9,7 +9,7 @@ from keras_attn.ops.recurrence import gated_recurrent_unit
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class GatedRecurrentUnit(RecurrentLayer):
-    """Reads a sequence with an output that is mixed with the last one by gates.
+    """Reads a sequence; gates mix each output with the last one.
 
         x_z, x_r, x_n = split(x W + b)
         h_z, h_r, h_n = split(h U + b')

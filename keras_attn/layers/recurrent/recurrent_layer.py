@@ -11,9 +11,9 @@ from keras_attn.system.argument_checks import check_integer
 class RecurrentLayer(DenseInputs):
     """Reads a sequence position by position; the base of all recurrent layers.
 
-    All positions are projected in one product. What is left for each is `step`, which decoders call
-    themselves. Weights are those of the layers of Keras, so they copy one to one. Products are in
-    the compute dtype, gates and states in float32.
+    All positions are projected in one product. Only `step` is left for each, and decoders call it
+    themselves. Weights are those of Keras' layers, so they copy one to one. Products are in the
+    compute dtype, gates and states in float32.
 
     Subclasses have `num_gates`, `num_states`, `bias_shape` and `step`.
     """
@@ -46,7 +46,7 @@ class RecurrentLayer(DenseInputs):
         return (self.num_gates * self.units,)
 
     def initial_bias(self, shape, dtype=None):
-        """What `bias` starts with."""
+        """The initial value of `bias`."""
         return ops.zeros(shape, dtype)
 
     def project(self, inputs):

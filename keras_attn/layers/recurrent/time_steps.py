@@ -1,4 +1,4 @@
-"""The loop over the positions of a sequence, for everything that is recurrent."""
+"""The loop over the positions of a sequence, for all recurrent layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,19 +19,20 @@ def run_steps(
     mask: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Any]:
-    """Calls `step` for one position after the other; for a single one without a loop.
+    """Calls `step` for one position after the other; a single position needs no loop.
 
-    The loop is that of `keras.layers.RNN`: `keras.ops.scan` knows no number of steps under
-    TensorFlow, without which XLA cannot compute gradients. It carries float32 under every policy.
+    The loop is that of `keras.layers.RNN`: under TensorFlow, `keras.ops.scan` does not know the
+    number of steps, without which XLA cannot compute gradients. It carries float32 under every
+    policy.
 
     Args:
-        step: function of the inputs of a position, (B, N), and the states before it, to its output,
-            (B, U), and the states after it. It may read other tensors. It must draw no random
-            numbers.
+        step: function. Maps the inputs of a position, (B, N), and the states before it to its
+            output, (B, U), and the states after it. It may read other tensors, but must not draw
+            random numbers.
         sequence: float, (B, T, N). What each position needs.
         states: nest of float32 tensors, (B, ...).
         layer: layer whose weights the step reads. They are then read and cast before the loop: a
-            gradient would keep what is read in a loop once for each position. Defaults to None.
+            gradient would keep a copy of what the loop reads for each position. Defaults to None.
         mask: bool, (B, T). A position that is False leaves the states as they are, and repeats the
             output of the position before it. Defaults to None: all are True.
         reverse: bool. Whether to start with the last position.

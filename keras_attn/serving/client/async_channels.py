@@ -51,7 +51,7 @@ def open_async_channel(address: ServerAddress) -> AsyncChannel:
 
 
 class AsyncRestChannel:
-    """A connection by REST.
+    """A REST connection.
 
     Args:
         address: `ServerAddress`.
@@ -87,7 +87,7 @@ class AsyncRestChannel:
 
 
 class AsyncGrpcChannel:
-    """A connection by gRPC.
+    """A gRPC connection.
 
     Args:
         address: `ServerAddress`.

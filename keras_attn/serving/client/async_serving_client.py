@@ -34,7 +34,7 @@ from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATUR
 class AsyncServingClient:
     """`ServingClient` for programs with an event loop: the same methods, with `await`.
 
-    It must be made and used in one event loop.
+    It must be created and used in one event loop.
 
     Args:
         address: str. See `ServingClient`, for this and for all other arguments.
@@ -112,7 +112,7 @@ class AsyncServingClient:
         try:
             answers = await asyncio.gather(*tasks)
         finally:
-            for task in tasks:  # after a failure, the others need not go on
+            for task in tasks:  # after a failure, the others are not needed
                 task.cancel()
         if self._log is not None and signature == STATISTICS_SIGNATURE:
             self._log.write(facts_of(requests, answers, self._log.keep_text))

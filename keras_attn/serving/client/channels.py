@@ -51,7 +51,7 @@ def open_channel(address: ServerAddress) -> Channel:
 
 
 class RestChannel:
-    """A connection by REST.
+    """A REST connection.
 
     Args:
         address: `ServerAddress`.
@@ -87,7 +87,7 @@ class RestChannel:
 
 
 class GrpcChannel:
-    """A connection by gRPC.
+    """A gRPC connection.
 
     Args:
         address: `ServerAddress`.

@@ -1,4 +1,4 @@
-"""Requests and answers of TF Serving's gRPC interface. Sending them is the channels' work."""
+"""Requests and answers of TF Serving's gRPC interface; the channels send them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_attn.serving.client.prediction import Answer, Prediction, to_array
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.status_code import StatusCode
 
-# Answers may be larger than gRPC's 4 MiB: attention of many lines.
+# Answers may exceed gRPC's 4 MiB, such as the attention of many lines.
 CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 256 * 2**20)]
 
 
@@ -67,7 +67,7 @@ def read_versions(response: get_model_status_pb2.GetModelStatusResponse) -> list
 
 
 def rpc_error(error: grpc.RpcError, target: str) -> ServingError:
-    """What a failed call means.
+    """Converts the error of a failed call to a `ServingError`.
 
     Args:
         error: grpc.RpcError.

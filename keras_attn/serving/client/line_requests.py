@@ -1,4 +1,4 @@
-"""Lines become requests of a bounded size, and the answers become rows in the lines' order."""
+"""Turns lines into requests of a bounded size, and answers into rows in the lines' order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_attn.serving.client.prediction import Answer, Prediction
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 from keras_attn.serving.row_translation import Row
 
-# Half of what a development server takes, and an eighth of what a line may have there.
+# An eighth of what a development server takes, and room for 16 of the longest lines.
 _MOST_BYTES = 2**20
 
 
@@ -23,7 +23,7 @@ class LineRequest:
     """Some of the lines of a call.
 
     Args:
-        members: list of int. Which lines of the call.
+        members: list of int. The indices of its lines in the call.
         prediction: `Prediction`.
     """
 
@@ -39,7 +39,7 @@ class RequestPlan:
         model: str.
         version: int or None.
         label: str or None.
-        batch_size: int. Lines of a request at most.
+        batch_size: int. The maximum number of lines in a request.
     """
 
     model: str
@@ -57,7 +57,7 @@ class RequestPlan:
             )
 
     def requests(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> list[LineRequest]:
-        """The requests for all lines. Lines of similar length share one.
+        """Makes the requests for all lines; lines of similar length share a request.
 
         Args:
             signature: str.
@@ -67,16 +67,16 @@ class RequestPlan:
             list of `LineRequest`.
 
         Raises:
-            ValueError: if the inputs are no sequences of str of one length.
+            ValueError: if the inputs are not sequences of str of the same length.
         """
         if not inputs:
             raise ValueError("`inputs` must be given by name, such as text=[...]. Received: none.")
         lines = {name: check_texts(name, texts) for name, texts in inputs.items()}
         sizes = {name: len(texts) for name, texts in lines.items()}
         if len(set(sizes.values())) != 1:
-            raise ValueError(f"`inputs` must have as many lines each. Received: {sizes}.")
+            raise ValueError(f"`inputs` must all have the same number of lines. Received: {sizes}.")
         count = next(iter(sizes.values()))
-        # UTF-8 has at most 4 bytes for a character.
+        # UTF-8 has at most 4 bytes per character.
         bytes_of = [sum(4 * len(texts[i]) for texts in lines.values()) for i in range(count)]
         order = sorted(range(count), key=lambda i: bytes_of[i])
         return [
@@ -127,12 +127,12 @@ def rows_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[
 def facts_of(
     requests: Sequence[LineRequest], answers: Sequence[Answer], keep_text: bool
 ) -> list[LineFacts]:
-    """What a monitor keeps of the lines of a call.
+    """The facts that a monitor keeps about the lines of a call.
 
     Args:
         requests: sequence of `LineRequest`, to `translate_with_stats`.
         answers: sequence of `Answer`, one for each request.
-        keep_text: bool. Keep the lines and their translations, too.
+        keep_text: bool. Also keep the lines and their translations.
 
     Returns:
         list of `LineFacts`.
@@ -151,7 +151,7 @@ def facts_of(
 
 
 def to_n_best(source: str, row: Row) -> Translation:
-    """The best translation that a row of `n_best` tells, with the others.
+    """Converts a row of `n_best` to its best translation, with the others as alternatives.
 
     Args:
         source: str.
@@ -168,7 +168,7 @@ def to_n_best(source: str, row: Row) -> Translation:
 
 
 def to_attention(source: str, row: Row) -> Translation:
-    """The translation that a row of `attention` tells, with pieces and attention.
+    """Converts a row of `attention` to its translation, with pieces and attention.
 
     Args:
         source: str.
@@ -179,7 +179,7 @@ def to_attention(source: str, row: Row) -> Translation:
     """
     sources, targets = int(row["source_length"]), int(row["target_length"])
     pieces = tuple(row["target_pieces"][:targets])
-    has_ended = pieces[-1:] == (SPECIAL_PIECES[-1],)  # false if its length limit ended it
+    has_ended = pieces[-1:] == (SPECIAL_PIECES[-1],)  # false if the length limit ended it
     attention = np.asarray(row["attention"], np.float32)[..., :targets, :sources]
     return Translation(
         source,

@@ -1,4 +1,4 @@
-"""The state of a version, as a server tells it."""
+"""The state of a version, as a server reports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request to a signature and its answer, apart from the protocol that carries them."""
+"""A request to a signature and its answer, independent of the protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Prediction:
         model: str.
         signature: str.
         inputs: dict of str to list of str. One line for each row.
-        version: int or None: the newest that is available.
+        version: int or None. None for the newest available version.
         label: str or None.
     """
 
@@ -33,8 +33,8 @@ class Answer:
 
     Args:
         outputs: dict of str to array: of str (as objects), floats, integers or bools.
-        version: int or None. The version that answered; REST does not tell it.
-        seconds: float. How long it took, with all attempts.
+        version: int or None. The version that answered; REST does not report it.
+        seconds: float. How long it took, including all attempts.
     """
 
     outputs: dict[str, np.ndarray]
@@ -43,7 +43,7 @@ class Answer:
 
 
 def to_array(value: Any) -> np.ndarray:
-    """Makes an array of nested lists; strings and bytes become str objects.
+    """Makes an array from nested lists; strings and bytes become str objects.
 
     Args:
         value: nested lists, or an array.

@@ -1,4 +1,4 @@
-"""Requests and answers of TF Serving's REST interface. Sending them is the channels' work."""
+"""Requests and answers of TF Serving's REST interface; the channels send them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_attn.serving.client.prediction import Answer, Prediction, to_array
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.status_code import StatusCode
 
-# What a proxy may answer, too. Any other status above 400 is UNKNOWN.
+# These include the statuses of proxies. Any other status from 400 on is UNKNOWN.
 _CODES = {
     400: StatusCode.INVALID_ARGUMENT,
     401: StatusCode.UNAUTHENTICATED,
@@ -68,7 +68,7 @@ def predict_path(prediction: Prediction) -> str:
 
 
 def write_body(prediction: Prediction) -> bytes:
-    """The body of a Predict request, by column.
+    """The body of a Predict request, in column format.
 
     Args:
         prediction: `Prediction`.
@@ -91,12 +91,12 @@ def read_answer(response: httpx.Response, prediction: Prediction) -> Answer:
         `Answer`.
 
     Raises:
-        ServingError: if the server answered with an error, or with no answer of TF Serving.
+        ServingError: if the server answered with an error, or the answer is not TF Serving's.
     """
     outputs = read_json(response).get("outputs")
     if outputs is None:
         raise ServingError(StatusCode.UNKNOWN, f"No `outputs` in the answer: {response.text[:200]}")
-    if not isinstance(outputs, dict):  # TF Serving does not name an only output
+    if not isinstance(outputs, dict):  # TF Serving does not name a single output
         outputs = {_ONLY_OUTPUTS.get(prediction.signature, "output"): outputs}
     return Answer({name: to_array(value) for name, value in outputs.items()})
 
@@ -120,7 +120,7 @@ def read_versions(response: httpx.Response) -> list[ModelVersion]:
 
 
 def read_json(response: httpx.Response) -> dict[str, Any]:
-    """Reads the object of an answer.
+    """Reads the JSON object of an answer.
 
     Args:
         response: httpx.Response.
@@ -129,7 +129,7 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
         dict.
 
     Raises:
-        ServingError: if it is an error, or not an object.
+        ServingError: if the answer is an error, or not an object.
     """
     try:
         content = json.loads(response.content)
@@ -143,14 +143,14 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ServingError(
             StatusCode.UNKNOWN,
-            f"The answer of {response.url} is no JSON object, so it is no TF Serving: "
+            f"The answer of {response.url} is not a JSON object, so the server is not TF Serving: "
             f"{response.text[:100]!r}",
         )
     return content
 
 
 def connection_error(error: httpx.HTTPError, url: str) -> ServingError:
-    """What a failed connection means.
+    """Converts the error of a failed connection to a `ServingError`.
 
     Args:
         error: httpx.HTTPError.

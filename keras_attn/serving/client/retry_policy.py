@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.status_code import StatusCode
 
-# The server is busy, restarting, or gone for the moment. To compute a signature twice does no harm.
+# The server is busy, restarting, or gone for a moment. Computing a signature twice does no harm.
 RETRIED = {StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED}
 
 
@@ -17,11 +17,11 @@ RETRIED = {StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED}
 class RetryPolicy:
     """How often a request is sent again after UNAVAILABLE (503) or RESOURCE_EXHAUSTED (429).
 
-    The waits double, up to a limit, and each is drawn at random between nothing and that, so that
-    clients that failed together do not come back together.
+    Each wait is drawn at random between zero and a bound that doubles, up to `longest_wait`, so
+    that clients that failed together do not retry together.
 
     Args:
-        attempts: int. How often a request is sent at most; 1: never again.
+        attempts: int. The maximum number of times a request is sent; 1: no retries.
         first_wait: float. Seconds; the longest wait before the second attempt.
         longest_wait: float. Seconds.
 
@@ -58,7 +58,7 @@ def next_wait(error: ServingError, waits: Iterator[float], seconds_left: float) 
 
     Args:
         error: `ServingError`. Why it failed.
-        waits: iterator of float. What the policy still allows.
+        waits: iterator of float. The waits that the policy still allows.
         seconds_left: float. Until the deadline of the caller.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which protocol, host and port a client talks to."""
+"""The protocol, host and port that a client connects to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ServerAddress:
         scheme: str. `"http"`, `"https"`, `"grpc"` or `"grpcs"` (gRPC with TLS).
         host: str.
         port: int.
-        path: str. What stands before `/v1` behind a proxy; empty for gRPC.
+        path: str. The path before `/v1` behind a proxy; empty for gRPC.
     """
 
     scheme: str
@@ -31,7 +31,7 @@ class ServerAddress:
 
     @property
     def is_secure(self) -> bool:
-        """Whether the connection is by TLS."""
+        """Whether the connection uses TLS."""
         return self.scheme.endswith("s")
 
     @property
@@ -41,7 +41,7 @@ class ServerAddress:
 
     @property
     def url(self) -> str:
-        """str. The base of the URLs of REST."""
+        """str. The base of the REST URLs."""
         return f"{self.scheme}://{self.target}{self.path}"
 
 
@@ -56,7 +56,7 @@ def parse_address(address: str) -> ServerAddress:
         `ServerAddress`.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not an address.
 
     Example:
 

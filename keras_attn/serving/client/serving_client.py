@@ -30,7 +30,7 @@ from keras_attn.serving.row_translation import Row, to_translation
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
 from keras_attn.serving.status_code import StatusCode
 
-# A server that starts may listen before it answers.
+# A starting server may listen before it answers.
 _NOT_YET = (StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND, StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -38,26 +38,26 @@ class ServingClient:
     """Translates with a model that TF Serving or `keras-attn serve` serves.
 
     Lines are sent in requests of at most `batch_size`, several at the same time. A request is sent
-    again only after UNAVAILABLE (HTTP 503) and RESOURCE_EXHAUSTED (429), with random waits, and not
-    after `timeout`. A client may be used by several threads.
+    again only after UNAVAILABLE (HTTP 503) or RESOURCE_EXHAUSTED (429), with random waits, and not
+    after `timeout`. Several threads may use one client.
 
     Args:
         address: str. `http://HOST:8501` for REST, `grpc://HOST:8500` (or `HOST:8500`) for gRPC;
             `https` or `grpcs` for TLS.
         model: str. The model's name.
-        version: int or None: the newest that is available.
+        version: int or None. None for the newest available version.
         label: str or None. A version by its label, such as `"stable"`.
-        timeout: float. Seconds for each request, with all its attempts. By REST it is the limit of
-            each wait for the network, too; gRPC ends a request exactly then.
-        batch_size: int. Lines of a request at most. A server with batching has a limit of its own:
-            do not exceed it.
+        timeout: float. Seconds for each request, including all its attempts. gRPC ends a request
+            exactly then; REST also applies the limit to each wait for the network.
+        batch_size: int. The maximum number of lines in a request. A server with batching has its
+            own limit: do not exceed it.
         concurrency: int. Requests that are sent at the same time.
         retry: `RetryPolicy`.
-        traffic_log: path, `TrafficLog` or None. Where to write numbers about each line that is
-            translated, for `keras-attn monitor`; no text. `translate` and `translate_detailed` then
-            both call `translate_with_stats`.
-        review: `ReviewQueue` or None. Where to write doubtful translations, for a person to see.
-            The model must be calibrated, and exported after that.
+        traffic_log: path, `TrafficLog` or None. Where to write numbers about each translated line,
+            but no text, for `keras-attn monitor`. `translate` and `translate_detailed` then both
+            call `translate_with_stats`.
+        review: `ReviewQueue` or None. Where to write doubtful translations for a person to review.
+            The model must be calibrated before it is exported.
 
     Raises:
         ValueError: if an argument is invalid. Nothing is sent before the first call.
@@ -108,14 +108,14 @@ class ServingClient:
         return [one.text for one in self.translate_detailed(texts)]
 
     def translate_detailed(self, texts: Sequence[str]) -> list[Translation]:
-        """Translates lines, and tells how it went.
+        """Translates lines and reports scores and other details.
 
         Args:
             texts: sequence of str.
 
         Returns:
-            list of `Translation`, with `score`, `log_probability`, `truncated` and, of a calibrated
-            model, `confidence`.
+            list of `Translation`, with `score`, `log_probability`, `truncated` and, for a
+            calibrated model, `confidence`.
 
         Raises:
             ServingError: if a request fails.
@@ -145,7 +145,7 @@ class ServingClient:
 
         Args:
             texts: sequence of str.
-            targets: sequence of str, as many.
+            targets: sequence of str, one for each text.
 
         Returns:
             list of float.
@@ -175,7 +175,7 @@ class ServingClient:
 
         Args:
             signature: str.
-            **inputs: sequences of str, all of one length, by the names of the inputs.
+            **inputs: sequences of str of the same length, by the names of the inputs.
 
         Returns:
             list of dict of str to value or array: the outputs for each line.
@@ -194,7 +194,7 @@ class ServingClient:
         return rows_of(requests, answers)
 
     def versions(self) -> list[ModelVersion]:
-        """The states of the model's versions, as the server tells them.
+        """The states of the model's versions, as the server reports them.
 
         Returns:
             list of `ModelVersion`.
@@ -211,7 +211,7 @@ class ServingClient:
             seconds: float.
 
         Raises:
-            ServingError: if none does in time.
+            ServingError: if none answers in time.
         """
         deadline = time.monotonic() + seconds
         while True:

@@ -6,10 +6,10 @@ from keras_attn.serving.status_code import StatusCode
 
 
 class ServingError(RuntimeError):
-    """A request failed: the server refused it, did not answer in time, or was not reached.
+    """A request failed: the server refused it, did not answer in time, or could not be reached.
 
     Args:
-        code: int. The status code, the same by REST and by gRPC.
+        code: int. The status code, the same for REST and gRPC.
         message: str.
 
     Attributes:

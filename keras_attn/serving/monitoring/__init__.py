@@ -1,4 +1,4 @@
-"""Watching a model that is served: what goes through it, and whether that has changed."""
+"""Monitors a served model: its traffic, and whether that has changed."""
 
 from keras_attn.serving.monitoring.drift import FeatureDrift, compare_traffic
 from keras_attn.serving.monitoring.html_report import write_html

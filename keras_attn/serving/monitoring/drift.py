@@ -1,4 +1,4 @@
-"""Drift: whether what goes through a model is still what it was made for."""
+"""Drift: whether the traffic of a model is still what the model was made for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FeatureDrift:
         population_stability_index: float. 0: the same; above 0.25 it is usually called a shift.
         jensen_shannon: float. Divergence in bits, from 0 to 1.
         l_infinity: float. The largest difference of a bin's share, from 0 to 1.
-        threshold: float. Above it, the index is an alarm: more than chance gives for so few lines.
+        threshold: float. A larger index is an alarm: chance does not explain it for so few lines.
         reference_mean: float or None.
         mean: float or None. Of the window.
 
@@ -64,12 +64,12 @@ class FeatureDrift:
 
 
 def compare_traffic(reference: TrafficStatistics, window: TrafficStatistics) -> list[FeatureDrift]:
-    """Compares what goes through a model with what it was made for.
+    """Compares the traffic of a model with what the model was made for.
 
     The population stability index of shares p (reference) and q (window) is the sum of
     (q - p) ln(q / p). Without drift, and for bins that are not rare, it is distributed as
     (1 / N + 1 / M) times chi-square with one degree of freedom less than bins, for N and M lines
-    (Yurdakul, 2018). The threshold is a far quantile of that, and at least 0.1.
+    (Yurdakul, 2018). The threshold is a high quantile of this distribution, and at least 0.1.
 
     Args:
         reference: `TrafficStatistics`. Of lines like those that the model was made for.
@@ -155,9 +155,9 @@ def _compare(name: str, reference: TrafficStatistics, window: TrafficStatistics)
 
 
 def _join_rare_bins(before: Sequence[int], after: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Joins neighbors until each has a share in the reference.
+    """Joins neighboring bins until each has a large enough share of the reference.
 
-    Values below and above all that the reference has are bins of their own: anything there is news.
+    Values below or above all those of the reference get their own bins: any value there is new.
     """
     below = next((i for i, count in enumerate(before) if count), 0)
     joined_before, joined_after = _join(before[below:], after[below:])

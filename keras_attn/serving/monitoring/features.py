@@ -1,4 +1,4 @@
-"""What is watched of the lines: a number for each, and the bins that its histogram has."""
+"""The monitored features of lines: how each is computed, and the bins of its histogram."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Feature:
 
     Args:
         description: str. For the operator.
-        edges: tuple of float. Bin i holds the values from edge i-1 up to, but not at, edge i.
+        edges: tuple of float. Bin i holds the values from edge i-1 up to but excluding edge i.
         value: function of `LineFacts`, or None for a line without this number.
     """
 

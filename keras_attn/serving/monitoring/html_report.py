@@ -1,4 +1,4 @@
-"""One HTML file that says what has gone through each version: tables and plots, nothing else."""
+"""One HTML file about the traffic of each version, with tables and plots."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def write_html(
     """Writes the report.
 
     Args:
-        reports: sequence of `VersionReport`, as `report_traffic` makes them of `lines`.
+        reports: sequence of `VersionReport`, as `report_traffic` makes them from `lines`.
         reference: `TrafficStatistics`. What the versions were made for.
-        lines: sequence of `LineFacts`. The whole log, in the order of time.
-        source: str. Where the log is; it is the title.
+        lines: sequence of `LineFacts`. The whole log, in order of time.
+        source: str. The location of the log, which the title names.
 
     Returns:
-        str. HTML that needs no other file, and asks nothing of any server.
+        str. HTML that needs no other file and sends no request to any server.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What a monitor keeps of a translated line: numbers, and text only if it is asked for."""
+"""The facts that a monitor keeps about a translated line: numbers, and text only on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_attn.serving.monitoring.redact import redact
 
 @dataclasses.dataclass(frozen=True)
 class LineFacts:
-    """Numbers about one line and its translation. The text cannot be told from the numbers.
+    """Numbers about one line and its translation. The text cannot be recovered from the numbers.
 
     Args:
         time: float. Seconds since 1970.
@@ -28,7 +28,7 @@ class LineFacts:
         log_probability: float. Of the whole translation.
         truncated: bool. Whether a limit cut the line or its translation.
         faults: tuple of str. `keras_attn.evaluation.translation_faults`.
-        text: tuple of two str, or None. The line and its translation, after `redact`; of a log that
+        text: tuple of two str, or None. The line and its translation, after `redact`, if the log
             keeps text.
 
     Example:
@@ -95,7 +95,7 @@ def describe_line(
     seconds: float | None = None,
     keep_text: bool = False,
 ) -> LineFacts:
-    """Describes a line by what the signature `translate_with_stats` says of it.
+    """Describes a line by the outputs of the signature `translate_with_stats`.
 
     Args:
         source: str. The line.

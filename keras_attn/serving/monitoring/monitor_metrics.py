@@ -1,4 +1,4 @@
-"""What `keras-attn monitor` finds, as Prometheus metrics for an alarm that somebody hears."""
+"""The results of `keras-attn monitor` as Prometheus metrics, for alerts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _METRICS = (
 
 
 class MonitorMetrics(Collector):
-    """Serves what the newest reports say.
+    """Serves the newest reports as Prometheus metrics.
 
     `keras_attn_lines`, `keras_attn_latency_seconds`, `keras_attn_mean`, `keras_attn_psi`,
     `keras_attn_psi_threshold`, and `keras_attn_alarm`, which is 1 for a feature that has moved.
@@ -33,7 +33,7 @@ class MonitorMetrics(Collector):
         host: str. The address to listen at.
 
     Attributes:
-        port: int. Where they are served, under `/metrics`.
+        port: int. The port where the metrics are served, under `/metrics`.
 
     Raises:
         OSError: if the port is taken.
@@ -80,7 +80,7 @@ class MonitorMetrics(Collector):
 
 
 def _samples(report: VersionReport) -> Iterator[tuple[str, list[str], float]]:
-    """Name, labels and value of all that a report says."""
+    """Name, labels and value of each sample of a report."""
     version = "unknown" if report.version is None else str(report.version)
     yield "lines", [version], report.lines
     for percent, seconds in report.seconds.items():

@@ -1,4 +1,4 @@
-"""A test for a mean that moves, line by line, and since when."""
+"""A sequential test for whether a mean has moved, and since when."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import dataclasses
 class PageHinkley:
     """The test of Page (1954) and Hinkley (1971), for a mean that falls or rises.
 
-    The sum of how far the values are from their mean so far, less a tolerance, is compared with its
-    smallest value so far (for a rise; a fall is the same with the signs changed). It stays near
-    that unless the mean has moved.
+    For a rise, the test sums how far the values are from their mean so far, less a tolerance, and
+    compares the sum with its smallest value so far. The sum stays near that value unless the mean
+    has moved. For a fall, the signs are changed.
 
     Args:
-        delta: float. Tolerance: smaller moves are not looked for.
-        threshold: float. How far the sum may be from its extreme. If it is higher, there are fewer
-            false alarms, and all alarms come later.
-        least: int. Values before the first alarm.
+        delta: float. The tolerance: smaller moves are ignored.
+        threshold: float. How far the sum may be from its extreme. A higher threshold gives fewer
+            false alarms, but later alarms.
+        least: int. The minimum number of values before the first alarm.
 
     Attributes:
         since: int or None. After an alarm, the number of values before the move began.
@@ -39,11 +39,11 @@ class PageHinkley:
     def __post_init__(self) -> None:
         self._count, self._mean = 0, 0.0
         self._rise = self._fall = 0.0
-        # The extremes of the sums, and after how many values they were.
+        # The extremes of the sums, and the number of values up to each.
         self._lowest, self._highest = (0.0, 0), (0.0, 0)
 
     def update(self, value: float) -> bool:
-        """Looks at one more value.
+        """Adds one value to the test.
 
         Args:
             value: float.

@@ -1,4 +1,4 @@
-"""What must not stand in a log: addresses, accounts and long numbers become marks."""
+"""Redacts text for a log: addresses, accounts and long numbers become marks."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 
 # What people write between the digits of a number: blanks and dashes of all kinds.
 _BETWEEN = r"[\s()\[\]./\u2010-\u2015\u2212\uff08\uff09\uff0d\uff0e\uff0f-]{0,3}"
-# In this order: an address may hold what looks like a number. Nothing is tried from the middle of a
-# word: a long word would take quadratic time.
+# The order matters: an address may contain what looks like a number. No address is tried from the
+# middle of a word: a long word would take quadratic time.
 _RULES = (
     (re.compile(r"(?:\b[a-z][a-z0-9+.-]{0,20}://|\bwww\.)\S+", re.IGNORECASE), "<url>"),
     (re.compile(r"(?<![^\s@<>])[^\s@<>]+@[^\s@<>]+\.\w+"), "<email>"),
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), "<account>"),
-    # Telephones, cards, dates: five digits or more, with what people write between them.
+    # Telephone numbers, cards, dates: five digits or more, with what people write between them.
     (re.compile(rf"\+?\d(?:{_BETWEEN}\d){{4,}}"), "<number>"),
 )
 
 
 def redact(text: str) -> str:
-    """Replaces what could name or reach a person.
+    """Replaces text that could identify or reach a person.
 
     Web addresses become `<url>`, e-mail addresses `<email>`, IBANs `<account>`, and numbers of five
-    digits and more `<number>`. Names stay: no rule finds those.
+    digits or more `<number>`. Names stay: no rule finds them.
 
     Args:
         text: str.

@@ -1,4 +1,4 @@
-"""What a model was made for, in numbers, beside its export: drift is measured from there."""
+"""Statistics beside an export, of lines that the model was made for, to measure drift against."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe_lines(version_directory: Path, lines: Sequence[str]) -> list[LineFa
         list of `LineFacts`, in the order of the lines.
 
     Raises:
-        ValueError: if the export has no statistics, because an earlier version wrote it.
+        ValueError: if the export has no signature for statistics: an earlier version wrote it.
 
     Example:
 
@@ -51,14 +51,14 @@ def write_reference(version_directory: Path, lines: Sequence[str]) -> TrafficSta
 
     Args:
         version_directory: Path. A SavedModel version.
-        lines: sequence of str. Like those that the model was made for, and not those that it was
+        lines: sequence of str. Like those that the model was made for, but not those that it was
             trained on: the model is surer of these. 1,000 or more.
 
     Returns:
         `TrafficStatistics`.
 
     Raises:
-        ValueError: if there are no lines, or the export has no statistics.
+        ValueError: if there are no lines, or the export has no signature for statistics.
 
     Example:
 

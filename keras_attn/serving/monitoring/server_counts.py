@@ -1,4 +1,4 @@
-"""What the Prometheus metrics of TF Serving, or of the development server, say of each model."""
+"""Reads the counts of each model from the metrics of TF Serving or the development server."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ServerCounts:
 
     Args:
         model: str.
-        seconds: float. How long these counts took; NaN if they are since the start.
+        seconds: float. The time that the counts cover; NaN if they are since the start.
         requests: dict of str to float. Answers by status, such as `"OK"`.
-        latency: dict of float to float. Successful requests of at most so many microseconds.
+        latency: dict of float to float. Microseconds -> successful requests no slower than that.
 
     Example:
 
@@ -40,7 +40,7 @@ class ServerCounts:
 
     @property
     def requests_per_second(self) -> float:
-        """Answers of any status a second; NaN since the start."""
+        """Answers of any status per second; NaN for counts since the start."""
         return sum(self.requests.values()) / self.seconds
 
     @property
@@ -50,16 +50,16 @@ class ServerCounts:
         return 1 - self.requests.get("OK", 0.0) / total if total else math.nan
 
     def percentile(self, percent: float) -> float:
-        """The latency that so many percent of the successful requests stay below.
+        """A percentile of the latency of successful requests.
 
-        Within a bucket, requests are taken to be spread evenly, as `histogram_quantile` of
-        Prometheus takes them.
+        Within a bucket, requests are assumed to be spread evenly, as Prometheus'
+        `histogram_quantile` does.
 
         Args:
             percent: float. From 0 to 100.
 
         Returns:
-            float. Seconds; NaN without requests, and the last finite bound beyond it.
+            float. Seconds; NaN without requests. Beyond the last finite bound, it is that bound.
         """
         bounds = sorted(self.latency)
         total = self.latency[bounds[-1]] if bounds else 0.0
@@ -76,14 +76,14 @@ class ServerCounts:
         return lower / 1e6
 
     def since(self, earlier: ServerCounts, seconds: float) -> ServerCounts:
-        """What has been added since an earlier reading.
+        """The counts since an earlier reading.
 
         Args:
             earlier: `ServerCounts`.
-            seconds: float. The time between both.
+            seconds: float. The time between the two readings.
 
         Returns:
-            `ServerCounts`; these counts as they are if the server was started again.
+            `ServerCounts`; all of these counts if the server was restarted in between.
         """
         requests = _difference(self.requests, earlier.requests)
         latency = _difference(self.latency, earlier.latency)
@@ -114,7 +114,7 @@ def read_server_counts(text: str) -> list[ServerCounts]:
         text: str. In Prometheus' format.
 
     Returns:
-        list of `ServerCounts`, by the names of the models.
+        list of `ServerCounts`, sorted by model name.
 
     Raises:
         ValueError: if it is something else.
@@ -149,14 +149,14 @@ def read_server_counts(text: str) -> list[ServerCounts]:
 
 
 class ServerCountsReader:
-    """Reads the metrics of a server again and again.
+    """Reads the metrics of a server repeatedly.
 
     Args:
-        url: str. Of the server, `http://HOST:8501`, or of its metrics.
+        url: str. The address of the server, `http://HOST:8501`, or of its metrics.
         timeout: float. Seconds.
 
     Raises:
-        ValueError: if the address is none.
+        ValueError: if `url` is not an address.
 
     Example:
 
@@ -178,14 +178,14 @@ class ServerCountsReader:
         self._read_at = 0.0
 
     def read(self) -> list[ServerCounts]:
-        """The counts since the reading before; at the first one, since the server started.
+        """Reads the counts since the previous call; for the first call, since the server started.
 
         Returns:
             list of `ServerCounts`.
 
         Raises:
             OSError: if the server does not answer.
-            ValueError: if it answers something else.
+            ValueError: if the answer is not metrics.
         """
         try:
             response = httpx.get(self.url, timeout=self._timeout, trust_env=False)

@@ -1,4 +1,4 @@
-"""Small plots as SVG, to be put into an HTML page."""
+"""Small SVG plots for an HTML page."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw_course(times: Sequence[float], values: Sequence[float | None], level: f
 
     Args:
         times: sequence of float. Seconds since 1970.
-        values: sequence of float or None, as many. None is left out.
+        values: sequence of float or None, one for each time. None is left out.
         level: float or None.
 
     Returns:

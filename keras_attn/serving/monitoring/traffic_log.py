@@ -1,4 +1,4 @@
-"""A file of facts about lines: bounded, rotated, and without text unless it is asked for."""
+"""A file of facts about lines: bounded, rotated, and without text unless requested."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from keras_attn.serving.monitoring.line_facts import LineFacts
 class TrafficLog:
     """Appends facts to a file, one JSON object a line. Several threads may do so.
 
-    A file that has reached its size is renamed to NAME.1, NAME.1 to NAME.2, and so on; the oldest
-    is removed. So the log never takes more than (files + 1) times the size.
+    A full file is renamed to NAME.1, NAME.1 to NAME.2, and so on; the oldest is removed. So the log
+    never takes more than (files + 1) times `most_bytes`.
 
     Args:
-        path: path. The file; it is appended to if it is there.
-        most_bytes: int. Size of a file.
-        files: int. Older files that are kept.
-        keep_text: bool. Keep lines and translations too, after `redact`. Ask those whose text it is
-            before you do.
+        path: path. The file; an existing file is appended to.
+        most_bytes: int. The maximum size of a file.
+        files: int. The number of older files to keep.
+        keep_text: bool. Also keep lines and translations, after `redact`. Ask the people whose text
+            it is first.
 
     Attributes:
         keep_text: bool.
@@ -70,7 +70,7 @@ class TrafficLog:
 
 
 def open_log(log: str | os.PathLike[str] | TrafficLog | None) -> TrafficLog | None:
-    """Opens a log unless it is open, or None.
+    """Opens a log unless it is already open or None.
 
     Args:
         log: path, `TrafficLog` or None.
@@ -88,7 +88,7 @@ def read_traffic(path: str | os.PathLike[str]) -> tuple[list[LineFacts], int]:
         path: path. The newest file.
 
     Returns:
-        tuple of list of `LineFacts` and the number of lines that were damaged and skipped.
+        tuple of list of `LineFacts` and the number of damaged lines, which are skipped.
 
     Raises:
         OSError: if there is no such file.

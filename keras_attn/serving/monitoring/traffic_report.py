@@ -1,4 +1,4 @@
-"""What a log says of each version: how much, how fast, how well, and what has moved since when."""
+"""Reports on each version in a log: traffic, latency, faults, and what has moved since when."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from keras_attn.serving.monitoring.line_facts import LineFacts
 from keras_attn.serving.monitoring.page_hinkley import PageHinkley
 from keras_attn.serving.monitoring.traffic_statistics import TrafficStatistics
 
-# In log-probability per token, of which lines differ by about 0.4: a move of 0.3 is found after
-# about 100 lines.
+# In log-probability per token, which differs between lines by about 0.4: a move of 0.3 is found
+# after about 100 lines.
 _DELTA, _THRESHOLD = 0.1, 20.0
 _RECENT_WINDOWS = 10
 _PERCENTILES = (50, 95, 99)
@@ -24,18 +24,18 @@ _PERCENTILES = (50, 95, 99)
 
 @dataclasses.dataclass(frozen=True)
 class VersionReport:
-    """What went through one version.
+    """The traffic of one version.
 
     Args:
-        version: int or None. None: lines of which the version is not known.
-        lines: int. All in the log.
+        version: int or None. None for lines whose version is not known.
+        lines: int. All its lines in the log.
         window: `TrafficStatistics`. Of the newest lines.
-        seconds: dict of int to float. Percentiles of how long requests took, of the newest lines.
-        drift: list of `FeatureDrift`. The window against the reference, the worst first.
+        seconds: dict of int to float. Percentiles of the request times of the newest lines.
+        drift: list of `FeatureDrift`. The window compared with the reference, worst first.
         since: dict of feature to float. For each feature that has moved, the time of the first line
-            of the first window since which every window has moved. Seconds since 1970.
-        less_sure_since: float or None. The time since which the mean of the log-probability per
-            token has fallen, if it has within the newest 10 windows.
+            of the earliest window since which it has been in alarm. Seconds since 1970.
+        less_sure_since: float or None. When the mean log-probability per token began to fall, if it
+            did within the newest 10 windows.
 
     Example:
 
@@ -53,23 +53,23 @@ class VersionReport:
 
     @property
     def name(self) -> str:
-        """For people: which version."""
+        """The version, for people."""
         return "unknown version" if self.version is None else f"version {self.version}"
 
     @property
     def latency(self) -> str:
-        """For people: the percentiles."""
+        """The percentiles, for people."""
         return ", ".join(f"p{p} {value * 1000:.0f} ms" for p, value in self.seconds.items())
 
     @property
     def faults(self) -> str:
-        """For people: the visible faults of the window, the most frequent first."""
+        """The visible faults of the window, for people, most frequent first."""
         found = self.window.faults.most_common()
         return ", ".join(f"{count:,} {fault}" for fault, count in found)
 
     @property
     def has_moved(self) -> bool:
-        """Whether anything asks for attention."""
+        """Whether anything needs attention."""
         return bool(self.alarms) or self.less_sure_since is not None
 
     @property
@@ -100,10 +100,10 @@ def report_traffic(
     """Reports on each version in a log.
 
     Args:
-        lines: sequence of `LineFacts`, in the order of time.
+        lines: sequence of `LineFacts`, in order of time.
         reference: `TrafficStatistics`. What the model was made for.
-        window: int. How many of the newest lines are judged. With fewer, only large moves are told
-            from chance.
+        window: int. How many of the newest lines are judged. With fewer lines, only large moves can
+            be told from chance.
 
     Returns:
         list of `VersionReport`, the newest version first.
@@ -147,7 +147,7 @@ def _report(
 def _since(
     moved: set[str], lines: list[LineFacts], reference: TrafficStatistics, window: int
 ) -> dict[str, float]:
-    """Goes back window by window, as long as the features are still in alarm."""
+    """Goes back window by window while the features are still in alarm."""
     since: dict[str, float] = {}
     end = len(lines)
     while moved and end > 0:

@@ -1,4 +1,4 @@
-"""Histograms of what went through a model: small, and added up from any number of lines."""
+"""Histograms of the traffic of a model: small, for any number of lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrafficStatistics:
         lines: int.
         counts: dict of feature to list of int: how many lines fell into each bin.
         sums: dict of feature to float: the sum of its values.
-        faults: Counter of str. How many translations had which fault.
+        faults: Counter of str. How many translations had each fault.
 
     Example:
 

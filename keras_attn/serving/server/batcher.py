@@ -24,14 +24,14 @@ _Key = tuple[str, tuple[str, ...] | None]
 
 @dataclasses.dataclass(frozen=True)
 class BatchingOptions:
-    """How requests are computed together, as TF Serving's batching parameters.
+    """How requests are computed together, like TF Serving's batching parameters.
 
     Args:
-        max_batch_size: int. Lines that are computed together at most; a larger request is computed
-            alone. 1: every request alone.
+        max_batch_size: int. The maximum number of lines that are computed together; a larger
+            request is computed alone. 1: every request is computed alone.
         batch_timeout: float. Seconds that a request waits for others if a thread is free.
         num_batch_threads: int. Batches that are computed at the same time.
-        max_waiting: int. Requests that wait at most; one more is refused with UNAVAILABLE.
+        max_waiting: int. The maximum number of waiting requests; more are refused with UNAVAILABLE.
 
     Raises:
         ValueError: if a number is out of range.
@@ -73,8 +73,8 @@ class Batcher:
     """Collects requests in one queue for each signature and choice of outputs.
 
     As in TF Serving, inputs are joined along their first axis, and outputs are split along theirs.
-    Unlike there, a batch that fails is computed again request by request, so that one bad request
-    fails no other.
+    Unlike in TF Serving, a batch that fails is computed again request by request, so that one bad
+    request does not make others fail.
 
     All methods run in the thread of the event loop; `run` is called in other threads.
 
@@ -108,8 +108,8 @@ class Batcher:
 
         Args:
             signature: str.
-            inputs: mapping of names to arrays with one first axis. Types must be those of the
-                signature. What cannot be joined with other requests is computed alone.
+            inputs: mapping of names to arrays with the same first axis. Types must be those of the
+                signature. A request that cannot be joined with others is computed alone.
             outputs: tuple of str, or None for all.
             deadline: float or None. `time.monotonic()` at which the request is given up.
 
@@ -145,7 +145,7 @@ class Batcher:
                 queue.remove(task)
 
     async def join(self) -> None:
-        """Waits for the batches that run, even if nobody waits for their results; frees threads."""
+        """Waits for running batches, even if nobody waits for their results; frees the threads."""
         await asyncio.gather(*self._running)
         self._threads.shutdown(wait=False)
 
@@ -160,7 +160,7 @@ class Batcher:
             running.add_done_callback(self._running.discard)
 
     def _take_batch(self) -> tuple[_Key, list[_Task]] | None:
-        """Takes the batch of the request that waits longest, or None if there is none yet."""
+        """Takes the batch of the request that has waited longest, or None if there is none yet."""
         for key, queue in list(self._queues.items()):
             if not queue:
                 del self._queues[key]

@@ -1,4 +1,4 @@
-"""A server to develop against: TF Serving's REST and gRPC, with its C++ loader, in one process."""
+"""A development server with TF Serving's REST, gRPC and C++ loader, in one process."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"]
 
 
 class DevelopmentServer:
-    """Serves models until it is stopped. It is for development: production is TF Serving.
+    """Serves models until it is stopped, for development; use TF Serving in production.
 
     Args:
-        config: ModelServerConfig. Which models: `config_of_directory` or `read_models_config`.
+        config: ModelServerConfig. From `config_of_directory` or `read_models_config`.
         options: `ServerOptions`.
         say: function of one line, for the operator.
 
     Attributes:
-        url: str. The address of REST, while it serves.
-        grpc_address: str. The address of gRPC.
+        url: str. The REST address, while the server runs.
+        grpc_address: str. The gRPC address.
 
     Example:
 
@@ -64,21 +64,21 @@ class DevelopmentServer:
 
     @property
     def url(self) -> str:
-        """The address of REST, as clients write it."""
+        """The REST address, as clients write it."""
         return f"http://{_address(self._options.host, self._port)}"
 
     @property
     def grpc_address(self) -> str:
-        """The address of gRPC, as clients write it."""
+        """The gRPC address, as clients write it."""
         return f"grpc://{_address(self._options.host, self._grpc_port)}"
 
     def stop(self) -> None:
-        """Lets the requests that run finish, and ends `serve`. Call it in the server's thread."""
+        """Lets running requests finish and ends `serve`. Call it in the server's thread."""
         self._stop.set()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[DevelopmentServer]:
-        """Serves in another thread as long as a `with` statement lasts, for tests and notebooks.
+        """Serves in another thread during a `with` statement, for tests and notebooks.
 
         Yields:
             The server itself, once it answers.
@@ -108,7 +108,7 @@ class DevelopmentServer:
             thread.join()
 
     async def serve(self) -> None:
-        """Serves until `stop` is called or a signal (SIGINT, SIGTERM) comes.
+        """Serves until `stop` is called or a signal (SIGINT, SIGTERM) arrives.
 
         Raises:
             OSError: if a port is taken.
@@ -131,7 +131,7 @@ class DevelopmentServer:
                 self._announce(store)
                 stopped = asyncio.create_task(self._stop.wait())
                 await asyncio.wait({http, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                self._say("stopping: no new requests; those that run are finished")
+                self._say("stopping: no new requests; running requests are finished")
                 await grpc_health.enter_graceful_shutdown()
                 http_server.should_exit = True
                 await asyncio.gather(grpc_server.stop(options.drain_seconds), http)
@@ -220,7 +220,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Stops at a signal. Outside the main thread there are none."""
+    """Calls `stop` at a signal; outside the main thread, no signals are handled."""
     loop, handled = asyncio.get_running_loop(), []
     for number in _SIGNALS:
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):

@@ -68,7 +68,7 @@ def add_services(server: grpc.aio.Server, predictor: Predictor) -> None:
 
 
 class PredictionService:
-    """Predict and GetModelMetadata; the other methods are for models of another kind.
+    """Predict and GetModelMetadata; the other methods are for other kinds of models.
 
     Args:
         predictor: `Predictor`.
@@ -133,15 +133,15 @@ class PredictionService:
         return metadata_of(self._predictor.find(_spec(request)))
 
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused."""
+        """Refuses the request."""
         self._refuse_kind(request, "classification", "classify")
 
     async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused."""
+        """Refuses the request."""
         self._refuse_kind(request, "regression", "regress")
 
     async def MultiInference(self, request: Any, context: grpc.aio.ServicerContext) -> NoReturn:
-        """Refused."""
+        """Refuses the request."""
         if not request.tasks:
             refuse("Inference request must have at least one task")
         self._refuse_kind(request.tasks[0], "classification", "classify")
@@ -152,7 +152,7 @@ class PredictionService:
 
 
 class ModelService:
-    """The states of versions, and a new configuration.
+    """Reports the states of versions and accepts a new configuration.
 
     Args:
         predictor: `Predictor`.
@@ -181,7 +181,7 @@ class ModelService:
 
 
 def _reader(kind: Any) -> Callable[[bytes], Any]:
-    """Reads requests; None for what is none, so that the answer is not an internal error."""
+    """Makes a reader that returns None for invalid content, to avoid an internal error."""
 
     def read(content: bytes) -> Any:
         try:
@@ -225,7 +225,7 @@ def _spec(request: Any) -> ModelSpec:
 
 
 def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> np.ndarray:
-    """Reads a tensor. One value may stand for all, so the size is checked before it is made."""
+    """Reads a tensor. First checks its size, because one value may stand for all elements."""
     sizes = [axis.size for axis in value.tensor_shape.dim]
     # In Python: NumPy's product would overflow.
     elements = 1

@@ -1,4 +1,4 @@
-"""What the inputs of requests must be before they are joined with those of others."""
+"""Checks the inputs of requests before they are joined with those of others."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from keras_attn.serving.status_code import StatusCode
 def check_inputs(
     definition: meta_graph_pb2.SignatureDef, inputs: Arrays, most_lines: int, most_bytes: int
 ) -> None:
-    """Checks what the inputs of requests must be before they are joined.
+    """Checks the inputs of a request before they are joined with others.
 
-    Shapes are the graph's business, as in TF Serving: what a signature says of them may be wrong.
+    The graph checks shapes, as in TF Serving: those in a signature may be wrong.
 
     Args:
         definition: SignatureDef.
         inputs: mapping of str to array.
-        most_lines: int. The longest first axis.
-        most_bytes: int. The most bytes of one string.
+        most_lines: int. The maximum size of the first axis.
+        most_bytes: int. The maximum size of one string.
 
     Raises:
         SessionError: INVALID_ARGUMENT.
@@ -47,7 +47,7 @@ def check_inputs(
                     f"`{name}` must have lines of at most {most_bytes} bytes. Received: {longest}."
                 )
     if len(sizes) > 1:
-        refuse(f"Inputs must have one first axis. Received: {sorted(sizes)}.")
+        refuse(f"Inputs must have the same first axis. Received: {sorted(sizes)}.")
 
 
 def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Arrays) -> None:
@@ -63,7 +63,7 @@ def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Arrays) -> Non
 
 
 def refuse(message: str) -> NoReturn:
-    """Refuses a request as wrong.
+    """Refuses an invalid request.
 
     Args:
         message: str.

@@ -25,7 +25,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
         bytes. JSON.
 
     Raises:
-        SessionError: if outputs have no common first axis, for an answer by row.
+        SessionError: if the answer is by row and the outputs have no common first axis.
     """
     columns = {name: _to_json(name, array) for name, array in outputs.items()}
     if not by_row:

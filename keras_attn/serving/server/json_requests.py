@@ -15,7 +15,7 @@ from keras_attn.serving.server.input_checks import refuse
 
 _KEYS = {"signature_name", "instances", "inputs"}
 _MOST_AXES = 8
-# Where the protos' name of a type is another than Python's.
+# Types whose name in the protos is not Python's.
 _NAMES = {"float32": "float", "float64": "double"}
 
 
@@ -44,7 +44,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def read_signature_name(body: bytes) -> str:
-    """Reads the signature that a request of any kind names.
+    """Reads the signature name from a request of any kind.
 
     Args:
         body: bytes.
@@ -109,7 +109,7 @@ def _signature_name(request: dict[str, Any]) -> str:
 def read_inputs(
     definition: meta_graph_pb2.SignatureDef, by_row: bool, value: Any
 ) -> dict[str, np.ndarray]:
-    """Makes arrays of instances or inputs.
+    """Makes arrays from instances or inputs.
 
     Args:
         definition: SignatureDef.
@@ -168,12 +168,12 @@ def _columns(definition: meta_graph_pb2.SignatureDef, value: Any) -> dict[str, A
 
 
 def _is_named(value: Any) -> bool:
-    """Whether it is an object of named values, and not bytes in `b64`."""
+    """Whether a value is an object of named values, and not bytes in `b64`."""
     return isinstance(value, dict) and set(value) != {"b64"}
 
 
 def _to_array(value: Any, info: meta_graph_pb2.TensorInfo) -> np.ndarray:
-    """Makes an array of nested lists, all of one shape."""
+    """Makes an array from nested lists, all of the same shape."""
     shape: list[int] = []
     level = value
     while isinstance(level, list):
@@ -240,7 +240,7 @@ def _shown(value: Any) -> str:
 
 
 def _type(value: Any) -> str:
-    """The type of a value in JSON's words."""
+    """The type of a value in JSON's terms."""
     if isinstance(value, bool):
         return str(value)
     names = {dict: "Object", list: "Array", str: "String", type(None): "Null"}

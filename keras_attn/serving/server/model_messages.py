@@ -1,4 +1,4 @@
-"""What both interfaces say of a model: the states of its versions, and their signatures."""
+"""The messages of both interfaces about a model: its versions' states and signatures."""
 
 from __future__ import annotations
 

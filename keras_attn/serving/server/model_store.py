@@ -1,4 +1,4 @@
-"""The models of the development server: their versions come and go while it runs."""
+"""The models of the development server, which loads and unloads their versions as it runs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _ENDED_TO_REMEMBER = 5
 
 
 class ModelStore:
-    """Finds the version for a request, and follows the directories of the models.
+    """Finds the version for a request, and watches the directories of the models.
 
-    A new version is loaded before the old one is unloaded, so there is always one that answers. A
+    A new version is loaded before the old one is unloaded, so one of them can always answer. A
     version that did not load is tried again as soon as its files change.
 
     Args:
         config: ModelServerConfig.
         context: `ServingContext`.
-        poll_seconds: float. How often the directories are looked at.
+        poll_seconds: float. The time between checks of the directories.
 
     Raises:
         ValueError: if a server would refuse the configuration.
@@ -48,7 +48,7 @@ class ModelStore:
 
     @property
     def names(self) -> list[str]:
-        """list of str: the models."""
+        """list of str. The names of the models."""
         return list(self._configs)
 
     def is_available(self, name: str) -> bool:
@@ -56,18 +56,18 @@ class ModelStore:
         return any(one.state == State.AVAILABLE for one in self._versions[name].values())
 
     async def start(self) -> None:
-        """Loads the models, and goes on to follow their directories."""
+        """Loads the models and starts to watch their directories."""
         await self.poll()
         self._poller = asyncio.create_task(self._poll_forever())
 
     async def poll(self) -> None:
-        """Loads what is new and unloads what is no longer wanted."""
+        """Loads new versions and unloads those that are no longer wanted."""
         async with self._lock:
             for name in sorted(self._versions):
                 try:
                     await self._update(name)
                     self._unreadable.discard(name)
-                except OSError as error:  # once for each time that it goes away
+                except OSError as error:  # reported once, until it can be read again
                     if name not in self._unreadable:
                         self._context.say(f"the versions of {name} cannot be read: {error}")
                     self._unreadable.add(name)
@@ -77,14 +77,14 @@ class ModelStore:
 
         Args:
             name: str. The model.
-            version: int or None: the newest that is available.
+            version: int or None. None for the newest available version.
             label: str or None.
 
         Returns:
             `Servable`.
 
         Raises:
-            SessionError: NOT_FOUND or INVALID_ARGUMENT, in TF Serving's words.
+            SessionError: NOT_FOUND or INVALID_ARGUMENT, with TF Serving's message.
         """
         if label is not None and name in self._configs:
             labels = self._configs[name].version_labels
@@ -105,7 +105,7 @@ class ModelStore:
         return available[chosen]
 
     def status(self, name: str, version: int | None = None) -> list[Servable]:
-        """The versions of a model, newest first, those that ended included.
+        """The versions of a model, newest first, including those that have ended.
 
         Raises:
             SessionError: NOT_FOUND.
@@ -121,10 +121,10 @@ class ModelStore:
         return [versions[number] for number in chosen]
 
     async def reload(self, config: ModelServerConfig) -> None:
-        """Replaces the configuration: labels, policies, and which of the models are served.
+        """Replaces the configuration: labels, policies, and the choice of served models.
 
         TF Serving lets this request name any path. Here only the paths that the server was started
-        with are allowed: no request reaches other files.
+        with are allowed, so that no request reaches other files.
 
         Args:
             config: ModelServerConfig.
@@ -148,12 +148,12 @@ class ModelStore:
         self._configs = {model.name: model for model in models}
         for name in self._configs:
             self._versions.setdefault(name, {})
-        # A client that goes away does not stop a version halfway.
+        # If the client disconnects, the work on a version must not stop halfway.
         self._reloading = asyncio.create_task(self.poll())
         await asyncio.shield(self._reloading)
 
     async def close(self) -> None:
-        """Stops following the directories, and unloads everything."""
+        """Stops watching the directories and unloads everything."""
         async with self._lock:  # so no version is being loaded or unloaded
             if self._poller is not None:
                 self._poller.cancel()
@@ -162,7 +162,7 @@ class ModelStore:
                     await servable.unload()
 
     def _check_labels(self, model: model_server_config_pb2.ModelConfig) -> None:
-        """A label moves only to a version that is available."""
+        """Checks that labels move only to available versions."""
         for label, version in model.version_labels.items():
             servable = self._versions.get(model.name, {}).get(version)
             if servable is None or servable.state != State.AVAILABLE:
@@ -188,7 +188,7 @@ class ModelStore:
                     self._failed[name, version] = _fingerprint(directory)
         states = {version: servable.state for version, servable in versions.items()}
         if wanted and not any(states.get(version) == State.AVAILABLE for version in wanted):
-            return  # nothing new answers yet: keep what does
+            return  # no new version answers yet: keep the old ones
         for version, servable in versions.items():
             if version not in wanted and states[version] == State.AVAILABLE:
                 await servable.unload()
@@ -210,7 +210,7 @@ class ModelStore:
 
 
 def _fingerprint(directory: Path) -> object:
-    """Changes if a file of the version does."""
+    """A value that changes if a file of the version changes."""
     found = []
     for path in sorted(directory.rglob("*")):
         with contextlib.suppress(OSError):  # removed meanwhile

@@ -1,4 +1,4 @@
-"""Which models a development server serves: a directory, or TF Serving's `models.config`."""
+"""The models of a development server, from a directory or TF Serving's `models.config`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def config_of_directory(directory: str | os.PathLike[str]) -> ModelServerConfig:
 
     >>> config_of_directory("saved_modles")
     Traceback (most recent call last):
-    ValueError: `DIR` must be a model's directory, ... Received: ..., which is no directory.
+    ValueError: `DIR` must be a model's directory, ... Received: ..., which is not a directory.
     """
     directory = Path(directory).resolve()
     rule = "`DIR` must be a model's directory, with numbered versions, or a directory of models"
     if not directory.is_dir():
-        raise ValueError(f"{rule}. Received: {directory}, which is no directory.")
+        raise ValueError(f"{rule}. Received: {directory}, which is not a directory.")
     if (directory / "saved_model.pb").is_file():
         raise ValueError(
             f"{rule}. Received: {directory}, which is one version. Give {directory.parent}."
@@ -61,7 +61,7 @@ def read_models_config(path: str | os.PathLike[str]) -> ModelServerConfig:
         ModelServerConfig.
 
     Raises:
-        ValueError: if it is no such file.
+        ValueError: if it is not such a file.
 
     Example:
 
@@ -93,7 +93,7 @@ def check_config(config: ModelServerConfig) -> None:
     names = [model.name for model in models]
     if not names or not all(names) or len(set(names)) < len(names):
         raise ValueError(
-            f"`config` must name at least one model, each by a name of its own. Received: {names}."
+            f"`config` must name at least one model, each with its own name. Received: {names}."
         )
     for model in models:
         if not os.path.isabs(model.base_path):
@@ -111,7 +111,7 @@ def check_config(config: ModelServerConfig) -> None:
 def wanted_versions(
     model: model_server_config_pb2.ModelConfig,
 ) -> dict[int, Path]:
-    """The versions that the policy of a model asks for, of those that its directory has.
+    """The versions in a model's directory that the model's policy asks for.
 
     Args:
         model: ModelConfig.

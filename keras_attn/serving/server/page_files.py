@@ -19,7 +19,7 @@ def page_routes(models: Sequence[str]) -> list[Route]:
     """A route for each file of the page, and `/` for its HTML.
 
     Args:
-        models: sequence of str. The names of the models, which the page offers.
+        models: sequence of str. The names of the models that the page offers.
 
     Returns:
         list of Route.

@@ -1,4 +1,4 @@
-"""A Predict request, however it came: checked, computed, counted."""
+"""Checks, computes and counts Predict requests of both interfaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNKNOWN_MODEL = "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """Which version of which model is asked.
+    """The model and version that a request is for.
 
     Args:
         name: str.
@@ -103,8 +103,8 @@ class Predictor:
             method: str. `"classify"` or `"regress"`.
 
         Raises:
-            SessionError: INVALID_ARGUMENT, as of TF Serving, if the signature is for Predict;
-                UNIMPLEMENTED if TF Serving would answer.
+            SessionError: INVALID_ARGUMENT, as TF Serving answers, if the signature is for Predict;
+                UNIMPLEMENTED if TF Serving would compute the request.
         """
         name = signature or DEFAULT_SIGNATURE
         definition = self.find(spec).signatures.get(name)
@@ -126,7 +126,7 @@ class Predictor:
         """Counts an answer.
 
         Args:
-            model: str. The model that was asked for; unknown names count as one.
+            model: str. The requested model; unknown names are counted together.
             code: int.
             entrypoint: str. `"REST"` or `"GRPC"`.
             started: float. `time.monotonic()` at the start of the request.

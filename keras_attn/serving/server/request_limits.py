@@ -1,4 +1,4 @@
-"""What one request may ask of a development server."""
+"""The limits of one request to a development server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from keras_attn.serving.signatures import MOST_BYTES_A_LINE, MOST_LINES
 
 @dataclasses.dataclass(frozen=True)
 class RequestLimits:
-    """What one request may ask for. A request beyond it is refused before anything is computed.
+    """The limits of one request. A request beyond them is refused before anything is computed.
 
     Args:
         most_lines: int. Lines of a request.
         most_bytes_a_line: int.
         most_bytes: int. The whole request, as JSON or as a protocol buffer, uncompressed.
-        seconds: float. The longest computation. A gRPC request with a shorter deadline keeps that.
+        seconds: float. The longest computation. A gRPC request with a shorter deadline keeps it.
         receive_seconds: float. How long a client may take to send a request.
         most_connections: int. HTTP connections, and gRPC requests at the same time.
 

@@ -42,8 +42,8 @@ def make_rest_app(predictor: Predictor, hosts: list[str] | None = None) -> Secur
 
     Args:
         predictor: `Predictor`.
-        hosts: list of str, or None for any. The host names that requests may give: a page of
-            another site cannot reach a server on this machine through a name of its own.
+        hosts: list of str, or None for any. The host names that requests may give, so that a page
+            of another site cannot reach a server on this machine through that site's host name.
 
     Returns:
         `SecurityHeaders` around a Starlette application.
@@ -128,7 +128,7 @@ async def read_body(request: Request, predictor: Predictor) -> bytes:
     """Reads the body of a request, as far as the limits allow.
 
     Args:
-        request: Request. Its body may be compressed by gzip.
+        request: Request. Its body may be compressed with gzip.
         predictor: `Predictor`, for its limits.
 
     Returns:
@@ -136,7 +136,7 @@ async def read_body(request: Request, predictor: Predictor) -> bytes:
 
     Raises:
         SessionError: INVALID_ARGUMENT if it is too large or cannot be uncompressed,
-            DEADLINE_EXCEEDED if it comes too slowly.
+            DEADLINE_EXCEEDED if it arrives too slowly.
     """
     limits = predictor.limits
     body = bytearray()
@@ -149,10 +149,10 @@ async def read_body(request: Request, predictor: Predictor) -> bytes:
     except TimeoutError:
         raise SessionError(
             StatusCode.DEADLINE_EXCEEDED,
-            f"The body did not come within {limits.receive_seconds:g} seconds.",
+            f"The body did not arrive within {limits.receive_seconds:g} seconds.",
         ) from None
     except ClientDisconnect:
-        raise SessionError(StatusCode.CANCELLED, "The client has gone.") from None
+        raise SessionError(StatusCode.CANCELLED, "The client disconnected.") from None
     if request.headers.get("content-encoding", "").lower() != "gzip":
         return bytes(body)
     try:

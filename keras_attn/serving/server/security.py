@@ -1,4 +1,4 @@
-"""What protects the HTTP side: headers, host names, and connections that never send a request."""
+"""Protects HTTP: adds headers, checks host names, and closes connections without a request."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ async def _unknown_host(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def bounded_protocol(seconds: float) -> type[H11Protocol]:
-    """A protocol that closes a connection whose request does not come in time.
+    """A protocol that closes a connection whose request does not arrive in time.
 
     Args:
-        seconds: float. How long a client may take to send the headers of a request. The body has a
-            limit of its own, and an idle connection that of uvicorn's keep-alive.
+        seconds: float. How long a client may take to send the headers of a request. The body has
+            its own limit, and uvicorn's keep-alive limits an idle connection.
 
     Returns:
         A class for uvicorn's `http`.

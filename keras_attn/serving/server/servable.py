@@ -78,12 +78,12 @@ class Servable:
         return {} if self._session is None else self._session.signatures
 
     async def load(self) -> None:
-        """Loads the version and replays its warm-up requests. A failure is in `error`."""
+        """Loads the version and replays its warm-up requests; stores a failure in `error`."""
         self.state = State.LOADING
         started, metrics = time.monotonic(), self._context.metrics
         try:
             await asyncio.to_thread(self._load)
-        except Exception as error:  # whatever is wrong with the files: the server goes on
+        except Exception as error:  # whatever is wrong with the files, the server goes on
             self.error = (
                 error
                 if isinstance(error, SessionError)
@@ -130,7 +130,7 @@ class Servable:
                 self._idle.set()
 
     async def unload(self) -> None:
-        """Waits for the requests that run, and frees the version."""
+        """Waits for running requests, then frees the version."""
         if self.state == State.END:
             return
         self.state = State.UNLOADING
@@ -144,7 +144,7 @@ class Servable:
 
     def _load(self) -> None:
         if not (self.directory / "variables" / "variables.index").is_file():
-            # The loader accepts this, and the first request fails. A server would find out when it
+            # The loader accepts this, but the first request fails. A server would notice when it
             # replays the warm-up requests, if there are any.
             raise SessionError(
                 StatusCode.FAILED_PRECONDITION,

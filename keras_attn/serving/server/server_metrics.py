@@ -10,16 +10,16 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from keras_attn.serving.monitoring.server_counts import METRICS_PATH
 
 __all__ = ["METRICS_PATH", "ServerMetrics"]
-# Microseconds: 10 times powers of 1.8, as TF Serving's latencies.
+# Microseconds: 10 times powers of 1.8, as in TF Serving's latencies.
 _LATENCY = [10 * 1.8**i for i in range(33)]
 _SIZES = [float(2**i) for i in range(11)]
 
 
 class ServerMetrics:
-    """What the server counts. The methods may be called from any thread.
+    """The metrics of the server. The methods may be called from any thread.
 
     Counters are gauges here: the client library adds `_total` to the names of counters, and TF
-    Serving's have none.
+    Serving's names do not have it.
     """
 
     def __init__(self) -> None:
@@ -81,11 +81,11 @@ class ServerMetrics:
         self._requests.labels(model, status).inc()
 
     def observe_latency(self, model: str, method: str, entrypoint: str, seconds: float) -> None:
-        """Records a successful request by `"GRPC"` or `"REST"`."""
+        """Records the latency of a successful request through `"GRPC"` or `"REST"`."""
         self._latency.labels(model, method, entrypoint).observe(seconds * 1e6)
 
     def observe_runtime(self, model: str, seconds: float) -> None:
-        """Records the computation of a request."""
+        """Records the computation time of a request."""
         self._runtime.labels(model, "Predict", "TF1").observe(seconds * 1e6)
 
     def observe_batch(self, model: str, lines: Sequence[int], waited: Sequence[float]) -> None:

@@ -13,13 +13,14 @@ class ServerOptions:
     """Where and how a development server listens.
 
     Args:
-        host: str. The address. Others than this machine's own are reached from the network.
+        host: str. The address to listen at. Any but a loopback address can be reached from the
+            network.
         port: int. For REST; 0: any free one.
         grpc_port: int. For gRPC; 0: any free one.
         batching: `BatchingOptions`.
         limits: `RequestLimits`.
-        poll_seconds: float. How often the model directories are looked at.
-        drain_seconds: float. How long requests that run may take when the server stops.
+        poll_seconds: float. The time between checks of the model directories.
+        drain_seconds: float. How long running requests may take when the server stops.
         disable_xla: bool. Whether to switch XLA off in this process, as a stock server does.
 
     Example:

@@ -59,7 +59,7 @@ class ProgressDisplay(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock and, on a terminal, the bar."""
-        # A run that goes on between two validations calls `fit` twice. The clock starts once.
+        # A run that resumes between two validations calls `fit` twice. The clock starts once.
         is_first = not self._started
         if is_first:
             self._started = self._last_shown = time.monotonic()

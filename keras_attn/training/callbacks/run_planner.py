@@ -14,7 +14,7 @@ from keras_attn.training.update.planned_schedule import PlannedSchedule
 
 _STEPS_TO_MEASURE = 20
 _LARGEST_WARMUP_SHARE = 0.25
-# If the machine becomes slower after the plan, the last updates are left out: their rate is low.
+# If the machine slows down after planning, the last updates are left out: their rate is low.
 _USED_SHARE_OF_TIME = 0.98
 
 
@@ -23,7 +23,7 @@ class RunPlanner(keras.callbacks.Callback):
 
     Without a time limit the plan follows from the recipe. With one, it follows from the speed:
 
-    1. After 20 updates, it shows how many updates there will be about, and shortens a warm-up that
+    1. After 20 updates, it shows about how many updates there will be, and shortens a warm-up that
        would take more than a quarter of them.
     2. When all but `decay_share` of the updates are made, it fixes the last update. The rate falls
        from there on. A checkpoint contains the plan, so a resumed run has the same end.
@@ -32,7 +32,7 @@ class RunPlanner(keras.callbacks.Callback):
         schedule: PlannedSchedule. The schedule of the optimizer.
         plan: StepPlan. Its `last_step` is set.
         steps: StepCounter. The updates so far.
-        throughput: Throughput. It knows what compilation took.
+        throughput: Throughput. It knows how long compilation took.
         decay_share: float. The share of the updates in which the rate falls.
         time_limit: TimeLimit or None. The clock.
         workers: Workers or None. The workers that train together; the chief's clock decides.
@@ -72,7 +72,7 @@ class RunPlanner(keras.callbacks.Callback):
                 self._fix(int((1.0 - self._decay_share) * last_step), last_step)
         elif schedule.last_step is not None and schedule.last_step > self._steps.step:
             self._fix(schedule.decay_start or 0, schedule.last_step)
-        else:  # of a run that goes on after its end
+        else:  # a run that continues after its planned end
             schedule.set_plan()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

@@ -16,8 +16,8 @@ class SampleTranslations(keras.callbacks.Callback):
     """Translates the same few sentences after every validation; shows and stores the results.
 
     Args:
-        translate: callable. From texts to `Translation`s, such as `translate_detailed` of a
-            `Translator` of the model.
+        translate: callable. From texts to `Translation`s, such as `translate_detailed` of the
+            model's `Translator`.
         sources: sequence of str. The sentences.
         references: sequence of str. Their references.
         path: path. The file. Every validation appends one JSON object per sentence.

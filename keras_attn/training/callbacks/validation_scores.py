@@ -23,7 +23,7 @@ class ValidationScores(keras.callbacks.Callback):
         sources: sequence of str. The validation sentences.
         references: sequence of reference streams, each as long as `sources`.
         workers: Workers or None. The workers that train together; the chief translates for all.
-        bleu_tokenizer: str or None. sacreBLEU's; None for its default.
+        bleu_tokenizer: str or None. sacreBLEU's tokenizer; None for its default.
 
     Attributes:
         signature: str. sacreBLEU's signature of the last BLEU; "" before the first.

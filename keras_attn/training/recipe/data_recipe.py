@@ -56,10 +56,10 @@ class DataRecipe(RecipeSection):
         minimum=1,
     )
     max_source_tokens: int = described(
-        128, "longer sources are left out of training and cut in translation, in tokens", minimum=2
+        128, "longest source, in tokens; longer ones are cut, in training left out", minimum=2
     )
     max_target_tokens: int = described(
-        128, "longer targets are left out of training, in tokens", minimum=2
+        128, "longest target, in tokens; pairs with a longer one are left out", minimum=2
     )
 
     def __post_init__(self) -> None:

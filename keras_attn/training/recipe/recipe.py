@@ -226,7 +226,7 @@ class Recipe:
                 continue
             parsed = _parsed(value)
             if isinstance(value, str) and not section.accepts(field_name, parsed):
-                parsed = None if value.lower() == "none" else value  # text, such as a path 2024
+                parsed = None if value.lower() == "none" else value  # text, such as the path 2024
             if parsed is None or (parsed == "none" and section.accepts(field_name, None)):
                 table[section_name].pop(field_name, None)
                 _refuse_emptying(section, key, field_name)

@@ -42,7 +42,7 @@ def described(
 
 
 def hint_at(name: str, valid_names: Iterable[str]) -> str:
-    """Writes the hint of an error about an unknown name.
+    """Writes the hint for an error about an unknown name.
 
     Args:
         name: str. The unknown name.

@@ -1,4 +1,4 @@
-"""Chooses vocabulary, model and training for a corpus, by rules that are written down here.
+"""Chooses vocabulary, model and training for a corpus by the rules in this table.
 
 | pairs (to) | vocabulary | layers | D / F | dropout | batch tokens | passes |
 |---|---|---|---|---|---|---|
@@ -9,16 +9,16 @@
 | 2,000,000 | 16,000 | 4 | 256 / 1,024 | 0.1 | 4,096 | 10 |
 | more | 32,000 | 6 | 512 / 2,048 | 0.1 | 8,192 | 5 |
 
-Where the rows come from: the third is Wu et al. (2021) on Multi30k with 29,000 pairs, who found
-that a Transformer of this size beats larger ones there. The last is the paper's base model. Araabi
-and Monz (2020) found fewer merges, fewer layers and more dropout better the smaller the corpus is.
-The decoder has two layers: a shallow decoder translates faster and about as well (Kasai et al.,
-2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on
-Multi30k, such a model has a validation perplexity of 26 after 822 updates, and the paper's order
-57 (`benchmarks/learning.py`).
+The third row follows Wu et al. (2021), who found that a Transformer of this size beats larger ones
+on Multi30k (29,000 pairs). The last row is the paper's base model. Araabi and Monz (2020) found
+that the smaller the corpus is, the more it helps to have fewer merges, fewer layers and more
+dropout. The decoder has two layers: a shallow decoder translates faster and about as well (Kasai et
+al., 2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on Multi30k, such a
+model has a validation perplexity of 26 after 822 updates, and one with the paper's order has 57
+(`benchmarks/learning.py`).
 
-Few pairs give few updates a pass; there are 1,500 updates at least. The best checkpoint is kept, so
-that too many passes cost time only. If the minutes do not suffice for a quarter of the passes, the
+With few pairs, a pass has few updates, so there are at least 1,500 updates. The best checkpoint is
+kept, so too many passes only cost time. If the minutes are too few for a quarter of the passes, the
 model of the row before is taken: a smaller model that is trained to its end is better than a larger
 one that is not.
 
@@ -35,10 +35,10 @@ from keras_attn.data import CleaningReport
 from keras_attn.training.recipe.recipe import Recipe
 
 _DECODER_LAYERS = 2
-# Subwords hold about so many letters at these vocabulary sizes; a CJK letter is about a subword.
+# A subword has about this many letters at these vocabulary sizes; a CJK letter is about a subword.
 _LETTERS_PER_TOKEN = 4.0
 _SMALLEST_LIMIT, _LARGEST_LIMIT = 32, 256
-_SHARE_TO_LEARN = 0.25  # of the passes, below which a smaller model is taken
+_SHARE_TO_LEARN = 0.25  # the share of the passes below which a smaller model is taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ RULES = (
 
 
 def find_rule(num_pairs: int) -> SizeRule:
-    """The row of the table for so many pairs.
+    """The row of the table for this many pairs.
 
     Args:
         num_pairs: int. The training pairs.
@@ -85,7 +85,7 @@ def find_rule(num_pairs: int) -> SizeRule:
 
 
 def smaller_rule(rule: SizeRule, num_pairs: int) -> SizeRule | None:
-    """The model of the row before, with vocabulary and dropout of the corpus; None at the first.
+    """The corpus's row with the model of the row before `rule`; None if `rule` is the first.
 
     Args:
         rule: SizeRule. The row.
@@ -104,7 +104,7 @@ def smaller_rule(rule: SizeRule, num_pairs: int) -> SizeRule | None:
 
 
 def learns_enough(passes: float, rule: SizeRule) -> bool:
-    """Whether so many passes over the pairs are worth a model of this size."""
+    """Whether this many passes over the pairs are enough for a model of this size."""
     return passes >= _SHARE_TO_LEARN * rule.passes
 
 

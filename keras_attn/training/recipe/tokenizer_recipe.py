@@ -44,7 +44,7 @@ class TokenizerRecipe(RecipeSection):
     )
     decompose: bool = described(
         False,
-        "for characters: take a letter and its marks, and the parts of Korean syllables, as tokens",
+        "for characters: split letters from their marks, and Korean syllables into letters",
     )
     shared: bool = described(True, "one joint vocabulary for source and target")
     normalization: str = described(

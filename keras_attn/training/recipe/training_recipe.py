@@ -8,7 +8,7 @@ from keras_attn.training.recipe.recipe_section import RecipeSection, described
 from keras_attn.training.replicas.strategies import STRATEGY_NAMES
 from keras_attn.training.update.planned_schedule import DECAYS, MIDDLES
 
-# Those of SCORES need translations of the validation sentences.
+# The SCORES need translations of the validation sentences.
 SCORES = ("bleu", "chrf", "line_error_rate", "token_error_rate")
 SELECTION_METRICS = ("perplexity", "loss", "token_accuracy", *SCORES)
 
@@ -43,7 +43,7 @@ class TrainingRecipe(RecipeSection):
     )
     num_buckets: int = described(8, "the number of batch shapes", minimum=1)
     accumulation_steps: int = described(
-        1, "parts in which each device computes its share of a batch, one by one", minimum=1
+        1, "parts of its share of a batch that each device computes one by one", minimum=1
     )
     max_steps: int | None = described(None, "stop after this many updates", minimum=1)
     max_epochs: float | None = described(
@@ -75,8 +75,9 @@ class TrainingRecipe(RecipeSection):
     )
     r_drop_weight: float = described(
         0.0,
-        "the weight of R-Drop (5.0 is usual): each batch passes twice, with different dropout, and "
-        "the two predictions shall agree; an update costs twice as much; 0: one pass",
+        "the weight of R-Drop (5.0 is usual): each batch goes through the model twice, "
+        "with different dropout, and the two predictions should agree; this doubles the cost of an "
+        "update; 0: one pass",
         minimum=0,
     )
     clip_norm: float | None = described(
@@ -125,7 +126,7 @@ class TrainingRecipe(RecipeSection):
         None, "stop after this many validations without a better selection metric", minimum=1
     )
     save_every_minutes: float | None = described(
-        10.0, "also save after this many minutes without a checkpoint; none: do not", minimum=0
+        10.0, "also save after this many minutes without a checkpoint; none: never", minimum=0
     )
     keep_checkpoints: int = described(5, "last checkpoints to keep, besides the best", minimum=1)
     average_last: int = described(

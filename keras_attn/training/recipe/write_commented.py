@@ -1,4 +1,4 @@
-"""Writes a recipe for people: only what differs from the defaults, and what each line means."""
+"""Writes a recipe for people to read: what differs from the defaults, and what each line means."""
 
 import dataclasses
 import os
@@ -22,10 +22,10 @@ def write_commented(recipe: Recipe, path: str | os.PathLike, notes: Sequence[str
     """
     lines = [f"# {note}" for note in notes]
     lines += [
-        "# A field that is left out has its default; `keras-attn train` writes all of them.",
+        "# Fields that are left out have their defaults; `keras-attn train` writes all fields.",
         "",
     ]
-    texts = [name for name in TEXTS if name != "name"]  # a recipe is named as its file
+    texts = [name for name in TEXTS if name != "name"]  # a recipe is named after its file
     lines += [_assign(name, getattr(recipe, name)) for name in texts if getattr(recipe, name)]
     for name in SECTIONS:
         lines += _section(name, getattr(recipe, name))

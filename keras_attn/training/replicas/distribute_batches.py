@@ -47,8 +47,10 @@ def distribute_batches(
 
 
 def _without_autotuning() -> tf.data.Options:
-    """Options without tf.data's autotuning. Its thread sleeps for seconds, and an iterator over
-    several devices waits for that thread when it ends, as one does at each validation.
+    """Options without tf.data's autotuning.
+
+    The autotuning thread sleeps for seconds, and an iterator over several devices waits for that
+    thread when it ends. One ends at each validation.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

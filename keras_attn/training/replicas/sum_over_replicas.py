@@ -6,8 +6,7 @@ import tensorflow as tf
 
 
 def sum_over_replicas(tensors: Any) -> Any:
-    """Adds up the tensors of all replicas; with one replica, or outside of replicas, it does
-    nothing.
+    """Adds up the tensors of all replicas; does nothing with one replica or outside of replicas.
 
     Args:
         tensors: a tensor, or a nest of them, of this replica.

@@ -29,9 +29,9 @@ class Workers:
     """The workers of a strategy: one, unless it has several (`MultiWorkerMirroredStrategy`).
 
     Every decision that changes the number of updates must be the same in all workers. Otherwise
-    some wait forever for an update that the others do not make. So the workers decide together, by
-    these methods, whatever depends on a clock, a signal or a translation. All workers must call
-    these methods in the same order. With one worker they cost nothing.
+    some wait forever for an update that the others do not make. So the workers use these methods to
+    decide together on everything that depends on a clock, a signal or a translation. All workers
+    must call them in the same order. With one worker they cost nothing.
 
     Args:
         strategy: tf.distribute.Strategy or None. The strategy; None: one worker.

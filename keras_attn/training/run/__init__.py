@@ -1,1 +1,1 @@
-"""A run on the disk: its directory, checkpoints, history and result."""
+"""A run on disk: its directory, checkpoints, history and result."""

@@ -189,8 +189,7 @@ def _check_alike(
 
 
 def _write_like(model_file: Path, arrays: dict[str, np.ndarray], output: Path) -> None:
-    """Copies a weights file without its optimizer, then replaces the weights by the given
-    arrays."""
+    """Copies a weights file without its optimizer, then replaces the weights with the arrays."""
     with h5py.File(model_file, "r") as source, h5py.File(output, "w") as target:
         for key, value in source.attrs.items():
             target.attrs[key] = value

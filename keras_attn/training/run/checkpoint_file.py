@@ -116,7 +116,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
     """Loads weights, optimizer, the seeds of dropout and the plan of the schedule.
 
     Args:
-        model: keras.Model. Compiled and built, as the one that was saved.
+        model: keras.Model. Compiled and built, like the one that was saved.
         path: Path. The file.
 
     Returns:

@@ -98,7 +98,7 @@ class CheckpointIndex:
 
     @property
     def best(self) -> Checkpoint | None:
-        """The checkpoint with the best monitored metric (of equals, the later), or None."""
+        """The checkpoint with the best monitored metric (the later of equals), or None."""
         ranked = self.ranked()
         return ranked[0] if ranked else None
 

@@ -17,7 +17,7 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
         Translator. With the new weights.
 
     Raises:
-        ValueError: if the run has no translator, or the weights are not of its model.
+        ValueError: if the run has no translator, or the weights do not belong to its model.
 
     Example:
 
@@ -40,6 +40,6 @@ def rewrite_translator(run_directory: str | Path, weights: str | Path) -> Transl
             "`weights` must be a .weights.h5 file of the run's model. "
             f"Received: {str(weights)!r} ({' '.join(str(error).split())[:200]})"
         ) from error
-    translator.confidence = None  # it was calibrated on translations of other weights
+    translator.confidence = None  # it was calibrated with the old weights
     translator.save(run.translator)
     return translator

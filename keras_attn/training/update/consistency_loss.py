@@ -1,4 +1,4 @@
-"""R-Drop: two passes with different dropout shall predict the same (Wu et al., 2021)."""
+"""R-Drop: two passes with different dropout should predict the same (Wu et al., 2021)."""
 
 import tensorflow as tf
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 def symmetric_divergence(
     first_logits: tf.Tensor, second_logits: tf.Tensor, weights: tf.Tensor
 ) -> tf.Tensor:
-    """The weighted sum of how far two predictions of the same tokens are from each other.
+    """The weighted sum of the divergences between two predictions of the same tokens.
 
         divergence(p, q) = KL(p || q) + KL(q || p) = sum over v of (p_v - q_v) (log p_v - log q_v)
 
@@ -15,7 +15,7 @@ def symmetric_divergence(
     Args:
         first_logits: float (B, T, V). The logits of one pass.
         second_logits: float (B, T, V). The logits of another.
-        weights: float (B, T). What each token counts; 0 for padding.
+        weights: float (B, T). The weight of each token; 0 for padding.
 
     Returns:
         float32 scalar, in nats.
@@ -33,5 +33,5 @@ def symmetric_divergence(
         tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (first_logits, second_logits)
     )
     divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), axis=-1)
-    # At padding a logit can be anything, NaN too: NaN times 0 would be NaN.
+    # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
     return tf.reduce_sum(tf.where(weights > 0, divergence * weights, 0.0))

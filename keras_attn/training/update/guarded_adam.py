@@ -186,7 +186,7 @@ class GuardedAdam(keras.optimizers.Adam):
         return tf.where(self._may_apply, value, tf.zeros((), value.dtype))
 
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
-        """Warns of updates that were withheld in a `fit`; Keras calls this at its end."""
+        """Warns about updates that were withheld in a `fit`; Keras calls this at its end."""
         super().finalize_variable_values(var_list)
         withheld = int(keras.ops.convert_to_numpy(self.withheld_updates)) if self.built else 0
         new, self._withheld_before = withheld - self._withheld_before, withheld

@@ -22,7 +22,7 @@ _batch_token_count: ContextVar[tf.Tensor | None] = ContextVar("batch_token_count
 def parts_of_batch(token_count: tf.Tensor) -> Iterator[None]:
     """Makes `LabelSmoothedCrossEntropy` divide by the number of tokens of the whole batch.
 
-    Use it to compute the loss of a batch in parts: the losses of the parts then add up to the loss.
+    Use it to compute the loss of a batch in parts: the losses of the parts add up to that loss.
 
     Args:
         token_count: float scalar. The sum of the weights of the global batch's target tokens.
@@ -52,14 +52,14 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
 
     which equals the cross entropy with the dense distribution `(1 - e) * onehot(y) + e / V` without
     ever making that (B, T, V) tensor. Padding (label `pad_token_id`, or any below 0, such as -100)
-    counts neither in the sum nor in the number; weights multiply both. Computed in float32 whatever
-    the dtype policy. A label beyond the vocabulary is an error in eager mode and in a plain graph
-    on a CPU; under XLA, which cannot raise errors, loss and gradient are NaN.
+    counts neither in the sum nor in the number; weights multiply both. The loss is computed in
+    float32, whatever the dtype policy. A label beyond the vocabulary is an error in eager mode and
+    in a plain graph on a CPU; under XLA, which cannot raise errors, loss and gradient are NaN.
 
     Under `tf.distribute` the number of tokens is that of the *global* batch (one all-reduce of a
-    scalar). Keras adds up the gradients of the replicas and this loss is not scaled down by their
-    number, so that replicas with uneven numbers of tokens together give exactly the gradient that
-    one device gives. A batch without a real token gives 0, not NaN.
+    scalar). Keras adds up the gradients of the replicas, and this loss is not scaled down by their
+    number. So replicas with uneven numbers of tokens together give exactly the gradient that one
+    device gives. A batch without a real token gives 0, not NaN.
 
     The `loss` that Keras shows is the mean of the batches' losses, weighted by their rows.
     `keras_attn.training.Perplexity` is exact per token over a whole corpus.

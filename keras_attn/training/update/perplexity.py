@@ -10,7 +10,7 @@ from keras_attn.training.update.read_targets import read_targets
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class Perplexity(keras.metrics.Metric):
-    """`exp` of the mean negative log-likelihood of the real target tokens, by weight.
+    """`exp` of the weighted mean negative log-likelihood of the real target tokens.
 
     The likelihood is that of the true token, unsmoothed, so that runs with and without label
     smoothing can be compared. It is per token of the model's vocabulary (per subword, as in the

@@ -19,12 +19,12 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
         rate(t)   = peak * min(t / w, middle(t)) * end(t)            t = 1 at the first update
         middle(t) = sqrt(w / t)    "inverse_sqrt", the paper's (Equation 3), or 1    "constant"
         end(t)    = 1 - p          "linear", or (1 + cos(pi p)) / 2    "cosine"
-        p         = (t - d) / (l + 1 - d), within 0 and 1
+        p         = (t - d) / (l + 1 - d), clipped to 0..1
 
     with w = `warmup_steps`, d = `decay_start` and l = `last_step`. "constant" with "linear" is also
     called warm-up, stable, decay (WSD).
 
-    Where a run ends is often known only while it trains, because it ends by the clock. `set_plan`
+    The end of a run is often known only during training, because a time limit ends it. `set_plan`
     changes w, d and l in a compiled training step; until d and l are set, the rate does not fall.
 
     Args:

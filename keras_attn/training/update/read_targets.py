@@ -28,8 +28,8 @@ def read_targets(
         (B, T).
 
     Raises:
-        ValueError: if one is missing, ragged, sparse or of a shape that does not fit, or a label is
-            not an id of the vocabulary.
+        ValueError: if a tensor is missing, ragged, sparse or of a shape that does not fit, or a
+            label is not an id of the vocabulary.
 
     Example:
 
@@ -66,7 +66,7 @@ def _check_shapes(labels: tf.TensorShape, logits: tf.TensorShape) -> None:
 
 
 def _check_values(given: tf.Tensor, labels: tf.Tensor, vocabulary_size: int) -> None:
-    """Checks the values, which are known in eager mode only."""
+    """Checks the values, which are known only in eager mode."""
     if not tf.executing_eagerly() or 0 in labels.shape:
         return
     largest = int(tf.reduce_max(labels))

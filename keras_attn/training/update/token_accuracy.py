@@ -10,7 +10,7 @@ from keras_attn.training.update.read_targets import read_targets
 
 @keras.saving.register_keras_serializable(package="keras_attn")
 class TokenAccuracy(keras.metrics.Metric):
-    """Share of the real target tokens whose logit is the highest, by weight.
+    """Weighted share of the real target tokens whose logit is the highest.
 
     A label that shares the highest logit with another token is correct: the comparison is with the
     maximum, because XLA's argmax on a CPU costs several times as much (measured: 15 ms against

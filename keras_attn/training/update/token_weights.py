@@ -6,7 +6,7 @@ import tensorflow as tf
 def token_weights(
     labels: tf.Tensor, sample_weight: tf.Tensor | None = None, pad_token_id: int = 0
 ) -> tf.Tensor:
-    """Returns the weight of every label: 0 at padding and below 0, else 1 times the sample weight.
+    """Returns the weight of every label: 0 at padding and below 0, else the sample weight or 1.
 
     Args:
         labels: integer tensor of any shape. The token ids to predict.

@@ -1,4 +1,4 @@
-"""The loops in a graph: what is done how often, and what is kept of it."""
+"""The loops in a graph: their bodies, their iterations, and the tensors they collect."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TracedLoop:
     """A `tf.while_loop` of a traced function.
 
     Args:
-        body: `FuncGraph`. What is done in one iteration.
-        iterations: int. How often, at most; 1 where the loop does not say it.
+        body: `FuncGraph`. The graph of one iteration.
+        iterations: int. The largest number of iterations; 1 if the loop does not state it.
 
     Example:
 
@@ -47,18 +47,18 @@ class TracedLoop:
     def _of_operation(cls, operation: tf.Operation) -> TracedLoop:
         graph: Any = operation.graph
         body = graph._get_function(operation.get_attr("body").name).graph
-        # Its inputs are the number of the iteration, the highest one, and what the loop carries.
+        # Its inputs are the iteration number, the largest one, and the loop variables.
         with tf.compat.v1.Session(graph=graph) as session:
             return cls(body, max(1, int(session.run(operation.inputs[1]))))
 
     def collected(self, index: int) -> tf.Tensor | None:
-        """The tensor of each iteration of which a result of the loop is the list.
+        """The tensor that each iteration adds to a result of the loop, if that result is a list.
 
         Args:
-            index: int. Which result.
+            index: int. The index of the result.
 
         Returns:
-            Tensor of the body, or None if the result is no list that each iteration adds to.
+            Tensor of the body, or None if the result is not such a list.
         """
         writer = self.body.outputs[index].op
         is_list = writer.type in ("TensorListPushBack", "TensorListSetItem")

@@ -35,14 +35,14 @@ class TrainingStep:
 
         loss = (first + second) / 2 + a / 4 * (KL(p1 || p2) + KL(p2 || p1))
 
-    with the divergences of the predicted distributions p1 and p2, a mean over the tokens as the
-    losses are. This is half of Equation 4 of Wu et al. (2021), so that it compares with a loss
-    without it. The metrics are those of the first pass.
+    where p1 and p2 are the predicted distributions, and the divergences are means over the tokens,
+    as the losses are. This is half of Equation 4 of Wu et al. (2021), so it is comparable to a loss
+    without R-Drop. The metrics are those of the first pass.
 
     Args:
         model: Seq2SeqModel. Compiled, with `LabelSmoothedCrossEntropy`, in the scope of its
             strategy. Set this object as its `training_step`.
-        num_parts: int. Parts of each replica's batch, whose rows must be a multiple of it.
+        num_parts: int. Parts of each replica's batch. Its rows must be a multiple of `num_parts`.
         jit_compile: bool. Whether to compile the gradients with XLA here; False if Keras compiles
             the whole step.
         r_drop_weight: float. The weight of R-Drop's divergence; 0: one pass, without it.
@@ -115,7 +115,7 @@ class TrainingStep:
     ) -> list[tf.Tensor]:
         """Shifts the seeds by the index of this replica (1), or back (-1).
 
-        So each replica drops other elements. Between two updates the seeds are the same on all
+        So each replica drops different elements. Between two updates the seeds are the same on all
         replicas, as variables must be.
         """
         context = tf.distribute.get_replica_context()
@@ -193,7 +193,7 @@ class TrainingStep:
         return logits, (loss + other_loss) / 2 + self._r_drop_weight / 4 * divergence
 
     def _weights(self, labels: tf.Tensor, sample_weight: Any) -> tf.Tensor:
-        """What each target token counts."""
+        """The weight of each target token."""
         return token_weights(labels, sample_weight, getattr(self._model.loss, "pad_token_id", 0))
 
     def _track(self, loss: tf.Tensor, labels: tf.Tensor) -> None:

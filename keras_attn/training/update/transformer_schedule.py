@@ -17,7 +17,7 @@ class TransformerSchedule(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         hidden_dim: int. The width of the model (d_model).
         warmup_steps: int. The number of updates over which the rate rises.
-        scale: float. A factor on the whole; 1.0 is the paper.
+        scale: float. A factor on the rate; 1.0 gives the paper's.
         name: str. The name of the schedule.
 
     Raises:

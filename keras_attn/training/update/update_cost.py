@@ -37,7 +37,7 @@ class UpdateCost:
 
 
 def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
-    """Traces an update of a batch of one shape, without computing anything, and counts.
+    """Traces an update with a batch of one shape, without running it, and counts its cost.
 
     Args:
         model: Seq2SeqModel. Built.
@@ -65,7 +65,7 @@ def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
     graph = function.get_concrete_function(tf.TensorSpec((rows, length), tf.int32)).graph
     operations = graph.get_operations()
     loops = TracedLoop.of(operations)
-    # Tracing may run twice, if the first one makes variables: the last one counts.
+    # Tracing may run twice, if the first run makes variables. The last run counts.
     forward, backward = operations[: first_backward[-1]], operations[first_backward[-1] :]
     made = {tensor.ref() for operation in forward for tensor in operation.outputs}
     kept = {
@@ -81,7 +81,7 @@ def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
 
 
 def _flops(operations: list[tf.Operation], loops: Loops) -> int:
-    """Of all products; those of a loop as often as it runs."""
+    """The operations of all products; those of a loop count once per iteration."""
     flops = sum(map(_product_flops, operations))
     for loop in loops.values():
         inner = loop.body.get_operations()
@@ -110,7 +110,7 @@ def _labels(term: str, rank: int) -> list[str]:
     if "..." not in term:
         return list(term)
     before, after = term.split("...")
-    # Its axes are named from the right, as they are aligned.
+    # The axes of "..." are named from the right, because they are aligned there.
     missing = rank - len(before) - len(after)
     return [*before, *(f"...{i}" for i in range(missing, 0, -1)), *after]
 

@@ -171,7 +171,7 @@ def test_wrong_arguments(arguments, options, message) -> None:
     [
         ({}, "`inputs` must be given by name"),
         ({"text": "a line"}, "`text` must be a list of str"),
-        ({"text": ["a"], "target": []}, "`inputs` must have as many lines each"),
+        ({"text": ["a"], "target": []}, "`inputs` must all have the same number of lines"),
     ],
 )
 def test_wrong_inputs(inputs, message) -> None:

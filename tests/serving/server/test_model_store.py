@@ -292,7 +292,7 @@ def test_directories_that_hold_no_model(tmp_path) -> None:
     for directory, message in (
         (tmp_path / "m" / "1", f"which is one version. Give {tmp_path / 'm'}"),
         (tmp_path / "empty", "which has none"),
-        (tmp_path / "missing", "which is no directory"),
+        (tmp_path / "missing", "which is not a directory"),
     ):
         with pytest.raises(ValueError, match=message):
             config_of_directory(directory)

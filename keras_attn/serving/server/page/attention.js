@@ -4,7 +4,7 @@ import { text } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LINE = 26; // pixels between words
-const WEAKEST = 0.03; // attention below it is not drawn as a line
+const WEAKEST = 0.03; // weaker attention is not drawn as a line
 
 /** Draws both pictures of weights[target][source]. */
 export function drawAttention(links, heatmap, targets, sources, weights) {
@@ -12,7 +12,7 @@ export function drawAttention(links, heatmap, targets, sources, weights) {
   heatmap.replaceChildren(drawHeatmap(targets, sources, weights));
 }
 
-/** Lets words light up under the pointer and the focus. */
+/** Makes words light up under the pointer or with the focus. */
 export function lightUpIn(...pictures) {
   for (const picture of pictures) {
     for (const event of ["pointerover", "focusin"]) picture.addEventListener(event, lightUp);
@@ -76,7 +76,7 @@ function drawHeatmap(targets, sources, weights) {
   return picture;
 }
 
-/** The words that get most of the weight, for those who hear the picture. */
+/** The words with the most weight, for screen readers. */
 function strongest(weights, words) {
   return weights
     .map((weight, i) => [weight, words[i].text])
@@ -86,7 +86,7 @@ function strongest(weights, words) {
     .join(", ");
 }
 
-/** Dims what has nothing to do with the word under the pointer or the focus. */
+/** Dims everything unrelated to the word under the pointer or with the focus. */
 function lightUp(event) {
   const found = event.target.closest("[data-target], [data-source]");
   if (!found) return lightDown();

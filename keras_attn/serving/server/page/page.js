@@ -1,16 +1,16 @@
-// Translates as the reader pauses, and shows what the model was sure of and what it looked at.
+// Translates when the user pauses, and shows how sure the model was and what it looked at.
 
 import { drawAttention, lightUpIn } from "./attention.js";
 import { predict } from "./serving.js";
 import { switchLanguage, text, writeTexts } from "./texts.js";
 import { groupPieces, wordAttention, wordProbabilities } from "./words.js";
 
-const PAUSE = 150; // milliseconds without a key
+const PAUSE = 150; // milliseconds without a keystroke
 const $ = (name) => document.getElementById(name);
 
 let timer = 0;
 let requests = new AbortController();
-let composing = false; // while an input method has not decided on the characters yet
+let composing = false; // while an input method is still composing characters
 let seen = null; // the answer of `attention` that is drawn
 
 function start() {
@@ -37,7 +37,7 @@ function pause() {
   if (!composing) timer = setTimeout(translate, PAUSE);
 }
 
-/** The lines of the text, and which of them the caret is in. */
+/** The lines of the text, and the index of the line with the caret. */
 function readLines() {
   const { value, selectionStart } = $("source");
   return { lines: value.split("\n"), current: value.slice(0, selectionStart).split("\n").length - 1 };
@@ -72,7 +72,7 @@ async function translate(again = false) {
   }
 }
 
-/** Translates, with confidence if the model tells it. Exports of early versions have one signature. */
+/** Translates, with confidence if the model reports it. Exports of earlier versions have one signature. */
 async function predictLines(model, lines, signal) {
   try {
     return await predict(model, "translate_with_stats", lines, signal);
@@ -111,7 +111,7 @@ function showNBest({ translations, scores }) {
   document.querySelector("#n-best tbody").replaceChildren(...rows);
 }
 
-/** How sure a calibrated model is of the line; nothing for another model. */
+/** Shows how sure a calibrated model is of the line; hides this for other models. */
 function showConfidence(confidence) {
   $("confidence").hidden = confidence === undefined;
   if (confidence === undefined) return;
@@ -146,7 +146,7 @@ function showWords(words, probabilities) {
   );
 }
 
-/** Numbers from 1, and the mean of all. The choice is kept if it still exists. */
+/** Offers the numbers from 1, and the mean of all. The choice is kept if it still exists. */
 function choices(select, count) {
   const chosen = select.value;
   const numbers = Array.from({ length: count }, (_, i) => new Option(i + 1, i));

@@ -1,6 +1,6 @@
 // TensorFlow Serving's REST interface, and nothing else.
 
-// ?server=http://host:8501 asks another server than the one that gave this page.
+// ?server=http://host:8501 asks a server other than the one that served this page.
 const server = new URLSearchParams(location.search).get("server") ?? "";
 
 /**

@@ -1,4 +1,4 @@
-// What the page says, in English and in Japanese.
+// The texts of the page, in English and Japanese.
 
 const TEXTS = {
   en: {
@@ -13,7 +13,7 @@ const TEXTS = {
     nBest: "Other translations",
     score: "Score",
     attention: "What the model looked at",
-    attentionExplanation: "Move over a word, or reach it with the Tab key: the words light up that it attends to.",
+    attentionExplanation: "Move over a word, or reach it with the Tab key: the words that it attends to light up.",
     heatmap: "Attention as a heatmap: the translation downwards, the text across",
     layer: "Layer",
     head: "Head",
@@ -55,7 +55,7 @@ const TEXTS = {
 
 let language = navigator.language.startsWith("ja") ? "ja" : "en";
 
-/** The text of a name in the language that is chosen. */
+/** The text with this name in the chosen language. */
 export function text(name) {
   return TEXTS[language][name];
 }
@@ -71,7 +71,7 @@ export function writeTexts() {
   button.lang = language === "ja" ? "en" : "ja";
 }
 
-/** Changes to the other language. */
+/** Switches to the other language. */
 export function switchLanguage() {
   language = language === "ja" ? "en" : "ja";
   writeTexts();

@@ -1,4 +1,4 @@
-// Pieces of words become words again, and what belongs to pieces becomes what belongs to words.
+// Joins pieces into words, and turns the values of pieces into values of words.
 
 const SPACE = "\u2581"; // how SentencePiece writes a blank
 const END = "</s>";
@@ -6,8 +6,8 @@ const END = "</s>";
 /**
  * Groups pieces into words.
  *
- * Returns a list of {text, members, isEnd}, where members are positions of pieces. Pieces without the mark
- * of a blank, such as characters, are words of their own. The end token is a word, too.
+ * Returns a list of {text, members, isEnd}, where members are positions of pieces. If no piece has the mark
+ * of a blank, as with characters, each piece is a word of its own. The end token is also a word.
  */
 export function groupPieces(pieces) {
   const hasBlanks = pieces.some((piece) => piece.startsWith(SPACE));
@@ -29,7 +29,7 @@ export function groupPieces(pieces) {
   return words.filter((word) => word.text !== "");
 }
 
-/** The probability of each word: the product of those of its pieces. */
+/** The probability of each word: the product of its pieces' probabilities. */
 export function wordProbabilities(words, logProbabilities) {
   return words.map((word) => Math.exp(word.members.reduce((sum, i) => sum + logProbabilities[i], 0)));
 }
@@ -37,8 +37,8 @@ export function wordProbabilities(words, logProbabilities) {
 /**
  * Attention between words, of one layer and head or the mean of all (null).
  *
- * attention is (layers, heads, target pieces, source pieces). A word looks at another with the sum over the
- * other's pieces, and the mean over its own.
+ * attention is (layers, heads, target pieces, source pieces). The attention of a word to another is the sum
+ * over the other's pieces and the mean over its own.
  */
 export function wordAttention(attention, layer, head, targets, sources) {
   const layers = layer === null ? attention : [attention[layer]];
