@@ -216,7 +216,7 @@ def _read_config(path: Path) -> dict:
         ) from error
     except ValueError as error:
         raise ValueError(
-            f"`directory` must not hold a damaged {path.name}. Received: {path}, which is not JSON "
+            f"`directory` must hold an intact {path.name}. Received: {path}, which is not JSON "
             f"({error}). Save the tokenizer again."
         ) from error
     complete = isinstance(config, dict) and isinstance(config.get("class"), str)
@@ -224,7 +224,7 @@ def _read_config(path: Path) -> dict:
     # A name that leads out of the directory would read a file that is not the tokenizer's.
     if not isinstance(files, dict) or any(Path(name).name != name for name in files):
         raise ValueError(
-            f"`directory` must not hold a damaged {path.name}. Received: {path}, which does not "
+            f"`directory` must hold an intact {path.name}. Received: {path}, which does not "
             "name a class and its files. Save the tokenizer again."
         )
     if config.get("format") != _FORMAT:
