@@ -111,7 +111,7 @@ def test_it_runs_in_a_saved_model(tokenizer, tmp_path):
     "make, words",
     [
         (lambda: CharacterTokenizer([]), "`vocabulary` must hold at least one piece"),
-        (lambda: CharacterTokenizer(["a", "a"]), "different str that are not empty. Received: 'a'"),
+        (lambda: CharacterTokenizer(["a", "a"]), "distinct, non-empty str. Received: 'a'"),
         (lambda: CharacterTokenizer(["ab"]), "does not split. Received: 'ab'"),
         (lambda: CharacterTokenizer(["e\u0301"]), "does not split"),
         (lambda: WordTokenizer(["a b"]), "does not split. Received: 'a b'"),

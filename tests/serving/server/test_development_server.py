@@ -151,7 +151,7 @@ class TestRest:
                 PREDICT,
                 {"signature_name": "score", "inputs": {"text": ["a"], "target": ["a", "b"]}},
                 400,
-                "Inputs must have one first axis",
+                "Inputs must have the same first axis",
             ),
             (
                 "POST",
