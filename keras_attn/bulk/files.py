@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,9 +48,7 @@ def find_files(patterns: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for pattern in patterns:
-        paths = _matches(absolute(pattern))
-        if is_local(pattern) and not os.path.isabs(pattern):
-            paths = [os.path.relpath(path) for path in paths]
+        paths = _matches(pattern)
         if not paths:
             raise ValueError(
                 "`inputs` must be files that exist, or patterns that match files. "
@@ -65,9 +65,10 @@ def find_files(patterns: Sequence[str]) -> list[str]:
 
 def _matches(pattern: str) -> list[str]:
     """The files that match a pattern, or only the local file whose name equals the pattern."""
+    if is_local(pattern):  # not by Beam, which would take the working directory for a pattern too
+        paths = [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)
+        return sorted(path for path in paths if not os.path.isdir(path))
     try:
-        if is_local(pattern) and os.path.exists(pattern):
-            return [] if os.path.isdir(pattern) else [pattern]
         (result,) = FileSystems.match([pattern])
     except (BeamIOError, ValueError) as error:
         raise ValueError(
@@ -76,11 +77,27 @@ def _matches(pattern: str) -> list[str]:
     return sorted(metadata.path for metadata in result.metadata_list)
 
 
+def find_named(prefix: str, endings: Sequence[str]) -> list[str]:
+    """Finds the files of a name, which may have any characters, and an ending.
+
+    Args:
+        prefix: str. The absolute path without its ending.
+        endings: sequence of str. The endings, with `?` for any character.
+
+    Returns:
+        list of str.
+    """
+    if is_local(prefix):
+        return [path for one in endings for path in glob.glob(glob.escape(prefix) + one)]
+    results = FileSystems.match([prefix + one for one in endings])
+    return [metadata.path for result in results for metadata in result.metadata_list]
+
+
 def delete_directory(directory: str) -> None:
     """Deletes a directory of files if possible; ignores failures."""
+    if is_local(directory):
+        shutil.rmtree(directory, ignore_errors=True)
+        return
     with contextlib.suppress(BeamIOError, OSError):
         (result,) = FileSystems.match([FileSystems.join(directory, "*")])
         FileSystems.delete([metadata.path for metadata in result.metadata_list])
-    if is_local(directory):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)

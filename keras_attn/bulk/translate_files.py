@@ -11,7 +11,7 @@ from typing import Any
 from keras_attn.bulk.beam_engine import FileSystems, PipelineOptions, PipelineState, beam
 from keras_attn.bulk.bulk_report import BulkError, BulkReport
 from keras_attn.bulk.engine_options import read_options
-from keras_attn.bulk.files import absolute, delete_directory, find_files, is_local
+from keras_attn.bulk.files import absolute, delete_directory, find_files, find_named, is_local
 from keras_attn.bulk.line_format import LineFormat
 from keras_attn.bulk.pipeline import TranslateBlocks
 from keras_attn.bulk.plan import Plan
@@ -170,11 +170,7 @@ def _check_prefix(output_prefix: str) -> str:
             "`output_prefix` must be in an existing directory that you may write to. "
             f"Received: {output_prefix}. Make the directory with `mkdir -p {parent}`."
         )
-    taken = [
-        metadata.path
-        for result in FileSystems.match([f"{prefix}-?????-of-?????", f"{prefix}.report.json"])
-        for metadata in result.metadata_list
-    ]
+    taken = find_named(prefix, ["-?????-of-?????", ".report.json"])
     if taken:
         others = f" (and {len(taken) - 1} more)" if taken[1:] else ""
         raise ValueError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
-from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.output import check_may_write, make_console, print_json, say
 from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.whole_file import whole_file
@@ -71,6 +71,9 @@ def add_arguments(parser: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Records or compares."""
     sources, *references = read_source_and_references(arguments)
+    if arguments.record:
+        inputs = [arguments.source, *arguments.reference]
+        check_may_write(arguments.baseline, "--baseline", inputs)
     baseline = None if arguments.record else _read(arguments, sources)
     load_tensorflow()
     from keras_attn.evaluation import compare_translations

@@ -20,7 +20,7 @@ from keras_attn.cli.command_parser import (
     positive_integer,
 )
 from keras_attn.cli.monitor_tables import show_server, show_traffic
-from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.output import check_may_write, make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.whole_file import whole_file
 
@@ -108,6 +108,7 @@ def _check_options(arguments: argparse.Namespace, is_server: bool) -> None:
         raise ValueError(f"`--{name}` must be given with a log. Received: {arguments.source}.")
     if not is_server and not arguments.reference:
         raise ValueError("`--reference` must be given with a log. Received: none.")
+    check_may_write(arguments.html, "--html", inputs=[arguments.source])
 
 
 def _watch_server(arguments: argparse.Namespace) -> int:

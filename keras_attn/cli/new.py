@@ -14,6 +14,7 @@ from keras_attn.cli.process import load_tensorflow, program
 
 if TYPE_CHECKING:
     from keras_attn.data import Corpus
+    from keras_attn.training import NewRecipe
 
 _DESCRIPTION = """\
 Looks at sentence pairs: leaves out those that would teach a model nothing or something wrong (and
@@ -22,6 +23,9 @@ others, chooses vocabulary, model size and regularization by rules (docs/own_dat
 updates, and writes a commented recipe with its expected cost. The pairs are written to NAME_data,
 beside NAME.toml."""
 
+
+_COMPRESSED = (".gz", ".bz2", ".xz")
+_MINUTES = 60.0
 
 COMMAND = Command(
     "new",
@@ -60,22 +64,14 @@ def add_corpus_options(parser: CommandParser) -> None:
         help="language codes (default: the suffixes of the files)",
     )
     parser.add_argument(
-        "--minutes", type=float, default=60.0, help="how long training may take (default: 60)"
+        "--minutes", type=float, help=f"how long training may take (default: {_MINUTES:.0f})"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes a recipe."""
     load_tensorflow()
-    from keras_attn.training import new_recipe
-
-    console = make_console(stderr=True)
-    made = new_recipe(
-        read_corpus(arguments),
-        Path(arguments.recipe),
-        minutes=arguments.minutes,
-        show=lambda line: say(console, line),
-    )
+    made = make_recipe(arguments, arguments.recipe)
     if arguments.json:
         print_json({**dataclasses.asdict(made), "recipe": made.recipe.to_table()})
         return 0
@@ -85,6 +81,33 @@ def run(arguments: argparse.Namespace) -> int:
     run_path = f"runs/{made.path.stem}"
     say(output, f"next: {program()} train {shlex.quote(str(made.path))} --output {run_path}")
     return 0
+
+
+def make_recipe(arguments: argparse.Namespace, path: str) -> NewRecipe:
+    """Writes a recipe for the corpus of the options, and shows its progress.
+
+    Args:
+        arguments: the parsed command line.
+        path: str. The recipe to write.
+
+    Returns:
+        NewRecipe.
+
+    Raises:
+        ValueError: if the options name no corpus or several, or something cannot be read or
+            written.
+    """
+    from keras_attn.training import new_recipe
+
+    console = make_console(stderr=True)
+    minutes = _MINUTES if arguments.minutes is None else arguments.minutes
+    corpus = read_corpus(arguments)
+    return new_recipe(corpus, Path(path), minutes, show=lambda line: say(console, line))
+
+
+def _language(path: Path) -> str:
+    """The suffix of a file, before that of a compressed one: en for train.en.gz."""
+    return (path.with_suffix("") if path.suffix in _COMPRESSED else path).suffix[1:]
 
 
 def read_corpus(arguments: argparse.Namespace) -> Corpus:
@@ -117,5 +140,5 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
         languages = arguments.languages or ["source", "target"]
     else:
         corpus = read_text_pair(*pair)
-        languages = arguments.languages or [Path(path).suffix[1:] for path in pair]
+        languages = arguments.languages or [_language(Path(path)) for path in pair]
     return dataclasses.replace(corpus, source_language=languages[0], target_language=languages[1])

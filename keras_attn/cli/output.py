@@ -76,7 +76,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
     Args:
         path: str or None. The file; None and "-" are standard output.
         option: str. The option to name in errors.
-        inputs: iterable of str. Input files, which must not be overwritten.
+        inputs: iterable of str. The files of other arguments, which must not be overwritten.
 
     Raises:
         ValueError: if it is one of the inputs, or a directory, or in a directory that does not
@@ -90,7 +90,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
     if target.exists() and not target.is_file():
         return  # a device or a pipe
     if any(target == Path(os.path.realpath(name)) for name in inputs):
-        raise ValueError(f"`{option}` must not be an input file. Received: {path!r}.")
+        raise ValueError(f"`{option}` must not be a file of another argument. Received: {path!r}.")
     if not target.parent.is_dir():
         raise ValueError(
             f"`{option}` must be in a directory that exists. Received: {path!r}; make it with "

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from keras_attn.cli.command_parser import Command, CommandParser
-from keras_attn.cli.output import make_console, say
+from keras_attn.cli.output import check_may_write, make_console, say
 from keras_attn.lines import read_corrections
 from keras_attn.system.whole_file import whole_file
 
@@ -32,6 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the corrections."""
+    check_may_write(arguments.output, inputs=[arguments.queue])
     pairs = read_corrections(arguments.queue)
     with whole_file(Path(arguments.output)) as temporary:
         text = "".join(f"{source}\t{correction}\n" for source, correction in pairs)

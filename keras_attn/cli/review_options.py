@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from keras_attn.cli.command_parser import CommandParser
+from keras_attn.cli.output import check_may_write
 from keras_attn.lines import ReviewQueue
 
 
@@ -35,7 +36,8 @@ def open_review(arguments: argparse.Namespace) -> ReviewQueue | None:
         `ReviewQueue` or None.
 
     Raises:
-        ValueError: if only one option is given, or a number is out of range.
+        ValueError: if only one option is given, a number is out of range, or the file cannot be
+            written or is the input or the output.
     """
     below, path = arguments.review_below, arguments.review_file
     if below is None and path is None:
@@ -46,4 +48,6 @@ def open_review(arguments: argparse.Namespace) -> ReviewQueue | None:
         raise ValueError("`--review-below` and `--review-file` must be given together.")
     if not 0 < below <= 1:
         raise ValueError(f"`--review-below` must be above 0 and at most 1. Received: {below}.")
+    others = [*(arguments.input or []), arguments.output]
+    check_may_write(path, "--review-file", [one for one in others if one not in (None, "-")])
     return ReviewQueue(path, below)

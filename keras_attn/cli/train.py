@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
-from keras_attn.cli.new import add_corpus_options, read_corpus
+from keras_attn.cli.new import add_corpus_options, make_recipe
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import HEAP_HELP, load_tensorflow, program
 from keras_attn.cli.recipe_options import add_set_option
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keras_attn.training import Recipe
 
 _IS_WORKER = "KERAS_ATTN_WORKER"
+_NEW_RECIPE = "KERAS_ATTN_NEW_RECIPE"  # for workers: what their parent made of the corpus
 
 _DESCRIPTION = f"""\
 Trains the model of a recipe, which sets data, tokenizer, model, schedule and limits.
@@ -81,7 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="with --dry-run: also the time on devices that sustain T * 10^12 operations a second",
     )
     parser.add_argument(
-        "--devices", type=int, default=1, metavar="N", help="with --tflops: how many of them"
+        "--devices", type=int, metavar="N", help="with --tflops: how many of them (default: 1)"
     )
     parser.add_argument(
         "--price", type=float, metavar="P", help="with --tflops: price of one device per hour"
@@ -93,11 +94,12 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains."""
+    has_corpus = any((arguments.source, arguments.target, arguments.tsv, arguments.tfds))
+    _check_options(arguments, has_corpus)
     if arguments.dry_run:
         return _dry_run(arguments)
     if arguments.output is None:
         raise ValueError("`--output` must name the run directory to write. Received: none.")
-    has_corpus = any((arguments.source, arguments.target, arguments.tsv, arguments.tfds))
     if has_corpus and (arguments.recipe is not None or arguments.resume):
         raise ValueError(
             "`RECIPE` and `--resume` must be left out if `--source`, `--tsv` or `--tfds` name a "
@@ -111,12 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers < 1:
         raise ValueError(f"`--workers` must be at least 1. Received: {arguments.workers}")
     if arguments.workers > 1 and _IS_WORKER not in os.environ:
-        return _start_workers(arguments.workers)
+        return _start_workers(arguments, has_corpus)
     load_tensorflow()
     from keras_attn.training import CheckpointError, NonFiniteLossError, WorkerLostError, train
 
     if has_corpus:
-        arguments.recipe = _new_recipe(arguments)
+        arguments.recipe = os.environ.get(_NEW_RECIPE) or _new_recipe(arguments)
     try:
         result = train(
             _recipe(arguments),
@@ -141,6 +143,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
+    """Refuses options that would have no effect."""
+    for option in ("minutes", "languages"):
+        if getattr(arguments, option) is not None and not has_corpus:
+            raise ValueError(
+                f"`--{option}` must be given with --source and --target, --tsv or --tfds. With a "
+                "recipe, use --set, such as --set training.max_minutes=30."
+            )
+    for option in ("tflops", "devices", "price"):
+        if getattr(arguments, option) is not None and not arguments.dry_run:
+            raise ValueError(f"`--{option}` must be given with --dry-run.")
+    if has_corpus and "TF_CONFIG" in os.environ and _IS_WORKER not in os.environ:
+        raise ValueError(
+            "A corpus must be given to one machine only. Run `keras-attn new` there, and give its "
+            "recipe to all workers."
+        )
+
+
 def _dry_run(arguments: argparse.Namespace) -> int:
     """Prints what training would cost."""
     if arguments.recipe is None or arguments.resume or arguments.output is not None:
@@ -152,7 +172,7 @@ def _dry_run(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, option)
         if value is not None and not value > 0:
             raise ValueError(f"`--{option}` must be above zero. Received: {value:g}.")
-    if arguments.tflops is None and (arguments.devices != 1 or arguments.price is not None):
+    if arguments.tflops is None and (arguments.devices, arguments.price) != (None, None):
         raise ValueError("`--devices` and `--price` must be given with --tflops.")
     load_tensorflow()
     from keras_attn.training import Recipe, dry_run, hardware_line
@@ -166,35 +186,32 @@ def _dry_run(arguments: argparse.Namespace) -> int:
     for line in result.lines():
         say(console, line)
     if arguments.tflops is not None:
-        line = hardware_line(result, arguments.tflops, arguments.devices, arguments.price)
+        line = hardware_line(result, arguments.tflops, arguments.devices or 1, arguments.price)
         say(console, line)
     return 0
 
 
 def _new_recipe(arguments: argparse.Namespace) -> str:
     """Writes a recipe for the corpus of the options beside the run, and returns its path."""
-    from keras_attn.training import new_recipe
-
-    console = make_console(stderr=True)
-    path = f"{arguments.output.rstrip('/')}.toml"
-    made = new_recipe(
-        read_corpus(arguments), path, arguments.minutes, show=lambda line: say(console, line)
-    )
-    for line in made.lines():
+    path, console = f"{arguments.output.rstrip('/')}.toml", make_console(stderr=True)
+    for line in make_recipe(arguments, path).lines():
         say(console, line)
     return path
 
 
-def _start_workers(count: int) -> int:
+def _start_workers(arguments: argparse.Namespace, has_corpus: bool) -> int:
     """Runs this command line in several workers, and waits for them."""
     if "TF_CONFIG" in os.environ:
         raise ValueError(
             "`--workers` must be left out if TF_CONFIG already names the workers. "
-            f"Received: --workers {count}, TF_CONFIG={os.environ['TF_CONFIG']}"
+            f"Received: --workers {arguments.workers}, TF_CONFIG={os.environ['TF_CONFIG']}"
         )
     from keras_attn.cli.local_workers import run_local_workers
 
-    return run_local_workers([sys.executable, *sys.orig_argv[1:]], count)
+    if has_corpus:  # one recipe for all workers
+        load_tensorflow()
+        os.environ[_NEW_RECIPE] = _new_recipe(arguments)
+    return run_local_workers([sys.executable, *sys.orig_argv[1:]], arguments.workers)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe | None:

@@ -30,16 +30,21 @@ def score_tsv_files(
         **options: options of `corpus_scores`.
 
     Returns:
-        dict. `files`: name -> scores; `mean`: the mean of each score over the files, in which every
-        file counts the same (the macro average).
+        dict. `files`: name -> scores (path -> scores if names repeat); `mean`: the mean of each
+        score over the files, in which every file counts the same (the macro average).
 
     Raises:
-        ValueError: if a file cannot be read or has fewer than two columns. Then no file is scored.
+        ValueError: if a file is given twice, cannot be read or has fewer than two columns. Then no
+            file is scored.
     """
     from keras_attn.data import group_references, read_tsv_files
     from keras_attn.evaluation import evaluate
 
-    corpora = {Path(path).stem: read_tsv_files([path], tag_sources=tag_sources) for path in paths}
+    names = _names(paths)
+    corpora = {
+        name: read_tsv_files([path], tag_sources=tag_sources)
+        for name, path in zip(names, paths, strict=True)
+    }
     files = {}
     for name, corpus in corpora.items():
         sources, references = group_references(corpus)
@@ -49,6 +54,14 @@ def score_tsv_files(
         column: statistics.fmean(scores[column] for scores in files.values()) for column in _COLUMNS
     }
     return {"files": files, "mean": means}
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """The names of the files without directory and suffix; their paths if names repeat."""
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"`--tsv` must name every file once. Received: {' '.join(paths)}.")
+    stems = [Path(path).stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else list(paths)
 
 
 def as_table(result: dict[str, Any]) -> Table:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_attn.serving import saved_model_session
 from keras_attn.serving.signature_checks import (
     are_close,
@@ -99,9 +101,9 @@ def _first_lines(answer: dict[str, Any], count: int) -> dict[str, Any]:
     return {"outputs": {name: values[:count] for name, values in answer["outputs"].items()}}
 
 
-def _as_text(inputs: dict[str, list[bytes]]) -> dict[str, list[str]]:
+def _as_text(inputs: dict[str, np.ndarray]) -> dict[str, list[str]]:
     return {
-        name: [line.decode("utf-8", "surrogateescape") for line in lines]
+        name: [line.decode("utf-8", "surrogateescape") for line in lines.tolist()]
         for name, lines in inputs.items()
     }
 

@@ -10,7 +10,11 @@ import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
 
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.serving.row_translation import Row, to_translation
-from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
+from keras_attn.serving.signatures import (
+    DEFAULT_SIGNATURE,
+    MOST_BYTES_A_LINE,
+    STATISTICS_SIGNATURE,
+)
 
 BATCH_LINES = 64
 
@@ -20,7 +24,8 @@ def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]
 
     Args:
         signature: function of `text`, as `tf.saved_model.load` returns it.
-        texts: sequence of str.
+        texts: sequence of str. Of a line that is longer than a server takes, only the beginning
+            is translated, and `truncated` says so.
 
     Returns:
         list of dict, one for each text: the outputs by name, as numbers, bools and lists;
@@ -30,12 +35,22 @@ def rows_of(signature: Callable[..., dict[str, tf.Tensor]], texts: Sequence[str]
     rows: dict[int, Row] = {}
     for first in range(0, len(order), BATCH_LINES):
         members = order[first : first + BATCH_LINES]
-        outputs = signature(text=tf.constant([texts[i] for i in members]))
+        lines = [_cut(texts[i]) for i in members]
+        outputs = signature(text=tf.constant(lines))
         columns = {name: value.numpy().tolist() for name, value in outputs.items()}
         columns["translation"] = [one.decode("utf-8", "replace") for one in columns["translation"]]
         for position, i in enumerate(members):
             rows[i] = {name: values[position] for name, values in columns.items()}
+            if len(lines[position]) < len(texts[i]) and "truncated" in columns:
+                rows[i]["truncated"] = True
     return [rows[i] for i in range(len(texts))]
+
+
+def _cut(text: str) -> str:
+    """As many characters as fit into the bytes that a signature accepts."""
+    if len(text) * 4 <= MOST_BYTES_A_LINE:
+        return text
+    return text.encode("utf-8", "replace")[:MOST_BYTES_A_LINE].decode("utf-8", "ignore")
 
 
 class SavedModelTranslator:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -87,14 +88,14 @@ def lines_of_lengths(translator: Translator, texts: list[str]) -> list[str]:
     return lines
 
 
-def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes]]]]:
+def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Reads the requests as a server does.
 
     Args:
         version_directory: Path.
 
     Returns:
-        list of (signature, inputs); empty if there is no file.
+        list of (signature, inputs as arrays); empty if there is no file.
 
     Raises:
         ValueError: if a server would refuse to load the version.
@@ -109,10 +110,8 @@ def read_warmup(version_directory: Path) -> list[tuple[str, dict[str, list[bytes
             if log.WhichOneof("log_type") != "predict_log":
                 raise ValueError("it contains requests other than Predict")
             request = log.predict_log.request
-            inputs = {
-                name: tf.make_ndarray(value).tolist() for name, value in request.inputs.items()
-            }
-            requests.append((request.model_spec.signature_name, inputs))
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            requests.append((request.model_spec.signature_name or DEFAULT_SIGNATURE, inputs))
     except (tf.errors.OpError, DecodeError, ValueError) as error:
         raise ValueError(
             f"{WARMUP_PATH} cannot be read: {error}. Export the model again."

@@ -415,3 +415,19 @@ def test_a_file_that_changes_on_the_way_is_no_wrong_translation(
     with pytest.raises(BulkError, match=r"d\.en` must not change while it is translated"):
         translate()
     assert list(output.iterdir()) == []
+
+
+def test_a_directory_whose_name_is_a_pattern(
+    translator_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "run[1]"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    Path("in.en").write_text("one\ntwo\n")
+    report = translate_files(translator_directory, ["*.en"], "out", options=QUICK)
+    assert report.counts.lines == 2
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "in.en", "out-00000-of-00001", "out.report.json",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="`output_prefix` must be new"):
+        translate_files(translator_directory, ["in.en"], "out", options=QUICK)

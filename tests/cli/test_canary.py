@@ -84,3 +84,9 @@ def test_wrong_baselines(ask) -> None:
         ask.baseline.write_text(content)
         status, output = ask(REFERENCES)
         assert status == 2 and message in output.err
+
+
+def test_a_recording_never_overwrites_the_test_set(ask, tmp_path) -> None:
+    status, output = ask(REFERENCES, "--record", "--baseline", str(tmp_path / "source"))
+    assert status == 2 and "`--baseline` must not be a file of another argument" in output.err
+    assert (tmp_path / "source").read_text().splitlines() == SOURCES

@@ -103,7 +103,7 @@ def test_evaluate_never_overwrites_what_it_reads(
     (tmp_path / "link").symlink_to(tmp_path / "r")
     command = ["evaluate", str(tmp_path), "--source", source, "--reference", reference]
     assert main([*command, "--output", str(tmp_path / name)]) == 2
-    assert "`--output` must not be an input file" in only_line(capsys.readouterr().err)
+    assert "`--output` must not be a file of another argument" in only_line(capsys.readouterr().err)
     assert (tmp_path / "s").read_text() + (tmp_path / "r").read_text() == "a\nb\n"
 
 
@@ -369,3 +369,22 @@ def test_evaluate_wants_one_test_set(
 ) -> None:
     assert main(["evaluate", "somewhere", *options]) == 2
     assert words in only_line(capsys.readouterr().err)
+
+
+def test_tsv_files_of_one_name_are_both_scored(
+    saved_translator: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    files = [
+        write(tmp_path / "a" / "fre.tsv", "ab\ta b"),
+        write(tmp_path / "b" / "fre.tsv", "<\t<", "xyz\tx y", "q\tq", "r\tt"),
+    ]
+    command = ["evaluate", str(saved_translator), "--json", "--tsv"]
+    assert main([*command, *files]) == 0
+    found = json.loads(capsys.readouterr().out)["files"]
+    assert {name: one["sentences"] for name, one in found.items()} == dict(
+        zip(files, (1, 4), strict=True)
+    )
+    assert main([*command, files[0], files[0]]) == 2
+    assert "`--tsv` must name every file once" in only_line(capsys.readouterr().err)

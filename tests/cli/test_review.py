@@ -117,3 +117,22 @@ def test_calibrate_writes_beside_the_translator(directory, tmp_path, capsys) -> 
     report = json.loads(capsys.readouterr().out)
     assert report["sentences"] == 6 and 0 <= report["expected_calibration_error"] <= 1
     assert len(Confidence.find(directory).weights) == 4
+
+
+def test_a_queue_is_never_its_own_output(tmp_path, capsys) -> None:
+    queue = tmp_path / "queue"
+    queue.write_text('{"source": "a", "correction": ""}\n')
+    assert main(["review", str(queue), "--output", str(queue)]) == 2
+    assert "`--output` must not be a file of another argument" in capsys.readouterr().err
+    assert queue.read_text() == '{"source": "a", "correction": ""}\n'
+
+
+@pytest.mark.parametrize("name", ["in", "out"])
+def test_doubtful_translations_are_not_written_into_other_files(
+    name, directory, files, tmp_path, capsys
+) -> None:
+    before = (tmp_path / "in").read_text()
+    options = ["--review-below", "0.4", "--review-file", str(tmp_path / name)]
+    assert main(["translate", str(directory), *files, *options]) == 2
+    assert "`--review-file` must not be a file of another argument" in capsys.readouterr().err
+    assert (tmp_path / "in").read_text() == before and not (tmp_path / "out").exists()

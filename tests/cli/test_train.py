@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import gzip
 import io
 import json
+import os
 import shlex
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 
 import keras_attn
 from keras_attn.cli.main import build_parser, main
+from keras_attn.cli.new import read_corpus
 from keras_attn.serving import ExportError, VerificationCheck, VerificationReport
 from keras_attn.training import NonFiniteLossError, TrainingResult
 
@@ -284,3 +289,71 @@ def test_the_demo_keeps_its_own_data(
     assert main(["demo", "--set", "data.test=none"]) == 2
     assert "keras-attn train" in capsys.readouterr().err
     assert training.calls == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--minutes", "1"], "`--minutes` must be given with --source and --target"),
+        (["--languages", "en", "de"], "`--languages` must be given with --source and --target"),
+        (["--tflops", "3"], "`--tflops` must be given with --dry-run"),
+        (["--devices", "2"], "`--devices` must be given with --dry-run"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    options: list[str],
+    message: str,
+    training: FakeTraining,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "phrasebook_tiny", "--output", "run", *options]) == 2
+    assert message in capsys.readouterr().err and training.calls == []
+
+
+def test_workers_share_one_recipe_of_a_corpus(
+    training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+    workers: list[tuple[list[str], int]] = []
+
+    def make_recipe(arguments: Any, path: str) -> Any:
+        made.append(path)
+        return types.SimpleNamespace(lines=lambda: ["a recipe"])
+
+    def run_local_workers(command: list[str], count: int) -> int:
+        workers.append((command, count))
+        return 0
+
+    monkeypatch.setattr("keras_attn.cli.train.make_recipe", make_recipe)
+    monkeypatch.setattr("keras_attn.cli.local_workers.run_local_workers", run_local_workers)
+    monkeypatch.setenv("KERAS_ATTN_NEW_RECIPE", "")  # is given back after the test
+    command = ["train", "--source", "a.en", "--target", "a.de", "--output", "run"]
+    assert main([*command, "--workers", "2"]) == 0
+    assert made == ["run.toml"] and [count for _, count in workers] == [2]
+    # What a worker then does: it finds the recipe of its parent.
+    assert os.environ["KERAS_ATTN_NEW_RECIPE"] == "run.toml"
+    monkeypatch.setenv("KERAS_ATTN_NEW_RECIPE", "phrasebook_tiny")
+    monkeypatch.setenv("KERAS_ATTN_WORKER", "1")
+    assert main([*command, "--workers", "2"]) == 0
+    assert made == ["run.toml"] and training.calls[0][0].name == "phrasebook_tiny"
+
+
+def test_a_corpus_is_not_given_to_several_machines(
+    training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    command = ["train", "--source", "a.en", "--target", "a.de", "--output", "run"]
+    assert main(command) == 2
+    assert "Run `keras-attn new` there" in capsys.readouterr().err and training.calls == []
+
+
+def test_the_language_of_a_compressed_file_is_before_its_suffix(tmp_path: Path) -> None:
+    for name in ("a.en.gz", "a.zh.gz"):
+        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
+            file.write("one line\n")
+    arguments = argparse.Namespace(
+        source=str(tmp_path / "a.en.gz"), target=str(tmp_path / "a.zh.gz"),
+        tsv=None, tfds=None, languages=None,
+    )  # fmt: skip
+    corpus = read_corpus(arguments)
+    assert (corpus.source_language, corpus.target_language) == ("en", "zh")

@@ -95,3 +95,10 @@ def test_another_signature_is_refused(tmp_path: Path) -> None:
     tf.saved_model.save(module, str(tmp_path), signatures=signatures)
     with pytest.raises(ValueError, match="serving_default"):
         SavedModelTranslator(tmp_path)
+
+
+def test_a_line_that_is_longer_than_a_signature_takes_is_cut_and_counted(version_1: Path) -> None:
+    model = SavedModelTranslator(version_1)
+    usual, long = model.translate_detailed(["a line", "ä" * 40_000])
+    assert long.truncated
+    assert usual.text == model.translate(["a line"])[0]

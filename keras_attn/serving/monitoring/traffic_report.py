@@ -164,8 +164,10 @@ def _less_sure_since(lines: list[LineFacts]) -> float | None:
     value_of = FEATURES["log_probability_per_token"].value
     known = [(line, value_of(line)) for line in lines]
     some = [(line, value) for line, value in known if value is not None]
-    for _, value in some:
+    start = 0  # of the test: it begins again after a rise
+    for i, (_, value) in enumerate(some):
         if test.update(value) and test.since is not None:
-            first = some[min(test.since, len(some) - 1)][0]
-            return first.time if test.has_fallen else None
+            if test.has_fallen:
+                return some[min(start + test.since, i)][0].time
+            test, start = PageHinkley(_DELTA, _THRESHOLD), i + 1
     return None

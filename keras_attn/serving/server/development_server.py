@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import math
 import signal
 import socket
 import threading
@@ -56,7 +57,7 @@ class DevelopmentServer:
         options: ServerOptions | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        self._config, self._say = config, say
+        self._config, self._tell = config, say
         self._options = options or ServerOptions()
         self._port, self._grpc_port = self._options.port, self._options.grpc_port
         self._stop, self._ready = asyncio.Event(), threading.Event()
@@ -138,6 +139,11 @@ class DevelopmentServer:
                 await store.close()
                 self._say("stopped")
 
+    def _say(self, line: str) -> None:
+        # Whoever reads the output may have gone. The server goes on.
+        with contextlib.suppress(OSError, ValueError):
+            self._tell(line)
+
     def _announce(self, store: ModelStore) -> None:
         for name in store.names:
             if not store.is_available(name):
@@ -160,7 +166,7 @@ class DevelopmentServer:
             proxy_headers=False,
             limit_concurrency=limits.most_connections,
             timeout_keep_alive=60,
-            timeout_graceful_shutdown=int(self._options.drain_seconds),
+            timeout_graceful_shutdown=math.ceil(self._options.drain_seconds),
         )
         return _QuietServer(config)
 

@@ -224,6 +224,12 @@ def _spec(request: Any) -> ModelSpec:
     )
 
 
+def _values_sent(value: tensor_pb2.TensorProto) -> int:
+    """At least the number of values in the message, which has a limit of its own."""
+    fields = (field.name for field in value.DESCRIPTOR.fields if field.name.endswith("_val"))
+    return max(len(value.tensor_content), *(len(getattr(value, name)) for name in fields))
+
+
 def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> np.ndarray:
     """Reads a tensor. First checks its size, because one value may stand for all elements."""
     sizes = [axis.size for axis in value.tensor_shape.dim]
@@ -231,6 +237,7 @@ def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> n
     elements = 1
     for size in sizes:
         elements *= size
+    most_elements = max(most_elements, _values_sent(value))
     if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES or elements > most_elements:
         refuse(
             f"`{name}` must have at most {most_elements} elements. Received the shape {sizes[:8]}."

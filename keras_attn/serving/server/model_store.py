@@ -175,7 +175,10 @@ class ModelStore:
     async def _poll_forever(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
-            await self.poll()
+            try:
+                await self.poll()
+            except Exception as error:  # the next poll may succeed
+                self._context.say(f"the models could not be looked at: {error!r}")
 
     async def _update(self, name: str) -> None:
         versions, config = self._versions[name], self._configs.get(name)

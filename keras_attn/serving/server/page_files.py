@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def page_routes(models: Sequence[str]) -> list[Route]:
     for path in sorted(_DIRECTORY.iterdir()):
         content = path.read_text(encoding="utf-8")
         if path.name == "index.html":
-            names = html.escape(" ".join(models))
+            names = html.escape(json.dumps(list(models)))
             content = content.replace(_MODELS, f'<meta name="models" content="{names}">')
         address = "/" if path.name == "index.html" else f"/{path.name}"
         routes.append(Route(address, _answer(content, _TYPES[path.suffix]), methods=["GET"]))

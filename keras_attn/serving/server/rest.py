@@ -113,7 +113,7 @@ class _Rest:
             )
         inputs = read_inputs(definition, by_row, value)
         outputs = await self._predictor.predict(servable, signature, inputs)
-        return write_outputs(outputs, by_row)
+        return await asyncio.to_thread(write_outputs, outputs, by_row)  # long for attention
 
     def _read(self, spec: ModelSpec, wants_metadata: bool) -> Response:
         if wants_metadata:

@@ -153,8 +153,7 @@ class Servable:
         self._session = SavedModelSession(self.directory, self._context.disable_xla)
         started = time.monotonic()
         for signature, inputs in read_warmup(self.directory):
-            arrays = {name: np.asarray(lines, object) for name, lines in inputs.items()}
-            self._session.run(signature, arrays)
+            self._session.run(signature, inputs)
         self._context.metrics.observe_warmup(self.directory, time.monotonic() - started)
 
     def _close(self) -> None:

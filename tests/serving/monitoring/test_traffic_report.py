@@ -56,6 +56,9 @@ def test_what_has_moved_and_since_when() -> None:
     surer = lines(300, 600.0, log_probability=-0.1)
     (report,) = report_traffic(lines(600) + surer, REFERENCE, window=100)
     assert report.less_sure_since is None
+    less_sure = lines(300, 900.0, log_probability=-30.0)
+    (report,) = report_traffic(lines(600) + surer + less_sure, REFERENCE, window=200)
+    assert abs(report.less_sure_since - 900) <= 3  # a rise before hides no fall
 
 
 def test_each_version_is_judged_alone() -> None:
@@ -111,13 +114,16 @@ def test_the_command_is_quiet_or_says_what_moved(log, capsys) -> None:
 
 def test_the_command_refuses(log, tmp_path, capsys) -> None:
     arguments = log(lines(3))
+    content = (tmp_path / "traffic.jsonl").read_text()
     for wrong, message in (
         ([str(tmp_path / "missing"), *arguments[1:]], "No such file"),
         ([*arguments[:2], str(tmp_path)], "`reference` must be a SavedModel version"),
         ([*arguments, "--follow", "1", "--json"], "without --json"),
         ([*arguments, "--metrics-port", "9000"], "with --follow"),
         ([arguments[0]], "`--reference` must be given with a log"),
+        ([*arguments, "--html", arguments[0]], "`--html` must not be a file of another argument"),
         (["http://localhost:1", *arguments[1:]], "`--reference` must be given with a log"),
     ):
         assert main(["monitor", *wrong]) == 2
         assert message in capsys.readouterr().err
+    assert (tmp_path / "traffic.jsonl").read_text() == content

@@ -326,3 +326,25 @@ def test_configurations_that_a_server_refuses(change, message, tmp_path) -> None
         setattr(config.model_config_list.config[0], name, value)
     with pytest.raises(ValueError, match=message):
         check_config(config)
+
+
+def test_an_error_of_one_look_does_not_end_the_watch(make_store, monkeypatch, tmp_path) -> None:
+    add(tmp_path / "m", "1")
+    asked = []
+
+    def failing(config):
+        asked.append(config)
+        if len(asked) == 2:
+            raise RuntimeError("something")
+        return {1: tmp_path / "m" / "1"}
+
+    async def main():
+        store = make_store(tmp_path / "m")
+        store._poll_seconds = 0.01
+        monkeypatch.setattr(model_store, "wanted_versions", failing)
+        await store.start()
+        while len(asked) < 4:
+            await asyncio.sleep(0.01)
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))

@@ -32,7 +32,7 @@ def test_files_ask_nobody_else_and_need_nothing_inline(path) -> None:
 
 def test_every_file_is_served_with_its_type(server) -> None:
     status, page = server.request("/")
-    assert status == 200 and '<meta name="models" content="nonsense">' in page
+    assert status == 200 and '<meta name="models" content="[&quot;nonsense&quot;]">' in page
     for path in PAGE.iterdir():
         if path.name != "index.html":
             assert server.request(f"/{path.name}") == (200, path.read_text(encoding="utf-8"))

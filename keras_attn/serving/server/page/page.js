@@ -15,7 +15,7 @@ let seen = null; // the answer of `attention` that is drawn
 
 function start() {
   writeTexts();
-  const models = document.querySelector("meta[name=models]").content.split(" ").filter(Boolean);
+  const models = JSON.parse(document.querySelector("meta[name=models]").content || "[]");
   $("models").replaceChildren(...models.map((name) => new Option(name, name)));
   $("model").value = new URLSearchParams(location.search).get("model") ?? models[0] ?? "tatoeba_en_de";
   $("source").addEventListener("input", pause);
