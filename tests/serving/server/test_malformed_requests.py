@@ -17,7 +17,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 
 SEED = 20261129
-COUNT = int(os.environ.get("MALFORMED_REQUESTS", "4000"))
+COUNT = int(os.environ.get("MALFORMED_REQUESTS", "2000"))
 PREDICT = "/v1/models/nonsense:predict"
 GOOD = json.dumps({"instances": ["a line"]}).encode()
 # What a request may be answered with that is malformed, or happens to be well-formed after all.
