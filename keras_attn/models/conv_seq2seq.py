@@ -127,6 +127,7 @@ class ConvSeq2Seq(EncoderDecoderModel):
     def start(self, encoder_token_ids, max_length, num_beams=None):
         # The encoder itself checks the length of the source.
         check_max_length(max_length, self.max_sequence_length)
+        self._ensure_built()
         batch_size, known_rows = ops.shape(encoder_token_ids)[0], encoder_token_ids.shape[0]
         num_rows = None if known_rows is None else known_rows * (num_beams or 1)
         output_kernel = self.decoder.output_kernel(num_rows)
@@ -143,6 +144,7 @@ class ConvSeq2Seq(EncoderDecoderModel):
         return logits[:, 0], {**state, "rows": states, "position": state["position"] + 1}
 
     def attention_scores(self, inputs):
+        self._ensure_built()
         source = self.encoder(inputs["encoder_token_ids"], training=False)
         _, scores = self.decoder(
             inputs["decoder_token_ids"], source, return_attention_scores=True, training=False

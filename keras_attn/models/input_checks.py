@@ -1,5 +1,7 @@
 """Checks of a model's inputs: ids, pairs of them, and lengths."""
 
+import operator
+
 import keras
 
 
@@ -37,12 +39,15 @@ def check_max_length(max_length, limit, num_before=0):
     """Raises ValueError if the model has too few positions for a prompt and `max_length` tokens.
 
     Args:
-        max_length: int, or int scalar tensor, which is not checked.
+        max_length: int or int scalar tensor.
         limit: int or None. The model's `max_sequence_length`.
         num_before: int or int scalar tensor. Tokens of a prompt that are read first.
     """
-    is_known = isinstance(max_length, int) and isinstance(num_before, int)
-    if limit is not None and is_known and num_before + max_length > limit:
+    try:
+        num_before, max_length = operator.index(num_before), operator.index(max_length)
+    except TypeError:
+        return  # a tensor of a graph, whose value is not known yet
+    if limit is not None and num_before + max_length > limit:
         after = f" after a prompt of {num_before + 1} tokens" if num_before else ""
         raise ValueError(
             "`max_length` must be at most `max_sequence_length`, the positions that the model "

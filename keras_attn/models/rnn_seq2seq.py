@@ -153,6 +153,7 @@ class RNNSeq2Seq(EncoderDecoderModel):
         return EncodedSource(mask, value, key), self.decoder.start(last_output)
 
     def start(self, encoder_token_ids, max_length, num_beams=None):
+        self._ensure_built()
         source, state = self._encode(encoder_token_ids, training=False)
         return {
             "source": source,
@@ -176,6 +177,7 @@ class RNNSeq2Seq(EncoderDecoderModel):
         return logits[:, 0], {**state, "rows": rows, "position": state["position"] + 1}
 
     def attention_scores(self, inputs):
+        self._ensure_built()
         source, state = self._encode(inputs["encoder_token_ids"], training=False)
         embedded = self.target_embedding(inputs["decoder_token_ids"])
         *_, weights = self.decoder(

@@ -23,6 +23,14 @@ class TrainableModel(DenseInputs, keras.Model):
     input_names: tuple[str, ...] = ()
     training_step: Callable | None = None
 
+    def _ensure_built(self):
+        """Builds a new model. A method that uses its parts without `call` begins with this.
+
+        Otherwise each part would build itself, and the model could no longer be built.
+        """
+        if not self.built:
+            self.build()
+
     def export(
         self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
     ):

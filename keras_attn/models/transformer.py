@@ -155,6 +155,7 @@ class Transformer(StepByStep, EncoderDecoderModel):
     def start(self, encoder_token_ids, max_length, num_beams=None):
         # The encoder itself checks the length of the source.
         check_max_length(max_length, self.max_sequence_length)
+        self._ensure_built()
         encoder_sequence = self.encoder(encoder_token_ids, training=False)
         source = {
             "padding_mask": padding_mask(encoder_token_ids),
@@ -175,6 +176,7 @@ class Transformer(StepByStep, EncoderDecoderModel):
         ]
 
     def attention_scores(self, inputs):
+        self._ensure_built()
         encoder_token_ids = inputs["encoder_token_ids"]
         encoder_sequence, encoder_scores = self.encoder(
             encoder_token_ids, return_attention_scores=True, training=False

@@ -110,8 +110,7 @@ class TransformerLM(StepByStep, OneStackModel):
         """
         token_ids = ops.convert_to_tensor(token_ids)
         _check_prompts(token_ids)
-        if not self.built:
-            self.build()
+        self._ensure_built()
         num_read = ops.shape(token_ids)[1] - 1  # an int if it is known
         check_max_length(max_length, self.max_sequence_length, num_read)
         state = self._start_state(token_ids, num_read + max_length, num_beams, source=())
@@ -158,6 +157,7 @@ class TransformerLM(StepByStep, OneStackModel):
         Returns:
             dict of `"decoder"`, (B, L, H, T, T).
         """
+        self._ensure_built()
         _, scores = self.decoder(token_ids, return_attention_scores=True, training=False)
         return {"decoder": scores}
 

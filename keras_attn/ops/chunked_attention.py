@@ -5,7 +5,6 @@ from typing import Any
 from keras import ops
 
 from keras_attn.ops.attention import attention_logits, masked_softmax
-from keras_attn.ops.axes import leading_sizes
 from keras_attn.ops.blocks import join_blocks, split_blocks
 from keras_attn.ops.masks import causal_mask, combine_masks
 
@@ -62,7 +61,7 @@ def chunked_attention(
             return _put(outputs, index, ops.matmul(weights, value))
 
         chunks = _split(query, chunk_size)  # (N, B, H, C, K)
-        outputs = ops.zeros((*leading_sizes(chunks), value.shape[-1]), value.dtype)
+        outputs = ops.zeros((*ops.shape(chunks)[:-1], value.shape[-1]), value.dtype)
         return _join(ops.fori_loop(0, chunks.shape[0], attend_chunk, outputs), length)
 
     def attend_and_gradient(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Any]:
@@ -136,6 +135,7 @@ def _zero(before: Tensor) -> Tensor:
     """Zero, but known only after the previous chunk.
 
     Where it can, a plain graph runs several iterations of a loop at once, and would keep the
-    weights of all of them.
+    weights of all of them. A NaN would spread from one row of the batch to all others.
     """
-    return ops.minimum(ops.abs(ops.reshape(before, (-1,))[0]), 0)
+    first = ops.nan_to_num(ops.reshape(before, (-1,))[0])
+    return ops.minimum(ops.abs(first), 0)

@@ -62,8 +62,9 @@ def linear_attention(
 
 def _before(sums: Tensor, past: Tensor | None) -> Tensor:
     """For each block, the sum of all blocks before it, and of the past."""
-    before = ops.cumsum(sums, axis=2) - sums
-    return before if past is None else before + past[:, :, None]
+    start = ops.zeros_like(sums[:, :, :1]) if past is None else past[:, :, None]
+    # Were a block added and subtracted again, large later keys would change what is before them.
+    return ops.cumsum(ops.concatenate([start, sums], axis=2), axis=2)[:, :, :-1]
 
 
 def _divide(outputs: Tensor, totals: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ def orthogonal_directions(num_features: int, key_dim: int, seed: int = 0) -> np.
     return lengths * np.concatenate(sets)[:num_features]
 
 
-def positive_random_features(heads: Tensor, directions: Tensor) -> Tensor:
+def positive_random_features(heads: Tensor, directions: Tensor, is_scaled: bool = False) -> Tensor:
     """Features whose products are, on average, `exp(q . k / sqrt(K))` (FAVOR+).
 
         phi(x)_i = exp(w_i . x' - |x'|^2 / 2) / sqrt(M),    x' = x / K^(1/4)
@@ -104,6 +105,8 @@ def positive_random_features(heads: Tensor, directions: Tensor) -> Tensor:
     Args:
         heads: float32, (..., K).
         directions: float32, (M, K). Random rows w_i.
+        is_scaled: bool. Divide each row by its largest feature, so that none underflows. For
+            queries: in `linear_attention`, a factor of a query cancels. Defaults to `False`.
 
     Returns:
         float32, (..., M), positive.
@@ -119,5 +122,8 @@ def positive_random_features(heads: Tensor, directions: Tensor) -> Tensor:
     num_features, key_dim = directions.shape
     scaled = heads * key_dim**-0.25
     projected = ops.matmul(scaled, ops.transpose(directions))
-    half_norm = 0.5 * ops.sum(ops.square(scaled), axis=-1, keepdims=True)
-    return ops.exp(projected - half_norm) * num_features**-0.5
+    if is_scaled:
+        shift = ops.stop_gradient(ops.max(projected, axis=-1, keepdims=True))
+    else:
+        shift = 0.5 * ops.sum(ops.square(scaled), axis=-1, keepdims=True)
+    return ops.exp(projected - shift) * num_features**-0.5

@@ -44,13 +44,13 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     True
     """
     flags = environment.get(FLAGS_VARIABLE, "")
-    root = cache_directory(environment)
-    if root is None or _DIRECTORY_FLAG in flags:
-        return None
-    directory = root / "xla" / _kind_of_machine(environment)
-    if any(character.isspace() for character in str(directory)):
-        return None  # flags are separated by blanks
     try:
+        root = cache_directory(environment)
+        if root is None or _DIRECTORY_FLAG in flags:
+            return None
+        directory = root / "xla" / _kind_of_machine(environment)
+        if any(character.isspace() for character in str(directory)):
+            return None  # flags are separated by blanks
         directory.mkdir(parents=True, exist_ok=True)
         _tidy(directory)
         is_writable = os.access(directory, os.W_OK)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.models import Transformer, create_model
+from keras_attn.models import ConvSeq2Seq, RNNSeq2Seq, Transformer, TransformerLM, create_model
 from keras_attn.training import LabelSmoothedCrossEntropy, Perplexity, TokenAccuracy, TrainingStep
 
 B, T, S, V = 4, 5, 7, 23
@@ -160,6 +160,32 @@ def test_an_exported_model_has_the_signature_that_was_asked_for(tmp_path):
     make().export(tmp_path, verbose=False, input_signature=signature)
     serve = tf.saved_model.load(tmp_path).signatures["serving_default"]
     assert {spec.shape[0] for spec in serve.structured_input_signature[1].values()} == {2}
+
+
+# Without a call before
+
+
+@pytest.mark.parametrize("model_class", [Transformer, RNNSeq2Seq, ConvSeq2Seq, TransformerLM])
+@pytest.mark.parametrize("method", ["start", "attention_scores"])
+def test_a_new_model_may_first_be_asked_for_anything(model_class, method):
+    known = ("hidden_dim", "num_layers", "source_vocabulary_size")
+    sizes = SIZES if model_class is Transformer else {name: SIZES[name] for name in known}
+    inputs, source = INPUTS, INPUTS["encoder_token_ids"]
+    if model_class is TransformerLM:
+        sizes = {name: size for name, size in SIZES.items() if name != known[-1]}
+        sizes["vocabulary_size"], inputs = V, source
+    model, called = model_class(**sizes), model_class(**sizes)
+    if method == "start":
+        state = model.start(source, max_length=T)
+        assert model.decode_step(np.full((B, 1), 2), state)[0].shape == (B, V)
+    else:
+        model.attention_scores(inputs)
+    expected = called(inputs)
+    assert [w.path.split("/")[1:] for w in model.weights] == [
+        w.path.split("/")[1:] for w in called.weights
+    ]
+    model.set_weights(called.get_weights())
+    np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
 
 
 # Names

@@ -266,8 +266,9 @@ def test_more_positions_than_were_learned_are_refused():
     model = make(**VARIANTS["learned"])
     assert model.max_sequence_length == 9
     model.start(TOKEN_IDS[:, :4], max_length=6)
-    with pytest.raises(ValueError, match="max_length=7 after a prompt of 4 tokens"):
-        model.start(TOKEN_IDS[:, :4], max_length=7)
+    for too_many in (7, np.int64(7)):
+        with pytest.raises(ValueError, match="max_length=7 after a prompt of 4 tokens"):
+            model.start(TOKEN_IDS[:, :4], max_length=too_many)
 
 
 def test_an_attention_that_cannot_be_causal_is_refused():
@@ -327,6 +328,19 @@ def test_half_precision_keeps_float32_weights_and_stays_close_also_in_steps():
     np.testing.assert_allclose(tf.cast(logits, tf.float32), expected, atol=0.05 * scale)
     step, _ = half.decode_step(TOKEN_IDS[:, :1], half.start(TOKEN_IDS[:, :4], 3))
     np.testing.assert_allclose(tf.cast(step, tf.float32), expected[:, 3], atol=0.05 * scale)
+
+
+@pytest.mark.parametrize("attention", ["linear", "performer"])
+def test_half_precision_decodes_with_sums(attention):
+    model = make(attention=attention, num_layers=1, dtype="mixed_float16")
+    prompt = TOKEN_IDS[:, :4]
+    for strategy, num_beams in (("greedy", None), (BeamSearch(2), 2)):
+        state = model.start(prompt, 3, num_beams=num_beams)
+        assert search(model.decode_step, state, strategy, 3).token_ids.shape[::2] == (B, 3)
+    logits, _ = model.decode_step(prompt[:, :1], model.start(prompt, 3))
+    expected = tf.cast(model(prompt)[:, -1], tf.float32)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(tf.cast(logits, tf.float32), expected, atol=0.02 * scale)
 
 
 def arithmetic_sequences(random, count, length):

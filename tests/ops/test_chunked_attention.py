@@ -56,6 +56,41 @@ def test_logits_far_below_zero_keep_their_weights():
     np.testing.assert_allclose(chunked_attention(query, key, value), expected, atol=1e-3)
 
 
+def test_the_number_of_rows_may_be_unknown():
+    inputs = tensors(1.0)
+
+    def run(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = chunked_attention(*inputs, is_causal=True, chunk_size=8)
+            loss = tf.reduce_sum(tf.square(outputs))
+        return [outputs, *tape.gradient(loss, inputs)]
+
+    signature = [tf.TensorSpec([None, *one.shape[1:]]) for one in inputs]
+    for jit_compile in (False, True):
+        graph = tf.function(run, input_signature=signature, jit_compile=jit_compile)
+        for found, expected in zip(graph(*inputs), run(*inputs), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_row_that_is_not_a_number_leaves_the_others_alone():
+    inputs = tensors(1.0)
+    broken = [tf.concat([np.nan * one[:1], one[1:]], axis=0) for one in inputs]
+
+    def run(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = chunked_attention(*inputs, chunk_size=8)
+            loss = tf.reduce_sum(tf.square(outputs))
+        return [outputs, *tape.gradient(loss, inputs)]
+
+    for jit_compile in (False, True):
+        graph = tf.function(run, jit_compile=jit_compile)
+        for found, expected in zip(graph(broken), graph(inputs), strict=True):
+            assert np.isnan(found[0]).all()
+            np.testing.assert_allclose(found[1:], expected[1:], atol=1e-5)
+
+
 def test_a_layer_takes_it_for_long_sequences_that_need_no_weights(monkeypatch):
     """The layer's own choice, seen by its calls; the result is that of the dense layer."""
     layer = MultiHeadAttention(H, K, num_key_value_heads=1, dropout=0.1)

@@ -52,6 +52,20 @@ def test_a_place_that_cannot_be_used_is_left_alone(tmp_path: Path) -> None:
         assert "TF_XLA_FLAGS" not in environment
 
 
+@pytest.mark.parametrize("environment", [{}, {"KERAS_ATTN_CACHE": "~/cache"}])
+def test_without_a_home_directory_there_is_no_cache(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)  # as for a container's user without a line in /etc/passwd
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    before = dict(environment)
+    assert use_compilation_cache(environment) is None
+    assert environment == before
+
+
 def test_a_full_disk_is_only_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation_cache, "SMALLEST_FREE_BYTES", 2**60)
     environment = {"KERAS_ATTN_CACHE": str(tmp_path)}

@@ -26,6 +26,9 @@ class AttendedAxes:
         self._batch_sizes = [
             size for axis, size in enumerate(self._query_sizes) if axis not in axes
         ]
+        self._attended_sizes = [
+            sizes[axis] for sizes in (self._query_sizes, self._value_sizes) for axis in axes
+        ]
 
     def merge(self, tensor: Tensor | None, num_trailing: int = 1) -> Tensor | None:
         """(batch..., attended..., D) -> (B, T, D); a mask has no trailing axis."""
@@ -34,16 +37,20 @@ class AttendedAxes:
     def merge_mask(self, mask: Tensor | None) -> Tensor | None:
         """An attention mask, (batch..., T..., S...), as (B, T, S).
 
-        A mask (B, T, S) applies to all other batch axes, as in Keras: (B, 1, ..., T, S).
+        With an axis for the heads, (batch..., H, T..., S...), it becomes (B, H, T, S). A mask
+        (B, T, S) applies to all other batch axes, as in Keras: (B, 1, ..., T, S). Sizes of 1 are
+        repeated.
         """
         if mask is None:
             return None
+        sizes, num_batch = list(ops.shape(mask)), len(self._batch_sizes)
+        given, attended = sizes[: -2 * len(self.axes)], sizes[-2 * len(self.axes) :]
+        batch, heads = given[:num_batch], given[num_batch:]
+        batch += [1] * (num_batch - len(batch))
+        mask = ops.reshape(mask, (*batch, *heads, *attended))
+        mask = ops.broadcast_to(mask, (*self._batch_sizes, *heads, *self._attended_sizes))
         lengths = (self._length(self._query_sizes), self._length(self._value_sizes))
-        given = list(ops.shape(mask))[: len(mask.shape) - 2 * len(self.axes)]
-        given += [1] * (len(self._batch_sizes) - len(given))
-        mask = ops.reshape(mask, (*given, *lengths))
-        mask = ops.broadcast_to(mask, (*self._batch_sizes, *lengths))
-        return ops.reshape(mask, (-1, *lengths))
+        return ops.reshape(mask, (-1, *heads, *lengths))
 
     def restore(self, outputs: Tensor) -> Tensor:
         """(B, T, D) -> (batch..., attended..., D), the axes in the query's order."""
@@ -53,10 +60,7 @@ class AttendedAxes:
         """(B, H, T, S) -> (batch..., H, T..., S...); None (not needed) stays None."""
         if scores is None:
             return None
-        attended = [
-            sizes[axis] for sizes in (self._query_sizes, self._value_sizes) for axis in self.axes
-        ]
-        return ops.reshape(scores, (*self._batch_sizes, scores.shape[1], *attended))
+        return ops.reshape(scores, (*self._batch_sizes, scores.shape[1], *self._attended_sizes))
 
     def _length(self, sizes: Sequence[Any]) -> Any:
         length = 1

@@ -4,7 +4,6 @@ from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
 from keras_attn.layers.position.attention_position import Positions
-from keras_attn.ops.axes import leading_sizes
 from keras_attn.ops.blocks import (
     block_matrix,
     blocks_of_pairs,
@@ -35,6 +34,7 @@ class BlockAttention(MultiHeadAttention):
 
     def __init__(self, *args, block_size, global_length, **kwargs):
         super().__init__(*args, **kwargs)
+        self._refuse_keras_hook()
         self.block_size = check_integer("block_size", block_size)
         self.global_length = check_integer("global_length", global_length, minimum=0)
 
@@ -119,7 +119,7 @@ class BlockAttention(MultiHeadAttention):
         if queries is not None:
             queries = split_blocks(queries, self.block_size, axis=1)[:, None, ..., None]
         if pairs is not None:
-            pairs = ops.broadcast_to(pairs, (*leading_sizes(pairs, 2), length, length))
+            pairs = ops.broadcast_to(pairs, (*ops.shape(pairs)[:-2], length, length))
             pairs = blocks_of_pairs(pairs, layout, self.block_size)
         causal = positions.distances <= 0 if masks.is_causal else None
         near = self._near(positions)

@@ -1,6 +1,7 @@
 """Names of `keras.layers.MultiHeadAttention` that other people's code relies on."""
 
 from collections.abc import Callable
+from typing import Any
 
 from keras import ops
 
@@ -16,6 +17,7 @@ class KerasNames:
     """
 
     attend: Callable
+    position: Any
 
     _query_dense = property(lambda self: self.query_dense)
     _key_dense = property(lambda self: self.key_dense)
@@ -64,8 +66,26 @@ class KerasNames:
     def _overrides_keras_hook(self):
         return type(self)._compute_attention is not KerasNames._compute_attention
 
-    def _attend_by_keras_hook(self, query, key, value, attention_mask, training):
-        """As `attend`, through a `_compute_attention` that a subclass has overridden."""
+    def _refuse_keras_hook(self):
+        """Raises ValueError if a layer that never calls `_compute_attention` overrides it."""
+        if self._overrides_keras_hook:
+            raise ValueError(
+                "`_compute_attention` must not be overridden in a layer that never weighs all "
+                f"pairs, and so would not call it. Received: {type(self).__name__}. Derive the "
+                "class from MultiHeadAttention, or override a hook that its base describes."
+            )
+
+    def _attend_by_keras_hook(self, query, key, value, attention_mask, training, positions=None):
+        """As `attend`, through a `_compute_attention` that a subclass has overridden.
+
+        Queries and keys are already turned; Keras' hook has no argument for other positions.
+        """
+        if positions is not None and self.position.has_bias:
+            raise ValueError(
+                "`position` must have no bias in a layer that overrides `_compute_attention`, "
+                f"which is not told the positions. Received: position={self.position}. Override "
+                "`attend` instead, or use a RotaryEmbedding."
+            )
         if attention_mask is not None:  # as Keras hands it over, (B, T, S) or (1, T, S)
             if len(attention_mask.shape) == 2:
                 attention_mask = attention_mask[None]

@@ -45,7 +45,9 @@ class LinearAttention(MultiHeadAttention):
     takes_step_mask = False
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+        # The sums in a cache stay float32; `_project` casts the inputs.
+        super().__init__(*args, **{"autocast": False, **kwargs})
+        self._refuse_keras_hook()
         unused = {"dropout": 0.0, "sliding_window": None, "position": None}
         for name, value in unused.items():
             if getattr(self, name) != value:
@@ -57,6 +59,10 @@ class LinearAttention(MultiHeadAttention):
     def feature_map(self, heads):
         """phi: queries or keys, float32 (B, H, T, K) -> float32 (B, H, T, M), not negative."""
         return ops.elu(heads) + 1.0
+
+    def _query_features(self, heads):
+        """`feature_map` of queries, each perhaps times a factor, which the quotient cancels."""
+        return self.feature_map(heads)
 
     def num_features(self):
         """Number of features that `feature_map` returns, M."""
@@ -78,6 +84,10 @@ class LinearAttention(MultiHeadAttention):
     def _project(self, query, value, key, cache):
         if not isinstance(cache, SelfCache):
             return super()._project(query, value, key, cache)
+        query, value, key = (
+            None if one is None else ops.cast(one, self.compute_dtype)
+            for one in (query, value, key)
+        )
         heads, key_value = self._project_all(query, value, key, cache.kernels)
         keys, values = self._features(key_value)
         tensors = {
@@ -101,7 +111,7 @@ class LinearAttention(MultiHeadAttention):
                 "`return_attention_scores` and `attention_mask` must be left out with a cache: it "
                 f"holds sums, not keys. Received: one of them in a {type(self).__name__}."
             )
-        queries = self.feature_map(ops.cast(query, "float32"))
+        queries = self._query_features(ops.cast(query, "float32"))
         keys, values = self._features(key_value)
         dtype = key_value["value"].dtype
         if needs_scores or masks.attention is not None:

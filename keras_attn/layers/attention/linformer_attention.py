@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
+from keras_attn.layers.matrix_initializer import clone_initializer
 from keras_attn.system.argument_checks import check_integer
 
 
@@ -51,6 +52,7 @@ class LinformerAttention(MultiHeadAttention):
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        self._refuse_keras_hook()
         self.max_sequence_length = check_integer("max_sequence_length", max_sequence_length)
         self.projected_length = check_integer("projected_length", projected_length)
         if projection_initializer is None:
@@ -65,7 +67,9 @@ class LinformerAttention(MultiHeadAttention):
         super().build(query_shape, value_shape, key_shape)
         shape = (self.max_sequence_length, self.projected_length)
         self.key_projection, self.value_projection = (
-            self.add_weight(name=name, shape=shape, initializer=self.projection_initializer)
+            self.add_weight(
+                name=name, shape=shape, initializer=clone_initializer(self.projection_initializer)
+            )
             for name in ("key_projection", "value_projection")
         )
 

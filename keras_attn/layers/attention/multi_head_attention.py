@@ -14,7 +14,15 @@ from keras_attn.ops.attention_products import weighted_values
 from keras_attn.ops.chunked_attention import chunked_attention
 
 LONG_SEQUENCE = 2048
-_HOOKS = ("attend", "attention_logits", "attention_weights", "weigh_values", "_compute_attention")
+# What a subclass may override that the chunks of a long sequence would not know of.
+_HOOKS = (
+    "attend",
+    "attention_logits",
+    "attention_weights",
+    "weigh_values",
+    "_compute_attention",
+    "_pattern",
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")

@@ -57,6 +57,11 @@ class PerformerAttention(LinearAttention):
     def feature_map(self, heads):
         return positive_random_features(heads, self.directions)
 
+    def _query_features(self, heads):
+        if type(self).feature_map is not PerformerAttention.feature_map:
+            return super()._query_features(heads)  # a subclass has features of its own
+        return positive_random_features(heads, self.directions, is_scaled=True)
+
     def num_features(self):
         return self.num_directions
 

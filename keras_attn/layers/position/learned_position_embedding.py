@@ -24,8 +24,8 @@ class LearnedPositionEmbedding(DenseInputs):
         start_index: int or int scalar tensor. Position of the first row, for decoding step by step.
 
     Returns:
-        float, of the shape of `inputs`. If the length is known only when the graph runs, and is too
-        large, a CPU raises an error. XLA and accelerators cannot, and give NaN.
+        float, of the shape of `inputs`. If positions are known only when the graph runs, and are
+        too large, a CPU raises an error. XLA and accelerators cannot, and give NaN.
 
     Raises:
         ValueError: if the sequence is longer than `max_sequence_length`.
@@ -70,7 +70,7 @@ class LearnedPositionEmbedding(DenseInputs):
         positions = ops.arange(ops.shape(inputs)[-2], dtype="int32")
         positions = positions + ops.cast(start_index, "int32")
         encoding = ops.take(self.embeddings, positions, axis=0)  # (T, D)
-        if length is None:  # XLA would repeat the last vector, silently
+        if not is_static:  # XLA would repeat the last vector, silently
             is_learned = positions[:, None] < self.max_sequence_length
             encoding = ops.where(is_learned, encoding, float("nan"))
         return inputs + ops.cast(encoding, inputs.dtype)

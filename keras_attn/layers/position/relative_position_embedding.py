@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_attn.layers.matrix_initializer import clone_initializer
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.system.argument_checks import check_integer
 
@@ -60,7 +61,7 @@ class RelativePositionEmbedding(AttentionPosition):
         return self.add_weight(
             name=name,
             shape=(2 * self.max_distance + 1, size),
-            initializer=self.embeddings_initializer,
+            initializer=clone_initializer(self.embeddings_initializer),
         )
 
     def _of_distances(self, embeddings, positions, dtype):

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers import (
+    LinearAttention,
+    LinformerAttention,
+    LocalAttention,
+    MultiHeadAttention,
+    PerformerAttention,
+    SparseAttention,
+)
+from keras_attn.layers.attention import multi_head_attention
 from keras_attn.layers.slots import SLOTS
 from tests.support.attention_variants import VARIANTS, D, H, K, attend, table
 
@@ -175,6 +183,108 @@ def test_random_features_approach_the_softmax():
         difference = np.asarray(layer(0.5 * X)) - np.asarray(dense(0.5 * X))
         errors.append(float(np.abs(difference).mean()))
     assert errors[1] < 0.2 * errors[0] and errors[1] < 0.01
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_pattern_holds_in_long_sequences_that_have_few_blocks(causal, monkeypatch):
+    monkeypatch.setattr(multi_head_attention, "LONG_SEQUENCE", T)
+    layer = SparseAttention(H, K, pattern="strided", block_size=4, stride=2, num_global=0)
+    layer.build(X.shape)
+    assert layer._is_short(T, causal)
+    blocks = np.arange(T) // 4
+    apart = abs(blocks[:, None] - blocks)
+    dense = MultiHeadAttention(H, K)
+    dense.build(X.shape)
+    dense.set_weights(layer.get_weights())
+    allowed = (apart < 2) | (apart % 2 == 0)
+    expected = dense(X, attention_mask=allowed, use_causal_mask=causal)
+    assert np.abs(expected - dense(X, use_causal_mask=causal)).max() > 1e-3
+    np.testing.assert_allclose(layer(X, use_causal_mask=causal), expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("layer_class", [LocalAttention, SparseAttention])
+def test_blocks_take_a_mask_of_pairs_for_any_number_of_rows(layer_class):
+    sizes = {"sliding_window": 2} if layer_class is LocalAttention else {"block_size": 2}
+    layer = layer_class(H, K, **sizes)
+    x = random.normal(size=(B, 4 * 16 + T, D)).astype("float32")
+    pairs = random.random((B, x.shape[1], x.shape[1])) < 0.7
+    expected = layer(x, attention_mask=pairs)
+    signature = [
+        tf.TensorSpec([None, *x.shape[1:]]),
+        tf.TensorSpec([None, *pairs.shape[1:]], tf.bool),
+    ]
+    graph = tf.function(lambda x, pairs: layer(x, attention_mask=pairs), input_signature=signature)
+    np.testing.assert_allclose(graph(x, pairs), expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("layer_class", [LinearAttention, PerformerAttention])
+def test_sums_are_float32_in_half_precision_at_every_step(layer_class, policy):
+    full, half = layer_class(H, K), layer_class(H, K, dtype=policy)
+    for layer in (full, half):
+        layer.build(X.shape)
+    half.set_weights(full.get_weights())
+    expected = full(X, use_causal_mask=True)
+    whole = half(X, use_causal_mask=True)
+    cache = half.empty_cache(B, T)._replace(kernels=half.fuse_projections(True))
+    for t in range(T):
+        output, cache = half(X[:, t : t + 1], cache=cache)
+        assert output.dtype == whole.dtype == half.compute_dtype
+        assert {one.dtype for one in cache.tensors.values()} == {tf.float32}
+        for found in (output[:, 0], whole[:, t]):
+            np.testing.assert_allclose(tf.cast(found, tf.float32), expected[:, t], atol=0.05)
+
+
+def test_the_two_mixtures_of_a_linformer_start_from_different_numbers():
+    layer = LinformerAttention(H, K, max_sequence_length=T, projected_length=5)
+    layer.build(X.shape)
+    assert np.abs(layer.key_projection - layer.value_projection).max() > 0.1
+
+
+def test_random_features_serve_queries_far_larger_than_the_keys():
+    """Their features underflow, unless each query's largest exponent is taken away."""
+    layer, wide = PerformerAttention(1, 64, use_bias=False), 64
+    inputs = random.normal(size=(1, 20, wide)).astype("float32")
+    layer.build(inputs.shape)
+    directions, eye = layer.get_weights()[0], np.eye(wide)
+    split = eye.reshape(wide, 1, wide)
+    layer.set_weights([directions, 6 * split, 0.05 * split, split, eye.reshape(1, wide, wide)])
+    queries, keys = (scale * inputs[0].astype("float64") / wide**0.25 for scale in (6.0, 0.05))
+    exponents = [
+        x @ directions.T.astype("float64") - 0.5 * np.sum(x**2, axis=1, keepdims=True)
+        for x in (queries, keys)
+    ]
+    assert np.exp(exponents[0]).max(axis=1).min() < 1e-45  # less than float32 can hold
+    for causal in (False, True):
+        weights = np.exp(exponents[0]) @ np.exp(exponents[1]).T
+        weights = np.tril(weights) if causal else weights
+        expected = weights / weights.sum(axis=1, keepdims=True) @ inputs[0]
+        whole = layer(inputs, use_causal_mask=causal)
+        np.testing.assert_allclose(whole[0], expected, atol=1e-4)
+    cache = layer.empty_cache(1, 20)
+    for t in range(20):
+        output, cache = layer(inputs[:, t : t + 1], cache=cache)
+        np.testing.assert_allclose(output[:, 0], whole[:, t], atol=1e-5)
+
+
+class Exponentials(PerformerAttention):
+    """A few lines that replace the random features."""
+
+    def feature_map(self, heads):
+        return tf.exp(heads)
+
+    def num_features(self):
+        return self.key_dim
+
+
+def test_features_of_a_subclass_are_those_of_queries_and_of_keys():
+    layer = Exponentials(1, D, use_bias=False)
+    layer.build(X.shape)
+    split = np.eye(D).reshape(D, 1, D)
+    layer.set_weights([layer.get_weights()[0], split, split, split, np.eye(D)[None]])
+    weights = np.exp(X) @ np.exp(X).transpose(0, 2, 1)
+    expected = weights / weights.sum(-1, keepdims=True) @ X
+    np.testing.assert_allclose(layer(X), expected, atol=3e-6)
 
 
 @pytest.mark.slow

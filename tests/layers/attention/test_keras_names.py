@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 import keras_attn
-from keras_attn.layers import MultiHeadAttention
+from keras_attn.layers import (
+    ALiBiBias,
+    LinearAttention,
+    LinformerAttention,
+    LocalAttention,
+    MultiHeadAttention,
+    RotaryEmbedding,
+    SparseAttention,
+)
 
 B, T, S, D, H, K, V = 2, 5, 7, 12, 3, 4, 23
 
@@ -32,6 +40,11 @@ class ByOurHook(MultiHeadAttention):
         return super().attend(query * 3.0, key, value, attention_mask, training)
 
 
+class Sharper(MultiHeadAttention):
+    def attention_logits(self, query, key, positions=None):
+        return super().attention_logits(query * 3.0, key, positions)
+
+
 def twins(left, right, *shapes):
     for layer in (left, right):
         layer.build(*shapes)
@@ -47,6 +60,27 @@ def test_an_overridden_compute_attention_is_what_attends(use_causal_mask):
     assert np.abs(expected - MultiHeadAttention(H, K)(inputs, inputs)).max() > 1e-3
     result = theirs(inputs, inputs, use_causal_mask=use_causal_mask)
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_an_overridden_compute_attention_gets_turned_heads_but_refuses_a_bias():
+    inputs = draw(B, T, D)
+    ours, theirs = (layer(H, K, position=RotaryEmbedding()) for layer in (Sharper, ByKerasHook))
+    ours, theirs = twins(ours, theirs, (B, T, D))
+    expected = ours(inputs, use_causal_mask=True)
+    assert np.abs(expected - ByKerasHook(H, K)(inputs, use_causal_mask=True)).max() > 1e-3
+    np.testing.assert_allclose(theirs(inputs, use_causal_mask=True), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="`position` must have no bias .* Override `attend`"):
+        ByKerasHook(H, K, position=ALiBiBias())(inputs)
+
+
+@pytest.mark.parametrize(
+    "base", [SparseAttention, LocalAttention, LinearAttention, LinformerAttention]
+)
+def test_an_overridden_compute_attention_is_refused_where_nothing_would_call_it(base):
+    kind = type("Overriding", (base,), {"_compute_attention": ByKerasHook._compute_attention})
+    with pytest.raises(ValueError, match="`_compute_attention` must not be overridden in a"):
+        kind(H, K)
+    base(H, K)
 
 
 def test_a_model_with_such_an_attention_decodes_as_it_is_trained():

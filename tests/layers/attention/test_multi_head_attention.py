@@ -161,6 +161,43 @@ def test_masks_over_another_axis_mean_what_they_mean_in_keras(mask_shape):
     np.testing.assert_allclose(ours(query, query, attention_mask=mask), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("axes", [(1,), (2,), (1, 2), (2, 1)])
+@pytest.mark.parametrize("heads", [(), (1,), (H,)])
+@pytest.mark.parametrize("is_one_row", [False, True])
+def test_masks_with_heads_or_one_row_for_all_queries_mean_what_they_mean_in_keras(
+    axes, heads, is_one_row
+):
+    query, value = draw(B, 3, T, D), draw(B, 3, T, 9)
+    theirs, ours = twins(query, value, attention_axes=axes)
+    batch = [query.shape[axis] for axis in range(3) if axis not in axes]
+    lengths = [query.shape[axis] for axis in axes]
+    rows = [1] * len(axes) if is_one_row else lengths
+    for leading in (batch, batch[:1], [1] * len(batch)):
+        if heads and len(leading) < len(batch):
+            continue  # Keras would take the heads for an axis of the batch
+        mask = np.random.default_rng(2).random((*leading, *heads, *rows, *lengths)) > 0.4
+        mask[..., 0] = True
+        call = {"attention_mask": mask, "return_attention_scores": True}
+        mine, expected = ours(query, value, **call), theirs(query, value, **call)
+        for left, right in zip(mine, expected, strict=True):
+            np.testing.assert_allclose(left, right, atol=2e-6)
+
+
+def test_masks_of_images_have_an_axis_for_the_heads_and_any_number_of_rows():
+    image = draw(B, 3, T, D)
+    theirs, ours = twins(image, image)
+    mask = np.random.default_rng(2).random((B, H, 3, T, 3, T)) > 0.4
+    mask[..., 0] = True
+    expected = theirs(image, image, attention_mask=mask)
+    np.testing.assert_allclose(ours(image, image, attention_mask=mask), expected, atol=2e-6)
+    signature = [
+        tf.TensorSpec([None, *image.shape[1:]]),
+        tf.TensorSpec([None, *mask.shape[1:]], tf.bool),
+    ]
+    graph = tf.function(lambda x, m: ours(x, x, attention_mask=m), input_signature=signature)
+    np.testing.assert_allclose(graph(image, mask), expected, atol=2e-6)
+
+
 # Caches
 
 

@@ -12,6 +12,7 @@ from keras_attn.layers import (
     LinformerAttention,
     MultiHeadAttention,
     RelativePositionBias,
+    RelativePositionEmbedding,
     RotaryEmbedding,
     SinusoidalPositionEncoding,
     SoftCappedAttention,
@@ -117,6 +118,29 @@ def test_learned_positions_differ_are_trained_and_end_somewhere():
         layer(np.zeros((1, 6, 6), "float32"))
     with pytest.raises(ValueError, match="longer than `max_sequence_length`=5"):
         layer(np.zeros((1, 1, 6), "float32"), start_index=5)
+
+
+def test_vectors_of_keys_and_of_values_start_from_different_numbers():
+    layer = MultiHeadAttention(2, 3, position=RelativePositionEmbedding())
+    layer.build(INPUTS.shape)
+    position = layer.position
+    assert np.abs(position.key_embeddings - position.value_embeddings).max() > 0.1
+
+
+@pytest.mark.parametrize("length", [1, None])
+def test_a_position_beyond_the_last_is_not_a_number_under_xla(length):
+    layer = LearnedPositionEmbedding(max_sequence_length=5)
+    layer.build(INPUTS.shape)
+
+    @tf.function(
+        jit_compile=True,
+        input_signature=[tf.TensorSpec([2, length, 6]), tf.TensorSpec([], tf.int32)],
+    )
+    def step(inputs, start):
+        return layer(inputs, start_index=start)
+
+    np.testing.assert_allclose(step(INPUTS[:, :1], 4), INPUTS[:, :1] + layer.embeddings[4])
+    assert np.isnan(step(INPUTS[:, :1], 5)).all()
 
 
 def test_sinusoids_survive_half_precision():
