@@ -43,19 +43,18 @@ def use_compilation_cache(environment: MutableMapping[str, str] = os.environ) ->
     >>> use_compilation_cache({"KERAS_ATTN_CACHE": ""}) is None
     True
     """
-    flags = environment.get(FLAGS_VARIABLE, "")
+    root, flags = cache_directory(environment), environment.get(FLAGS_VARIABLE, "")
+    if root is None or _DIRECTORY_FLAG in flags:
+        return None
+    directory = root / "xla" / _kind_of_machine(environment)
+    if any(character.isspace() for character in str(directory)):
+        return None  # flags are separated by blanks
     try:
-        root = cache_directory(environment)
-        if root is None or _DIRECTORY_FLAG in flags:
-            return None
-        directory = root / "xla" / _kind_of_machine(environment)
-        if any(character.isspace() for character in str(directory)):
-            return None  # flags are separated by blanks
         directory.mkdir(parents=True, exist_ok=True)
         _tidy(directory)
         is_writable = os.access(directory, os.W_OK)
         has_space = shutil.disk_usage(directory).free >= SMALLEST_FREE_BYTES
-    except (OSError, RuntimeError):
+    except OSError:
         return None  # the home is read-only or missing: compile every time
     flags = f"{flags} {_DIRECTORY_FLAG}={directory}"
     if not (is_writable and has_space):
@@ -71,17 +70,21 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
         environment: mapping. The environment variables.
 
     Returns:
-        Path, by default `keras_attn` in the user's cache directory; None if the variable is empty.
+        Path, by default `keras_attn` in the user's cache directory; None if the variable is empty,
+        or the user has no home directory.
 
     Example:
     >>> cache_directory({"XDG_CACHE_HOME": "/caches"}).name
     'keras_attn'
     """
     named = environment.get(DIRECTORY_VARIABLE)
-    if named is not None:
-        return Path(named).expanduser().absolute() if named else None
     cache_home = environment.get("XDG_CACHE_HOME")
-    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
+    try:
+        if named is not None:
+            return Path(named).expanduser().absolute() if named else None
+        return (Path(cache_home) if cache_home else Path.home() / ".cache") / "keras_attn"
+    except RuntimeError:  # as for the user of a container
+        return None
 
 
 def _kind_of_machine(environment: MutableMapping[str, str]) -> str:
