@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_attn.decoding.single_path_search import SinglePathSearch
@@ -87,13 +88,20 @@ class RandomSampling(SinglePathSearch):
         """
         candidates = tf.where(allowed, log_probabilities, -float("inf"))
         if not self.top_k and self.top_p == 1.0:
-            return self._draw(candidates / self.temperature, step)
+            return self._draw(self._sharpen(candidates), step)
         size = log_probabilities.shape[-1] or tf.shape(log_probabilities)[-1]
         kept = tf.minimum(self.top_k, size) if self.top_k else size
         candidates, token_ids = tf.math.top_k(candidates, k=kept)  # (B, kept), best first
-        candidates = self._keep_top_p(candidates / self.temperature)
+        candidates = self._keep_top_p(self._sharpen(candidates))
         indices = self._draw(candidates, step)  # (B,)
         return tf.gather(token_ids, indices, axis=1, batch_dims=1)
+
+    def _sharpen(self, logits: tf.Tensor) -> tf.Tensor:
+        """Logits minus the largest, divided by the temperature: no quotient exceeds 0. (B, V)."""
+        most = tf.maximum(tf.reduce_max(logits, axis=-1, keepdims=True), tf.float32.min)
+        # Beyond the range of float32 it would be 0 or infinite.
+        temperature = np.clip(self.temperature, np.finfo(np.float32).tiny, tf.float32.max)
+        return (logits - most) / float(temperature)
 
     def _keep_top_p(self, sorted_logits: tf.Tensor) -> tf.Tensor:
         """Sets tokens beyond the first `top_p` of the mass to minus infinity. (B, kept)."""

@@ -9,6 +9,7 @@ from keras_attn.decoding.random_sampling import RandomSampling
 from keras_attn.decoding.search_strategy import SearchStrategy
 from keras_attn.system.did_you_mean import did_you_mean
 
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 STRATEGIES: dict[str, type[SearchStrategy]] = {
     "beam": BeamSearch,
     "greedy": GreedySearch,
@@ -46,11 +47,12 @@ def get(identifier: str | dict[str, Any] | SearchStrategy) -> SearchStrategy:
     if isinstance(identifier, dict) and isinstance(identifier.get("class_name"), str):
         strategy_class = _find(identifier["class_name"])
         config = identifier.get("config") or {}
-        unknown = sorted(set(config) - set(strategy_class().get_config()))
+        known = _argument_names(strategy_class)
+        unknown = sorted(set(config) - set(known))
         if unknown:
             raise ValueError(
                 f"`config` must hold arguments of {strategy_class.__name__} "
-                f"({', '.join(strategy_class().get_config())}). Received: {', '.join(unknown)}."
+                f"({', '.join(known)}). Received: {', '.join(unknown)}."
             )
         return strategy_class.from_config(config)
     raise ValueError(
@@ -68,11 +70,36 @@ def serialize(strategy: SearchStrategy) -> dict[str, Any]:
     Returns:
         dict with `class_name` and `config`.
 
+    Raises:
+        ValueError: if another class has the same name, which `get` would return instead.
+
     Example:
     >>> serialize(get("greedy"))
     {'class_name': 'GreedySearch', 'config': {'min_length': 0}}
     """
-    return {"class_name": type(strategy).__name__, "config": strategy.get_config()}
+    found, own = _find(type(strategy).__name__), type(strategy)
+    # Not `is`: in a notebook, a cell that runs again defines the same class again.
+    if (found.__module__, found.__qualname__) != (own.__module__, own.__qualname__):
+        raise ValueError(
+            "`strategy` must be of a class with a name of its own. Received: "
+            f"{own.__module__}.{own.__qualname__}, named like {found.__module__}."
+            f"{found.__qualname__}. Rename your class."
+        )
+    return {"class_name": own.__name__, "config": strategy.get_config()}
+
+
+def _argument_names(strategy_class: type[SearchStrategy]) -> list[str]:
+    """The constructor's arguments, and what its `**options` pass on to the classes below."""
+    names: list[str] = []
+    for base in strategy_class.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()  # self
+        kinds = {one.name: one.kind for one in parameters}
+        names += [name for name, kind in kinds.items() if kind not in _ANY and name not in names]
+        if inspect.Parameter.VAR_KEYWORD not in kinds.values():
+            break
+    return names
 
 
 def _find(name: str) -> type[SearchStrategy]:

@@ -18,7 +18,8 @@ class CTranslate2Translator(EngineTranslator):
     """Translates lines with CTranslate2 and the tokenizers, limits and ranking of the export.
 
     The search is CTranslate2's. It is asked for all hypotheses of its beam, which are then ranked
-    by log P(Y) / lp(Y), as by `BeamSearch`. A few translations differ from those of `Translator`,
+    by log P(Y) / lp(Y), as by `BeamSearch`; one that reaches its length limit is given the end
+    token, and scored again with it. A few translations differ from those of `Translator`,
     because CTranslate2 ends its search by a different rule.
 
     Args:
@@ -71,9 +72,10 @@ class CTranslate2Translator(EngineTranslator):
         for _, group in itertools.groupby(members, key=lambda i: len(sources[i])):
             batch = list(group)
             limit = self._limit(sources[batch[0]])
+            # CTranslate2 appends the end token itself.
+            pieces = [self._pieces(sources[i][:-1]) for i in batch]
             futures = self._engine.translate_batch(
-                # CTranslate2 appends the end token itself.
-                [self._pieces(sources[i][:-1]) for i in batch],
+                pieces,
                 beam_size=self._num_beams,
                 num_hypotheses=self._num_beams,
                 length_penalty=0,
@@ -85,9 +87,14 @@ class CTranslate2Translator(EngineTranslator):
                 return_scores=True,
                 asynchronous=True,
             )
-            waiting.append((batch, limit, futures))
-        for batch, limit, futures in waiting:
-            yield batch, [self._read(future.result(), limit) for future in futures]
+            waiting.append((batch, pieces, limit, futures))
+        for batch, pieces, limit, futures in waiting:
+            results = [future.result() for future in futures]
+            ended = self._score_forced_ends(pieces, results, limit)
+            yield (
+                batch,
+                [self._read(result, limit, ended.get(i, {})) for i, result in enumerate(results)],
+            )
 
     def _pieces(self, token_ids: Sequence[int]) -> list[str]:
         pieces = self._source_tokenizer.pieces(token_ids)
@@ -96,10 +103,40 @@ class CTranslate2Translator(EngineTranslator):
             for i, piece in zip(token_ids, pieces, strict=True)
         ]
 
-    def _read(self, result: Any, limit: int) -> list[Hypothesis]:
+    def _score_forced_ends(
+        self, sources: list[list[str]], results: list[Any], limit: int
+    ) -> dict[int, dict[int, float]]:
+        """Log-probabilities of hypotheses that the limit cuts, with the end token as their last.
+
+        CTranslate2 cuts them without an end token, and its scores are those of other tokens.
+
+        Returns:
+            dict of row to dict of hypothesis to log-probability.
+        """
+        cut = [
+            (row, i)
+            for row, result in enumerate(results)
+            for i, pieces in enumerate(result.hypotheses)
+            if len(pieces) >= limit
+        ]
+        scored: dict[int, dict[int, float]] = {row: {} for row, _ in cut}
+        if cut:
+            found = self._engine.score_batch(
+                [sources[row] for row, _ in cut],
+                [results[row].hypotheses[i][: limit - 1] for row, i in cut],
+                max_input_length=0,
+                max_batch_size=self._settings["batch_tokens"],
+                batch_type="tokens",
+            )
+            for (row, i), one in zip(cut, found, strict=True):
+                scored[row][i] = sum(one.log_probs)
+        return scored
+
+    def _read(self, result: Any, limit: int, ended: dict[int, float]) -> list[Hypothesis]:
         """The best hypotheses of a sentence by our ranking, best first."""
         found = []
-        for pieces, log_probability in zip(result.hypotheses, result.scores, strict=True):
+        for i, (pieces, score) in enumerate(zip(result.hypotheses, result.scores, strict=True)):
+            log_probability = ended.get(i, score)
             ids = [self._target_ids.get(piece, UNKNOWN) for piece in pieces]
             truncated = len(ids) >= limit
             ids = [*ids[: limit - 1], END]

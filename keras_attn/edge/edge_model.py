@@ -28,6 +28,8 @@ class EdgeModel:
     Args:
         directory: Path. The directory with the two graphs.
         num_beams: int. Hypotheses per sentence, W, for which the decoder was exported.
+        longest_source: int. The largest number of tokens of a source, end token included. The
+            graphs may have no more positions.
         num_threads: int.
 
     Attributes:
@@ -36,8 +38,10 @@ class EdgeModel:
 
     beams: Beams
 
-    def __init__(self, directory: Path, num_beams: int, num_threads: int = 1) -> None:
-        self._num_beams = num_beams
+    def __init__(
+        self, directory: Path, num_beams: int, longest_source: int, num_threads: int = 1
+    ) -> None:
+        self._num_beams, self._longest_source = num_beams, longest_source
         self._encoder = LiteRTGraph(directory / ENCODER_FILE, num_threads)
         self._decoder = LiteRTGraph(directory / DECODER_FILE, num_threads)
         self._encoder.resize({"token_ids": (1, _SOURCE_STEP)})
@@ -56,7 +60,7 @@ class EdgeModel:
         """
         encoded = [self._encode(ids) for ids in sources]
         rows, longest = len(sources), max(map(len, sources))
-        length = _filled(longest, _SOURCE_STEP)
+        length = self._padded(longest)
         state: dict[str, np.ndarray] = {
             "length_limits": limits,
             "source_mask": np.full((rows, 1, 1, length), MASKED, np.float32),
@@ -69,6 +73,7 @@ class EdgeModel:
                 state[name][row, :, : tensors[name].shape[2]] = tensors[name][0]
         self._position = 0
         self.beams = Beams.start(rows, self._num_beams, max_length)
+        self._connected = {}  # or `beams` would stay as they are, if no shape changes
         state |= {f"beam_{name}": value for name, value in vars(self.beams).items()}
         state["token_ids"] = np.full((rows * self._num_beams, 1), START, np.int32)
         # Most translations are about as long as their sources.
@@ -105,11 +110,15 @@ class EdgeModel:
         self._lay_out(self._state(rows), self._capacity)
 
     def _encode(self, token_ids: Sequence[int]) -> dict[str, np.ndarray]:
-        length = _filled(len(token_ids), _SOURCE_STEP)
+        length = self._padded(len(token_ids))
         if self._encoder.inputs["token_ids"].shape[1] != length:
             self._encoder.resize({"token_ids": (1, length)})
         self._encoder.inputs["token_ids"][0] = [*token_ids, *[PAD] * (length - len(token_ids))]
         return {name: array.copy() for name, array in self._encoder.run().items()}
+
+    def _padded(self, num_tokens: int) -> int:
+        """The length that a source is padded to, never beyond the graph's last position."""
+        return min(_filled(num_tokens, _SOURCE_STEP), self._longest_source)
 
     def _state(self, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
         """A copy of the inputs' contents for some of the sentences."""

@@ -70,7 +70,8 @@ class EdgeTranslator(EngineTranslator):
         return cls(directory, num_threads)
 
     def _load_model(self, num_threads: int) -> EdgeModel:
-        return EdgeModel(self._directory, self._settings["num_beams"], num_threads)
+        longest_source = self._max_source_tokens + 1  # the end token
+        return EdgeModel(self._directory, self._settings["num_beams"], longest_source, num_threads)
 
     def _search(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[Found]:
         batches = list(self._batches(sources, members))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 from sacrebleu.metrics import CHRF, TER
 
 from keras_attn.evaluation.bleu_tokenizer import find_bleu_tokenizer, make_bleu, score_notes
@@ -220,6 +221,28 @@ def corpus_scores(
     )
 
 
+class _OneType:
+    """Gives all scores of resampled corpora the same type.
+
+    sacreBLEU computes them as `np.float32`, except for a few constants, such as 0.0 if nothing
+    matches. `statistics.mean`, which it calls, refuses a mixture of two types.
+    """
+
+    def _compute_score_from_stats(self, stats: Any) -> Any:
+        result = super()._compute_score_from_stats(stats)  # type: ignore[misc]
+        if isinstance(stats, np.ndarray):  # of a resampled corpus
+            result.score = stats.dtype.type(result.score)
+        return result
+
+
+class _Chrf(_OneType, CHRF):
+    pass
+
+
+class _Ter(_OneType, TER):
+    pass
+
+
 def _measure(
     hypotheses: list[str],
     streams: list[list[str | None]],
@@ -228,7 +251,7 @@ def _measure(
     num_samples: int,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """sacreBLEU's results and their signatures, by the name of their field."""
-    metrics = {"bleu": make_bleu(bleu_tokenizer), "chrf": CHRF(), "ter": TER()}
+    metrics = {"bleu": make_bleu(bleu_tokenizer), "chrf": _Chrf(), "ter": _Ter()}
     results, signatures = {}, {}
     for name, metric in metrics.items():
         # sacreBLEU accepts None for a missing reference, but its annotation does not say so.

@@ -65,6 +65,7 @@ def ctranslate2_spec(model: Seq2SeqModel, longest_tokens: int = 1024) -> Any:
     )
     spec.config.layer_norm_epsilon = normalization.epsilon
     for part, stack in ((spec.encoder, model.encoder), (spec.decoder, model.decoder)):
+        _set_heads(part, stack)
         _fill_stack(part, stack, longest_tokens)
         for layer, block in zip(part.layer, stack.blocks, strict=True):
             _fill_block(layer, block, has_source=part is spec.decoder)
@@ -150,6 +151,16 @@ def _unknown(slot: str, received: str) -> ValueError:
 
 
 # Weights
+
+
+def _set_heads(part: Any, stack: Any) -> None:
+    """Sets the number of heads. `from_config` gives both stacks the same; ours may differ."""
+    names = ("self_attention", "cross_attention")
+    layers = (getattr(block, name, None) for block in stack.blocks for name in names)
+    num_heads = sorted({layer.num_heads for layer in layers if layer is not None})
+    if len(num_heads) > 1:
+        raise _unknown("attention", f"num_heads={num_heads} in the blocks of one stack")
+    part.num_heads = np.dtype("int16").type(num_heads[0])
 
 
 def _fill_stack(part: Any, stack: Any, longest_tokens: int) -> None:

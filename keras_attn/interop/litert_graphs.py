@@ -56,14 +56,15 @@ def litert_model(model: Seq2SeqModel, longest: int) -> Transformer:
     # A subclass, here or in a slot, may compute something else with the same weights.
     if type(model) is not Transformer:
         raise _unknown("model", model)
-    attention = model.decoder.blocks[0].self_attention
     for block in (*model.encoder.blocks, *model.decoder.blocks):
         _check_block(block)
     position = model.encoder.position
     if position is not None and type(position) not in _POSITIONS:
         raise _unknown("position", position)
     limit = model.max_sequence_length or longest
-    config = {**model.get_config(), "attention": _as(LiteRTAttention, attention)}
+    config = model.get_config()
+    for slot, stack in (("attention", model.encoder), ("decoder_attention", model.decoder)):
+        config[slot] = _as(LiteRTAttention, stack.blocks[0].self_attention)
     if position is not None:
         table = PositionTable(type(position).from_config(position.get_config()), limit)
         config["position"] = serialize_slot(table)

@@ -144,7 +144,8 @@ class PositionTable(keras.layers.Layer):
         with tf.init_scope():
             nothing = np.zeros((1, self.longest, inputs.shape[-1]), "float32")
             table = np.asarray(self.position(nothing)[0])
-        positions = start_index + tf.range(tf.shape(inputs)[1])
+        # Padding may stand beyond the table. It is masked, so any vector will do.
+        positions = tf.minimum(start_index + tf.range(tf.shape(inputs)[1]), self.longest - 1)
         return inputs + tf.gather(tf.constant(table), positions)[None]
 
     def get_config(self):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -87,7 +86,9 @@ def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     try:
         while raw := stream.readline():  # `yield from` would close the stream with the generator
             yield raw
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk: bzip2 and gzip give none
+            raise
         raise ValueError(
             f"{name} must be text, or a complete compressed text file. Received: a damaged "
             f"compressed file ({error})."

@@ -129,13 +129,17 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     []
     """
     pairs = []
+    # Bytes that are not UTF-8 are found below, where the number of their line is known.
+    content = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
     # Not `splitlines`: a text may have U+2028, which does not end a line of the file.
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.encode("utf-8", "surrogateescape").decode("utf-8"))
             source, correction = record["source"], record["correction"].strip()
+            if not isinstance(source, str):
+                raise TypeError(f"a source of type {type(source).__name__}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"Line {number} of {path} must be a line of a review queue. Received: "

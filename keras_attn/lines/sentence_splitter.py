@@ -51,6 +51,8 @@ class SentenceSplitter:
     def translate_detailed(self, texts: Iterable[str]) -> list[Translation]:
         """Translates lines, with tokens and scores; log-probability and score are sums.
 
+        A line is as sure as the least sure of its sentences.
+
         Args:
             texts: strings.
 
@@ -60,18 +62,22 @@ class SentenceSplitter:
         texts = check_texts("texts", texts)
         parts = [split_sentences(text, self.language) for text in texts]
         sentences = [sentence for line in parts for sentence, _ in line]
-        translations = iter(self.translator.translate_detailed(sentences))
+        # If all lines are blank, one of them shows whether the model is calibrated.
+        found = self.translator.translate_detailed(sentences or texts[:1])
+        certain = None if not found or found[0].confidence is None else 1.0
+        translations = iter(found)
+        lines = [[next(translations) for _ in line] for line in parts]
         results = []
-        for text, line in zip(texts, parts, strict=True):
-            translated = [(next(translations), gap) for _, gap in line]
-            results.append(_join(text, translated))
+        for text, line, part in zip(texts, lines, parts, strict=True):
+            gaps = [gap for _, gap in part]
+            empty = Translation(text, "", confidence=certain)
+            results.append(_join(text, line, gaps) if line else empty)
+        num_cut = getattr(getattr(self.translator, "report", None), "truncated_sources", 0)
         self.report = TranslationReport(
             lines=len(results),
             empty=sum(not line for line in parts),
             truncated=sum(bool(translation.truncated) for translation in results),
-            truncated_sources=getattr(
-                getattr(self.translator, "report", None), "truncated_sources", 0
-            ),
+            truncated_sources=_count_cut_lines(lines, num_cut),
         )
         return results
 
@@ -91,22 +97,26 @@ def split_sentences(text: str, language: str = "en") -> list[tuple[str, str]]:
     >>> split_sentences("It is 3.5 km. Really?  Yes.")
     [('It is 3.5 km.', ' '), ('Really?', '  '), ('Yes.', '')]
     """
-    found: list[tuple[str, str]] = []
+    spans: list[tuple[int, int]] = []
+    end = 0
     for part in sentencex.segment(language, text):
-        sentence = part.strip()
-        if sentence:
-            found.append((sentence, part[len(part.rstrip()) :]))
-        elif found:
-            found[-1] = (found[-1][0], found[-1][1] + part)
-    return found
+        if sentence := part.strip():
+            start = text.index(sentence, end)
+            end = start + len(sentence)
+            spans.append((start, end))
+    # The blanks are taken from the text, because `sentencex` leaves some of them out.
+    next_starts = [start for start, _ in spans[1:]] + [len(text)] * bool(spans)
+    return [
+        (text[start:end], text[end:next_start])
+        for (start, end), next_start in zip(spans, next_starts, strict=True)
+    ]
 
 
-def _join(source: str, parts: list[tuple[Translation, str]]) -> Translation:
+def _join(source: str, translations: list[Translation], gaps: list[str]) -> Translation:
     """Joins the translations of a line's sentences."""
-    if not parts:
-        return Translation(source, "")
-    translations = [translation for translation, _ in parts]
     flags = [translation.truncated for translation in translations]
+    sure = [one.confidence for one in translations if one.confidence is not None]
+    parts = zip(translations, gaps, strict=True)
     return dataclasses.replace(
         translations[0],
         source=source,
@@ -118,4 +128,20 @@ def _join(source: str, parts: list[tuple[Translation, str]]) -> Translation:
         alternatives=(),
         source_tokens=tuple(token for one in translations for token in one.source_tokens),
         attention=None,
+        confidence=min(sure, default=None),
     )
+
+
+def _count_cut_lines(lines: list[list[Translation]], num_sentences: int) -> int:
+    """How many lines contain sentences that were too long to be read whole.
+
+    No translation tells whether its source was cut. But if it was, it is marked as truncated, and
+    no source has more tokens.
+
+    Args:
+        lines: lists of `Translation`, one for each line.
+        num_sentences: int. How many sentences were cut.
+    """
+    lengths = [{len(one.source_tokens) for one in line if one.truncated} for line in lines]
+    longest = max(set().union(*lengths), default=0)
+    return min(num_sentences, sum(longest in line for line in lengths))

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from keras_attn.models import Seq2SeqModel
 
 COMPACT_DTYPES = ("float16", "int8")
 _LARGEST = 127
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
@@ -27,6 +29,9 @@ def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
         model: `Seq2SeqModel`. Built.
         path: Path. The `.npz` file.
         dtype: str. `"float16"` or `"int8"`.
+
+    Raises:
+        ValueError: if a weight is too large for float16.
     """
     arrays: dict[str, Any] = {}
     for i, weight in enumerate(model.weights):
@@ -35,7 +40,7 @@ def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
             quantized, scale = quantize(value)
             arrays[f"weight_{i}"], arrays[f"scale_{i}"] = quantized, scale
         else:
-            arrays[f"weight_{i}"] = value.astype("float16")
+            arrays[f"weight_{i}"] = _half(value, weight.path)
     config = json.dumps(keras.saving.serialize_keras_object(model))
     np.savez_compressed(path, config=np.frombuffer(config.encode(), np.uint8), **arrays)
 
@@ -52,19 +57,42 @@ def read_compact_model(path: Path) -> Seq2SeqModel:
     Raises:
         ValueError: if the file is damaged.
     """
+    arrays = _read_arrays(path)
+    try:
+        config = json.loads(arrays["config"].tobytes())
+        model: Any = keras.saving.deserialize_keras_object(config)
+        if not model.built:
+            model.build()
+        model.set_weights([_read_weight(arrays, i) for i in range(len(model.weights))])
+    except (ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+    return model
+
+
+def _half(value: np.ndarray, name: str) -> np.ndarray:
+    largest = np.abs(value[np.isfinite(value)]).max(initial=0.0)
+    if largest > _LARGEST_HALF:
+        raise ValueError(
+            f"`weights` must be 'float32' for a model with numbers above {_LARGEST_HALF:,.0f}, the "
+            f"largest of float16. Received: {largest:,.0f} in {name}."
+        )
+    return value.astype("float16")
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            config = json.loads(arrays["config"].tobytes())
-            model: Any = keras.saving.deserialize_keras_object(config)
-            if not model.built:
-                model.build()
-            model.set_weights([_read_weight(arrays, i) for i in range(len(model.weights))])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"`{path}` must be a complete compact model. Received: a file that cannot be read "
-            f"({error}). Save the translator again."
-        ) from error
-    return model
+            return dict(arrays)
+    # zipfile raises RuntimeError for kinds of zip files that it does not know.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"`{path}` must be a complete compact model. Received: a file that cannot be read "
+        f"({error}). Save the translator again."
+    )
 
 
 def quantize(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

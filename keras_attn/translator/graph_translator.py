@@ -217,7 +217,8 @@ class GraphTranslator:
     ) -> SearchResult:
         """Searches for the best hypotheses of (B, S) source ids."""
         decoding = decoding or self._decoding
-        length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
+        # A batch without lines has no columns either.
+        length = encoder_token_ids.shape[1] or tf.maximum(1, tf.shape(encoder_token_ids)[1])
         max_length = self.limit_length(length + self._max_extra_tokens)
         # A row without a source token (an empty line, or padding) ends at once.
         source_lengths = _count_tokens(encoder_token_ids)

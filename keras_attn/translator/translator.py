@@ -329,7 +329,8 @@ class Translator(tf.Module):
         """Writes model, tokenizers and settings to a directory, all or nothing.
 
         Args:
-            directory: path. An existing translator is replaced once the new one is complete.
+            directory: path. An existing translator is replaced once the new one is complete. Other
+                files in the directory stay, except `litert`, an export of the old translator.
             weights: str. How the weights are kept: `"float32"`, as they are; `"float16"`, half the
                 size; or `"int8"`, a quarter. A compact translator also computes in float32.
 

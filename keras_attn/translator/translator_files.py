@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_attn.data import Tokenizer, load_tokenizer
-from keras_attn.lines.confidence import Confidence
+from keras_attn.lines.confidence import CONFIDENCE_FILE, Confidence
 from keras_attn.models import Seq2SeqModel
 from keras_attn.translator.compact_weights import (
     COMPACT_DTYPES,
@@ -22,6 +22,8 @@ from keras_attn.version import __version__
 FORMAT_VERSION = 1
 _MODEL_FILE, _COMPACT_FILE = "model.keras", "model.npz"
 SETTINGS_FILE = "translator.json"
+_TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+_OWN_FILES = {SETTINGS_FILE, _MODEL_FILE, _COMPACT_FILE, CONFIDENCE_FILE, *_TOKENIZERS}
 SETTINGS = ("decoding", "max_source_tokens", "max_extra_tokens", "batch_tokens", "jit_compile")
 
 
@@ -35,6 +37,8 @@ def write_translator(
     confidence: Confidence | None = None,
 ) -> None:
     """Writes a translator under a temporary name, and renames it when it is complete.
+
+    Other files in the directory stay, except a LiteRT export of the old translator.
 
     Args:
         directory: Path. Where to write.
@@ -82,9 +86,31 @@ def write_translator(
         (temporary / SETTINGS_FILE).write_text(text, encoding="utf-8")
         if confidence is not None:
             confidence.save(temporary)
+        _keep_other_files(directory, temporary)
         _swap(temporary, directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _keep_other_files(directory: Path, temporary: Path) -> None:
+    """Puts what is not the translator's into the new directory, and leaves the old one as it is."""
+    for entry in directory.iterdir() if directory.exists() else ():
+        is_export = entry.name == "litert" and (entry / "litert.json").is_file()
+        if entry.name in _OWN_FILES or is_export:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            target = temporary / entry.name
+            shutil.copytree(entry, target, symlinks=True, copy_function=_link)
+        else:
+            _link(entry, temporary / entry.name)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """Makes a second name for a file, or a copy where a file system has no such links."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _swap(temporary: Path, directory: Path) -> None:

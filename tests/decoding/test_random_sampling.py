@@ -49,6 +49,18 @@ def test_temperature_divides_the_logits(temperature: float) -> None:
     assert_frequencies(first_token_frequencies(RandomSampling(temperature)), weights)
 
 
+@pytest.mark.parametrize("cut", [{}, {"top_k": 5}, {"top_p": 0.99}])
+@pytest.mark.parametrize(
+    ("temperature", "weights"),
+    [
+        *((temperature, {4: 1.0}) for temperature in (1e-300, 1e-39, 1e-37)),
+        (1e300, dict.fromkeys((1, END, 4, 5, 6), 1.0)),
+    ],
+)
+def test_the_limits_of_the_temperature_are_greedy_and_uniform(temperature, weights, cut) -> None:
+    assert_frequencies(first_token_frequencies(RandomSampling(temperature, **cut)), weights)
+
+
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [

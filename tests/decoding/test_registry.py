@@ -23,6 +23,39 @@ def test_a_strategy_survives_json(strategy: BeamSearch) -> None:
     assert vars(type(strategy).from_config(strategy.get_config())) == vars(strategy)
 
 
+class Diverse(BeamSearch):
+    """A search of a user's own, with an argument that has no default."""
+
+    def __init__(self, diversity: float, num_beams: int = 4, **options) -> None:
+        super().__init__(num_beams, **options)
+        self.diversity = diversity
+
+    def get_config(self) -> dict:
+        return {"diversity": self.diversity, **super().get_config()}
+
+
+def test_a_search_of_ones_own_may_require_an_argument() -> None:
+    strategy = Diverse(0.5, num_beams=3, length_penalty=1.5, min_length=2)
+    copy = get(json.loads(json.dumps(serialize(strategy))))
+    assert type(copy) is Diverse and vars(copy) == vars(strategy)
+    with pytest.raises(ValueError) as error:
+        get({"class_name": "Diverse", "config": {"diversity": 0.5, "divresity": 0.5}})
+    names = "diversity, num_beams, length_penalty, num_hypotheses, min_length"
+    assert f"arguments of Diverse ({names}). Received: divresity." in str(error.value)
+
+
+def test_a_search_of_ones_own_with_a_name_of_ours_is_refused() -> None:
+    own = type("BeamSearch", (BeamSearch,), {"__module__": "somewhere"})
+    with pytest.raises(ValueError, match=r"Received: somewhere\.BeamSearch, named like keras_attn"):
+        serialize(own())
+    assert serialize(BeamSearch())["class_name"] == "BeamSearch"
+
+
+def test_a_class_that_is_defined_again_is_the_same_class() -> None:
+    first, second = (type("Again", (Diverse,), {}) for _ in range(2))
+    assert type(get(serialize(first(0.5)))) is second
+
+
 @pytest.mark.parametrize(
     ("name", "strategy_class"),
     [

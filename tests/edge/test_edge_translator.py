@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_attn.edge import EdgeTranslator
+from keras_attn.edge.edge_model import EdgeModel
 from keras_attn.pretrained import find_pretrained, list_pretrained
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,6 +32,23 @@ def test_a_shipped_model_says_what_was_written_down(name):
     record = json.loads((directory / "expected.json").read_text(encoding="utf-8"))
     found = EdgeTranslator(directory).translate_detailed([one["source"] for one in record])
     assert [one.text for one in found] == [one["translation"] for one in record]
+
+
+def test_a_search_ends_as_soon_as_that_of_a_new_engine(monkeypatch):
+    step, steps = EdgeModel.step, []
+
+    def counted(model):
+        steps.append(model)
+        step(model)
+
+    monkeypatch.setattr(EdgeModel, "step", counted)
+    directory = find_pretrained("tatoeba_en_de") / "litert"
+    used, counts = EdgeTranslator(directory, num_threads=1), []
+    for engine in (used, used, used, EdgeTranslator(directory, num_threads=1)):
+        steps.clear()
+        engine.translate(["Hello!"])
+        counts.append(len(steps))
+    assert counts == counts[-1:] * 4
 
 
 def test_the_library_needs_no_tensorflow():

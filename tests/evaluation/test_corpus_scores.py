@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU, CHRF, TER
 
 from keras_attn.evaluation import CorpusScores, corpus_scores
 
@@ -96,6 +98,22 @@ def test_intervals_equal_the_command_line(tmp_path: Path) -> None:
         assert half_width > 0
         assert "bs:150|seed:" in scores.signatures[name]
     assert f"(95%: {scores.confidence['bleu']['mean']:.1f} ± " in scores.lines()[0]
+
+
+def test_intervals_of_a_few_sentences_are_those_of_the_resampled_scores() -> None:
+    references = ["Zwei Hunde rennen.", "Ein Mann schläft.", "Das ist gut.", "Wo ist er?"]
+    hypotheses = [*references[:2], "", ""]  # some resampled corpora match nothing
+    found = corpus_scores(hypotheses, references, confidence=True, num_bootstrap_samples=80)
+    assert found.confidence is not None
+    rows = np.random.default_rng(12345).choice(4, size=(80, 4))  # as sacreBLEU draws them
+    for name, metric in (("bleu", BLEU()), ("chrf", CHRF()), ("ter", TER())):
+        scores = sorted(
+            metric.corpus_score([hypotheses[i] for i in row], [[references[i] for i in row]]).score
+            for row in rows
+        )
+        interval = found.confidence[name]
+        assert interval["mean"] == pytest.approx(np.mean(scores), rel=1e-5)
+        assert interval["half_width"] == pytest.approx((scores[77] - scores[2]) / 2, rel=1e-5)
 
 
 def test_identical_text_is_perfect() -> None:

@@ -62,6 +62,7 @@ SCORED_VARIANTS = VARIANTS | {
         "feed_forward": FeedForward(17, use_bias=False),
     },
     "heads of the slot": {"attention": MultiHeadAttention(2, 6)},
+    "other heads in the decoder": {"decoder_attention": MultiHeadAttention(2, 6)},
     "untied, output bias": {"tie_output": False, "use_output_bias": True},
 }
 
@@ -305,6 +306,13 @@ def test_a_part_that_ctranslate2_does_not_know_is_named(overrides, named, tmp_pa
     with pytest.raises(ValueError, match=f"CTranslate2 has no such {named}"):
         export_ctranslate2(make(make_model(**overrides)), tmp_path / "deep" / "engine")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_heads_that_differ_inside_a_stack_are_refused():
+    model = Transformer(**SIZES)
+    model.decoder.blocks[1].cross_attention = MultiHeadAttention(2, 6)
+    with pytest.raises(ValueError, match=r"no such attention.*num_heads=\[2, 3\]"):
+        ctranslate2_spec(model)
 
 
 def test_another_model_is_refused():

@@ -33,9 +33,8 @@ def check_alike(found, wanted, least_equal):
     equal = [(one, other) for one, other in pairs if one.tokens == other.tokens]
     assert len(equal) >= least_equal * len(found)
     for one, other in equal:
-        if not one.truncated:  # a forced end token is not in CTranslate2's score
-            np.testing.assert_allclose(one.log_probability, other.log_probability, atol=1e-4)
-            np.testing.assert_allclose(one.score, other.score, atol=1e-4)
+        np.testing.assert_allclose(one.log_probability, other.log_probability, atol=1e-4)
+        np.testing.assert_allclose(one.score, other.score, atol=1e-4)
         assert one.text == other.text
         assert one.source_tokens == other.source_tokens
 
@@ -51,6 +50,12 @@ def test_it_translates_as_the_translator(tmp_path, decoding, least_equal):
     assert engine.report.lines == len(LINES)
     assert (engine.report.empty, engine.report.truncated_sources) == (1, 1)
     assert len({len(one.tokens) for one in wanted}) > 3
+    assert any(one.truncated for one in wanted)
+    for one in engine.translate_detailed(LINES):
+        if one.tokens and set(one.tokens) <= set(LETTERS):
+            # Also with an end token that the limit forces.
+            scored = translator.score([one.source], ["".join(one.tokens)])
+            np.testing.assert_allclose([one.log_probability], scored, atol=1e-4)
 
 
 def test_hypotheses_are_ranked_by_our_penalty(tmp_path):

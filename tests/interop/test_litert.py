@@ -10,11 +10,13 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_attn.data import CharacterTokenizer, WordTokenizer
 from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
 from keras_attn.decoding.search_rules import SearchRules
-from keras_attn.edge import EdgeTranslator
+from keras_attn.edge import EdgeTranslator, edge_model
+from keras_attn.edge.litert_graph import LiteRTGraph
 from keras_attn.interop import export_litert
 from keras_attn.interop import litert as litert_module
 from keras_attn.interop.litert_graphs import convert
-from keras_attn.layers import FeedForward, MultiHeadAttention
+from keras_attn.interop.litert_layers import PositionTable
+from keras_attn.layers import FeedForward, MultiHeadAttention, SinusoidalPositionEncoding
 from keras_attn.models import Transformer
 from keras_attn.translator import Translator
 from tests.interop.interop_models import (
@@ -31,7 +33,10 @@ LINES += ["abcdefghijklmnopqabcdefg", "x"]
 WIDE = BeamSearch(4, num_hypotheses=3)
 # What differs from the paper's model, the search, and a seed for which translations of several
 # lengths end by themselves.
-CASES = {"paper, beam": ({}, WIDE, 2)}
+CASES = {
+    "paper, beam": ({}, WIDE, 2),
+    "other heads in the decoder": ({"decoder_attention": MultiHeadAttention(2, 6)}, WIDE, 0),
+}
 MORE_CASES = {
     "pre-norm, greedy": ({"normalize_first": True}, GreedySearch(), 2),
     "learned positions, long ones first": (
@@ -89,6 +94,32 @@ def test_it_translates_as_the_translator(tmp_path, name):
     check_equal(edge.translate_detailed(LINES), wanted)
     assert edge.report == translator.report
     assert edge.translate(["gfedcb"]) == translator.translate(["gfedcb"])
+
+
+def test_a_line_may_have_a_token_for_every_position(tmp_path, monkeypatch):
+    lengths = []
+
+    class Graph(LiteRTGraph):
+        def resize(self, shapes):
+            lengths.extend(shape[1] for name, shape in shapes.items() if name == "token_ids")
+            super().resize(shapes)
+
+    monkeypatch.setattr(edge_model, "LiteRTGraph", Graph)
+    overrides = {"position": "learned", "max_sequence_length": 13, "num_decoder_layers": 1}
+    translator = make(overrides, GreedySearch(), seed=0)  # sources are padded to 8, 16 ...
+    edge = EdgeTranslator(export_litert(translator, tmp_path / "litert", texts=()))
+    lines = [LETTERS[:length] for length in (11, 12, 13)]
+    check_equal(edge.translate_detailed(lines), translator.translate_detailed(lines))
+    assert max(lengths) == 13
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_padding_beyond_the_last_position_is_no_error(start):
+    table = PositionTable(SinusoidalPositionEncoding(), longest=7)
+    found = np.asarray(table(np.zeros((1, 9, 6), "float32"), start_index=start))
+    angles = np.arange(start, 7)[:, np.newaxis] / 10000.0 ** (np.arange(0, 6, 2) / 6)
+    np.testing.assert_allclose(found[0, : 7 - start, 0], np.sin(angles)[:, 0], atol=1e-6)
+    assert found.shape == (1, 9, 6) and np.isfinite(found).all()
 
 
 @pytest.fixture(scope="module")
@@ -169,18 +200,28 @@ def test_other_models_and_searches_are_refused(tmp_path):
         export_litert(make(), tmp_path)
 
 
-@pytest.mark.slow
-def test_an_export_that_translates_otherwise_is_not_written(tmp_path, monkeypatch):
-    other = make_model(seed=17)
-
+@pytest.fixture(name="other_weights")
+def an_export_with_other_weights(monkeypatch):
     def with_other_weights(model, longest):
-        return original(other, longest)
+        return original(make_model(seed=17, num_layers=1, num_decoder_layers=1), longest)
 
     original = litert_module.litert_model
     monkeypatch.setattr(litert_module, "litert_model", with_other_weights)
+
+
+@pytest.mark.slow
+def test_an_export_that_translates_otherwise_is_not_written(tmp_path, other_weights):
     with pytest.raises(RuntimeError, match="export and the translator differ"):
         export_litert(make(), tmp_path / "litert", texts=["gfedcb", "jihg"])
     assert not any(tmp_path.iterdir())
+
+
+def test_a_translator_in_half_precision_may_translate_otherwise(tmp_path, other_weights):
+    sizes = {"num_layers": 1, "num_decoder_layers": 1}
+    translator = make({"dtype": "mixed_bfloat16", **sizes}, GreedySearch())
+    directory = export_litert(translator, tmp_path / "litert", texts=["gfedcb", "jihg"])
+    (record, _) = json.loads((directory / "expected.json").read_text(encoding="utf-8"))
+    assert record["translation"] != translator.translate(["gfedcb"])[0]
 
 
 @pytest.mark.slow

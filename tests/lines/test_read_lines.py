@@ -1,12 +1,14 @@
 """Lines of a file are what people take them for, and damage is named with its place."""
 
 import bz2
+import errno
 import gzip
 import lzma
 
 import pytest
 
 from keras_attn.lines import read_lines
+from keras_attn.lines.line_stream import read_chunks
 
 
 def read(tmp_path, content: bytes) -> list[str]:
@@ -73,6 +75,23 @@ def test_a_compressed_file_is_read_whatever_its_name(tmp_path, compress):
     assert read(tmp_path, compress(b"one\r\n\ntwo")) == ["one", "", "two"]
     with pytest.raises(ValueError, match="complete compressed text file"):
         read(tmp_path, compress(b"one two three four\n" * 99)[:40])
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bz2.compress])
+def test_a_damaged_compressed_file_is_named(tmp_path, compress):
+    content = bytearray(compress(b"one two three four\n" * 99))
+    content[10] ^= 0xFF  # after the signature; in bzip2 part of the checksum
+    with pytest.raises(ValueError, match=r"text\.en.*complete compressed text file"):
+        read(tmp_path, content)
+
+
+def test_an_error_of_the_disk_is_no_damaged_file():
+    class Disk:
+        def readline(self):
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        next(read_chunks(Disk()))
 
 
 def test_a_missing_file_names_its_nearest_neighbors(tmp_path):

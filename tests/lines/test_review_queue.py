@@ -57,6 +57,16 @@ def test_an_editor_may_replace_the_file_and_leave_the_last_line_open(tmp_path) -
     assert read_corrections(tmp_path / "queue") == [("source 0", "better")]
 
 
+@pytest.mark.parametrize(
+    "line", [b'{"source": 5, "correction": "x"}', b'{"source": "\xff", "correction": "x"}', b"[]"]
+)
+def test_a_line_that_is_not_from_a_queue_is_named(tmp_path, line) -> None:
+    good = json.dumps({"source": "a\u2028", "correction": "b"}, ensure_ascii=False).encode()
+    (tmp_path / "queue").write_bytes(good + b"\n\n" + line + b"\n")
+    with pytest.raises(ValueError, match=r"^Line 3 of .*queue must be a line of a review queue"):
+        read_corrections(tmp_path / "queue")
+
+
 def test_a_disk_that_is_full_is_a_warning(tmp_path) -> None:
     queue = ReviewQueue(tmp_path / "queue")
     (tmp_path / "queue").unlink()

@@ -5,7 +5,7 @@ import pytest
 
 from keras_attn import Translator, create_model
 from keras_attn.data import ByteTokenizer
-from keras_attn.translator.compact_weights import quantize
+from keras_attn.translator.compact_weights import quantize, read_compact_model
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +75,28 @@ def test_damage_and_unknown_kinds_are_told(translator, tmp_path):
     file.unlink()
     with pytest.raises(ValueError, match="is incomplete"):
         Translator.load(tmp_path / "compact")
+
+
+def test_damage_anywhere_is_told(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez_compressed(path, config=np.frombuffer(b'{"a": 1}' * 9, np.uint8))
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="must be a complete compact model"):
+            read_compact_model(path)
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_a_weight_that_float16_cannot_hold_is_named(weights, tmp_path):
+    model = create_model("transformer_tiny", source_vocabulary_size=260, num_layers=1)
+    bias = model.decoder.blocks[0].feed_forward.output_dense.bias
+    bias.assign(np.full(bias.shape, -70_000.0))
+    translator = Translator(model, ByteTokenizer())
+    with pytest.raises(ValueError, match=rf"must be 'float32'.*Received: 70,000 in {bias.path}"):
+        translator.save(tmp_path / "compact", weights=weights)
+    assert not any(tmp_path.iterdir())
+    bias.assign(np.full(bias.shape, 65_504.0))
+    translator.save(tmp_path / "compact", weights=weights)
+    loaded = Translator.load(tmp_path / "compact")
+    assert max(np.abs(one.numpy()).max() for one in loaded.model.weights) == 65_504.0

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import pkgutil
 
 import keras
 import numpy as np
@@ -227,6 +228,15 @@ def test_attention_of_a_translation_is_that_of_the_model(translator):
     assert len(translation.source_tokens) == 7
 
 
+def test_the_n_best_of_no_lines_are_none():
+    translator = make(decoding=BeamSearch(3), max_extra_tokens=0)
+    outputs = translator.graph.n_best(tf.constant([], tf.string))
+    assert {name: value.shape.as_list() for name, value in outputs.items()} == {
+        "translations": [0, 3],
+        "scores": [0, 3],
+    }
+
+
 def test_reports_count_lines_and_empty_lines(translator):
     translator.translate(LINES)
     assert (translator.report.lines, translator.report.empty) == (8, 1)
@@ -258,6 +268,51 @@ def test_saving_replaces_an_old_translator_and_nothing_else(translator, tmp_path
     with pytest.raises(ValueError, match="`directory` must be new, empty or a translator's"):
         translator.save(tmp_path / "other")
     assert (tmp_path / "other" / "precious.txt").read_text() == "keep"
+
+
+def add_files(directory):
+    """Files of the user, and two that belong to the translator that is replaced."""
+    for name in ("NOTES.md", "sub/deep/corpus.txt", "litert/litert.json", "confidence.json"):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(name)
+    (directory / "link").symlink_to("sub")
+
+
+def files_of(directory):
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def test_saving_keeps_other_files_and_drops_exports_of_the_old_translator(translator, tmp_path):
+    translator.save(tmp_path / "t")
+    own = files_of(tmp_path / "t")
+    add_files(tmp_path / "t")
+    translator.save(tmp_path / "t")
+    kept = ["NOTES.md", "link", "sub", "sub/deep", "sub/deep/corpus.txt"]
+    assert files_of(tmp_path / "t") == sorted(own + kept)
+    assert (tmp_path / "t/link").is_symlink()
+    assert (tmp_path / "t/sub/deep/corpus.txt").read_text() == "sub/deep/corpus.txt"
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+@pytest.mark.parametrize("part", ["os.link", "pathlib.Path.rename"])
+def test_a_save_that_fails_late_leaves_other_files_alone(translator, tmp_path, monkeypatch, part):
+    translator.save(tmp_path / "t")
+    add_files(tmp_path / "t")
+    before = files_of(tmp_path / "t")
+    original = pkgutil.resolve_name(part)
+
+    def fail_at_the_new_directory(source, target, **options):
+        if "-old-" in f"{source} {target}" or str(source).endswith("NOTES.md"):
+            return original(source, target, **options)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(part, fail_at_the_new_directory)
+    monkeypatch.setattr("shutil.copy2", fail_at_the_new_directory)
+    with pytest.raises(OSError, match="disk full"):
+        translator.save(tmp_path / "t")
+    monkeypatch.undo()
+    assert files_of(tmp_path / "t") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
 
 def test_a_failing_save_leaves_the_old_translator_whole(translator, tmp_path, monkeypatch):
