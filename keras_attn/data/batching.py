@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 # More candidate lengths gain almost nothing, and the cost of the plan grows with their square.
 _MAX_CANDIDATES = 256
+LENGTH_MULTIPLE = 4  # of the lengths of batches
 
 
 def choose_shapes(
@@ -14,7 +15,7 @@ def choose_shapes(
     batch_tokens: int,
     num_buckets: int = 8,
     rows_multiple: int = 8,
-    length_multiple: int = 4,
+    length_multiple: int = LENGTH_MULTIPLE,
 ) -> list[tuple[int, int]]:
     r"""Chooses a few shapes (rows, length) of batches for segments of these lengths.
 

@@ -15,7 +15,8 @@ def hold_out(
 
     Pairs that share a source or a target, ignoring case, punctuation and blanks, stay together: a
     test set whose sentences occur in training says little. So the two small splits may have a few
-    pairs more or fewer than asked for.
+    pairs more or fewer than asked for. A large group, which would bring a split further from its
+    size than leaving it out, is for training.
 
     Args:
         corpus: `Corpus`. The pairs.
@@ -40,13 +41,10 @@ def hold_out(
     # Small groups first: a sentence with a hundred translations should be learned from.
     shuffled = sorted((groups[i] for i in order), key=lambda group: len(group) > 2)
     splits: list[list[int]] = [[], [], []]
+    wanted = (0, num_validation, num_test)
     for group in shuffled:
-        if len(splits[1]) < num_validation:
-            splits[1] += group
-        elif len(splits[2]) < num_test:
-            splits[2] += group
-        else:
-            splits[0] += group
+        nearer = [i for i in (1, 2) if len(group) <= 2 * (wanted[i] - len(splits[i]))]
+        splits[nearer[0] if nearer else 0] += group
     if not all(splits):
         raise CorpusError(
             "`corpus` must have enough different sentences to hold some out. Received: "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NAME = re.compile(r"\b[^\W\d_a-z][^\W\d_]{2,}\b")
+_WORD = re.compile(r"\b[^\W\d_]{3,}\b")
 _CONTEXT = 2  # letters that the next one depends on
 _LONGEST = 12
 _SHARE_OF_REAL_NAMES = 0.3
@@ -75,4 +75,5 @@ class MadeUpNames:
 
 
 def _names_of(source: str, target: str) -> set[str]:
-    return set(_NAME.findall(source)) & set(_NAME.findall(target))
+    shared = set(_WORD.findall(source)) & set(_WORD.findall(target))
+    return {word for word in shared if word[0].isupper()}

@@ -89,6 +89,8 @@ class Tokenizer(tf.Module, abc.ABC):
             ValueError: `token_ids` is not a matrix of integers.
         """
         token_ids = _token_id_batch(token_ids, self.pad_token_id)  # (B, T)
+        if token_ids.dtype.size < 4:  # the size of the vocabulary may be too large for its dtype
+            token_ids = tf.cast(token_ids, tf.int32)
         known = (token_ids >= 0) & (token_ids < self.vocabulary_size)
         unknown = tf.constant(self.unknown_token_id, token_ids.dtype)
         token_ids = tf.cast(tf.where(known, token_ids, unknown), tf.int32)

@@ -8,6 +8,7 @@ from keras_attn.data import Corpus, group_references
 from keras_attn.evaluation import evaluate
 from keras_attn.training.model_setup import build_model, compile_model, make_translator
 from keras_attn.training.run.average_checkpoints import average_checkpoints
+from keras_attn.training.run.checkpoint_file import load_whole
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory, write_json
 from keras_attn.training.show_line import show_line
@@ -62,7 +63,7 @@ class _FinalModel:
     def load(self, weights: Path) -> None:
         """Loads a weights file: its moving averages, if the recipe has them."""
         if self._averages:
-            self._compiled.load_weights(weights)
+            load_whole(self._compiled, weights)
             self._compiled.optimizer.swap_averages()
             self._model.set_weights(self._compiled.get_weights())
         else:

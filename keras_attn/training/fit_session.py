@@ -1,7 +1,9 @@
 """`model.fit` for a session: its epochs, its callbacks, and how it ends."""
 
 import math
+import signal
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -65,7 +67,8 @@ class FitSession:
 
         Raises:
             TrainingInterrupted: if a signal arrived. A checkpoint is saved first, unless a second
-                signal interrupts an update.
+                signal interrupts an update. After a signal in the last validation, a run that the
+                clock or a callback has ended is finished instead.
             NonFiniteLossError: if the loss or the gradient is not finite.
         """
         session, steps = self._session, self._session.steps
@@ -81,6 +84,7 @@ class FitSession:
                 done = steps.step % session.plan.validate_every_steps
                 self._fit(session.plan.validate_every_steps - done, 1 if done else _ENDLESS_EPOCHS)
             session.ended_by = self._ended_by()
+            self._stop_if_signaled()
         except KeyboardInterrupt as error:
             self._save_if_consistent(error)
             raise
@@ -89,6 +93,18 @@ class FitSession:
         finally:
             self._signals.deferred = False
             self._display.close()
+
+    def _stop_if_signaled(self) -> None:
+        """Stops after a signal during the last validation, if a resumed run would only finish.
+
+        After the end of the time, or a stop by a callback, it would train on. So then this session
+        finishes.
+        """
+        session, received = self._session, self._signals.received
+        is_by_clock = session.ended_by.startswith("max_minutes")
+        is_final = (self._is_at_limit() and not is_by_clock) or self._has_stopped_early()
+        if session.workers.any(received is not None) and is_final:
+            raise TrainingInterrupted(received or signal.SIGTERM)
 
     def _is_at_limit(self) -> bool:
         limit = self._session.plan.last_step
@@ -101,18 +117,30 @@ class FitSession:
         if session.plan.last_step is not None:
             left = session.plan.last_step - session.steps.step
             epochs = min(epochs, math.ceil(left / steps_per_epoch))
-        pipeline = session.data.validation
         session.model.fit(
             distribute_batches(session.data.train, session.strategy, session.steps.step),
             steps_per_epoch=steps_per_epoch,
             initial_epoch=first_epoch,
             epochs=first_epoch + epochs,
-            validation_data=distribute_batches(pipeline, session.strategy),
-            validation_steps=pipeline.steps_per_epoch,
+            validation_data=self._validation_batches(),
+            validation_steps=session.data.validation.steps_per_epoch,
             callbacks=self._callbacks,
             shuffle=False,  # the pipeline shuffles
             verbose=0,
         )
+
+    def _validation_batches(self) -> Any:
+        """The validation batches: an endless stream, or one that ends.
+
+        If `steps_per_execution` does not divide their number, the last call of the test function
+        would take more of an endless stream. With several replicas the stream stays endless: Keras
+        3.15 failed there with several steps per call (on two CPU replicas).
+        """
+        session, pipeline = self._session, self._session.data.validation
+        is_exact = pipeline.steps_per_epoch % session.recipe.training.steps_per_execution == 0
+        if is_exact or session.strategy.num_replicas_in_sync > 1:
+            return distribute_batches(pipeline, session.strategy)
+        return pipeline.dataset_from(0).take(pipeline.steps_per_epoch)
 
     def _validate_if_due(self) -> None:
         """Validates if the last session stopped after an update and before its validation."""
@@ -120,7 +148,7 @@ class FitSession:
         is_between = session.steps.step % session.plan.validate_every_steps != 0
         if latest is None or latest.metrics or is_between:
             return
-        model, pipeline = session.model, session.data.validation
+        model = session.model
         self._callbacks.on_train_begin()
         # The last session may have been killed after writing the records, before the checkpoint.
         if session.workers.is_chief:
@@ -129,8 +157,8 @@ class FitSession:
         self._callbacks.on_epoch_begin(0)  # restores the running metrics
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
-            distribute_batches(pipeline, session.strategy),
-            steps=pipeline.steps_per_epoch,
+            self._validation_batches(),
+            steps=session.data.validation.steps_per_epoch,
             callbacks=self._callbacks,
             return_dict=True,
             verbose=0,

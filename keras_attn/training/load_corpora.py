@@ -92,7 +92,7 @@ def _load_split(
 
 def _matching(directory: Path, pattern: str) -> list[Path]:
     """The files that a pattern such as "train/*.tsv" matches, in the order of their names."""
-    if not glob.has_magic(pattern):
+    if not glob.has_magic(pattern) or (directory / pattern).is_file():
         return [directory / pattern]
     names = sorted(glob.glob(pattern, root_dir=directory))
     if not names:

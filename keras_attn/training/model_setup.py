@@ -1,9 +1,11 @@
 """Makes and compiles the model of a recipe (Sections 5.3 and 5.4)."""
 
+import math
 from typing import Any
 
 import keras
 
+from keras_attn.data.batching import LENGTH_MULTIPLE
 from keras_attn.models import Seq2SeqModel, create_model
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
@@ -36,7 +38,7 @@ def check_model(recipe: Recipe) -> None:
 
     Raises:
         ValueError: if the preset or an override is unknown or invalid, or the model has fewer
-            positions than the recipe's longest sentences have tokens.
+            positions than the batches of the recipe's longest sentences.
     """
     for key in ("source_vocabulary_size", "target_vocabulary_size"):
         if key in recipe.model.overrides:
@@ -52,11 +54,14 @@ def check_model(recipe: Recipe) -> None:
     limit = model.max_sequence_length
     for side in ("source", "target"):
         longest = getattr(recipe.data, f"max_{side}_tokens")
-        if limit is not None and longest + 1 > limit:  # the end token takes a position too
+        # The end token takes a position too, and batches are padded to a round length.
+        needed = math.ceil((longest + 1) / LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        if limit is not None and needed > limit:
             raise ValueError(
                 f"`data.max_{side}_tokens` must be less than the model's max_sequence_length, "
-                f"{limit}. Received: {longest}. Lower it, or raise "
-                "`model.overrides.max_sequence_length`"
+                f"{limit}, rounded down to a multiple of {LENGTH_MULTIPLE}, because batches are "
+                f"padded. Received: {longest}. Lower it, or raise "
+                f"`model.overrides.max_sequence_length` to {needed} or more"
             )
 
 

@@ -140,6 +140,10 @@ def new_recipe(
         "group_test_references": True,
     }
     try:
+        directory.mkdir()  # before what removes it after an error, so only ours is removed
+    except FileExistsError as error:
+        raise _already_exists(directory, directory) from error
+    try:
         _write_splits(splits, directory)
         recipe, seconds, passes = _choose(splits, report, data, minutes, show)
         recipe = dataclasses.replace(
@@ -161,13 +165,16 @@ def _check_paths(path: Path, directory: Path) -> None:
         raise ValueError(f"`path` must end in .toml. Received: {path}")
     for one in (path, directory):
         if one.exists():
-            raise ValueError(f"`path` and {directory} must be new. Received: {one}, which exists.")
+            raise _already_exists(one, directory)
     if not path.parent.is_dir():
         raise ValueError(f"`path` must be in a directory that exists. Received: {path}")
 
 
+def _already_exists(one: Path, directory: Path) -> ValueError:
+    return ValueError(f"`path` and {directory} must be new. Received: {one}, which exists.")
+
+
 def _write_splits(splits: dict[str, Corpus], directory: Path) -> None:
-    directory.mkdir()
     for name, split in splits.items():
         sides = {split.source_language: split.sources, split.target_language: split.targets}
         for language, texts in sides.items():

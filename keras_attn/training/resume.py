@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from keras_attn.training.recipe.recipe import Recipe
-from keras_attn.training.run.checkpoint_file import read_checkpoint
+from keras_attn.training.run.checkpoint_file import OptimizerMismatchError, read_checkpoint
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
@@ -35,7 +35,8 @@ def resolve_recipe(
         Recipe.
 
     Raises:
-        ValueError: if there is no recipe, or tokenizer, model, seed or precision differ.
+        ValueError: if there is no recipe, or tokenizer, model, seed or precision differ, averages
+            begin or end, or `steps_per_execution` does not divide the step.
     """
     if recipe is None:
         if not (resume and run.recipe.is_file()):
@@ -55,7 +56,35 @@ def resolve_recipe(
                     f"`{section}.{name}` must stay as the run was started with, {theirs!r}. "
                     f"Received: {ours!r}. Restore the value, or start a new run"
                 )
+        _check_optimizer(resolved, started_with)
+        _check_whole_calls(resolved, run.last_step())
     return resolved
+
+
+def _check_optimizer(recipe: Recipe, started_with: Recipe) -> None:
+    """Refuses to begin or to end averages: the checkpoints have them, or do not have them."""
+    ours, theirs = recipe.training.ema_decay, started_with.training.ema_decay
+    if (ours is None) != (theirs is None):
+        rule = "stay none" if theirs is None else "keep a value"
+        raise ValueError(
+            f"`training.ema_decay` must {rule}, as the run was started: its checkpoints have "
+            f"{'no' if theirs is None else 'the'} averages. Received: {_shown(ours)}, started "
+            f"with {_shown(theirs)}. Restore the value, or start a new run"
+        )
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def _check_whole_calls(recipe: Recipe, step: int) -> None:
+    """Refuses calls of several updates that would not meet the steps of validations and limits."""
+    count = recipe.training.steps_per_execution
+    if step % count:
+        raise ValueError(
+            "`training.steps_per_execution` must divide the step that the run continues from, "
+            f"{step:,}. Received: {count}. Set it to a divisor of {step:,}, such as 1"
+        )
 
 
 def _fixed_fields(recipe: Recipe) -> Iterator[tuple[str, str]]:
@@ -94,7 +123,8 @@ def restore(session: TrainingSession) -> None:
         session: TrainingSession. Its model, index, steps and state are set from the checkpoint.
 
     Raises:
-        ValueError: if no checkpoint is intact.
+        ValueError: if no checkpoint is intact, or it does not fit the optimizer or
+            `steps_per_execution`.
     """
     while session.index.latest is not None:
         latest = session.index.latest
@@ -102,6 +132,8 @@ def restore(session: TrainingSession) -> None:
             if not latest.is_whole():
                 raise ValueError("its checksum has changed since it was written")
             session.state = read_checkpoint(session.model, latest.path)
+        except OptimizerMismatchError:  # the file is intact
+            raise
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             if len(session.index.checkpoints) == 1:
@@ -114,6 +146,13 @@ def restore(session: TrainingSession) -> None:
             session.workers.wait()  # until all workers have read it
             session.index.set_aside(latest, rename=session.workers.is_chief)
             continue
+        _check_whole_calls(session.recipe, latest.step)  # an earlier step than the last, perhaps
+        if latest.metrics:  # after a validation the metrics start again, whatever the file holds
+            session.state = {
+                name: array
+                for name, array in session.state.items()
+                if not name.startswith("metrics/")
+            }
         session.steps.step = latest.step
         show_line(session.console, f"resuming at step {latest.step:,}")
         return

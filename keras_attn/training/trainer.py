@@ -94,7 +94,8 @@ def train(
             made, and the weights before it are saved.
         CheckpointError: if a checkpoint cannot be written; earlier ones are kept.
         WorkerLostError: if another worker ends before the training does.
-        KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written first.
+        KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written first. After a signal
+            in the last validation, a run that the clock or a callback has ended is finished.
 
     Example:
 

@@ -128,3 +128,13 @@ def test_a_recipe_adds_pairs_to_the_training_split_only():
 def test_mistakes_in_a_recipe_are_told(augmentation, words):
     with pytest.raises(ValueError, match=words):
         DataRecipe(augmentation=augmentation)
+
+
+def test_only_capitalized_words_are_names_in_any_script():
+    pairs = [
+        ("он видел дом и Москву", "він бачив дом и Москву"),
+        ("ο αέρας και η Αθήνα", "αέρας, Αθήνα"),
+        ("élan and Élodie", "élan et Élodie"),
+    ]
+    assert shared_names(pairs) == sorted(["Москву", "Αθήνα", "Élodie"])
+    assert MadeUpNames(["Anna"]).replace_in(("мама дома", "мама дома")) is None

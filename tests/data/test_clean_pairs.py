@@ -38,7 +38,7 @@ def test_scripts_lengths_and_lines_are_reported():
     cleaned, report = clean_pairs(Corpus(*zip(*[*pairs, pairs[0]], strict=True)))
     assert report.scripts == ("LATIN", "CYRILLIC")
     assert report.letters == (7.0, 8.0)
-    assert report.lines() == ["3 pairs read, 2 kept", "left out: 1 there already"]
+    assert report.lines() == ["3 pairs read, 2 kept", "left out: 1 that occur earlier"]
 
 
 def test_japanese_is_one_script():
@@ -70,3 +70,16 @@ def test_no_sentence_is_in_two_splits():
 def test_a_corpus_of_one_sentence_cannot_be_split():
     with pytest.raises(CorpusError, match="enough different sentences.*3 pairs in 1 group"):
         hold_out(Corpus(["a", "a", "A"], ["x", "y", "z"]), 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_large_group_is_learned_from_wherever_it_comes_in_the_order(seed):
+    sources = [f"chain {i // 2}" for i in range(500)]  # each shares a sentence with the next
+    targets = [f"kette {(i + 1) // 2}" for i in range(500)]
+    for group in range(60):
+        sources += [f"trio {group}"] * 3
+        targets += [f"drei {group} {i}" for i in range(3)]
+    splits = hold_out(Corpus(sources, targets), 60, 50, seed)
+    assert not any("chain" in text for split in splits[1:] for text in split.sources)
+    # Of groups of three, the nearest sizes: 60, and 51 rather than 48.
+    assert [len(split) for split in splits] == [680 - 60 - 51, 60, 51]

@@ -232,3 +232,10 @@ def test_a_tokenizer_of_ones_own_is_loaded_by_its_class_name(tmp_path):
     UpperCaseByteTokenizer().save(tmp_path)
     loaded = load_tokenizer(tmp_path)
     assert loaded.detokenize(loaded.tokenize(["dog"])).numpy().tolist() == [b"DOG"]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int64])
+def test_ids_of_any_whole_dtype_are_the_same_text(dtype):
+    """260 ids: in 8 bits the size of the vocabulary would be 4."""
+    token_ids = ByteTokenizer().tokenize(["hi"]).to_tensor().numpy().astype(dtype)
+    assert ByteTokenizer().detokenize(token_ids).numpy().tolist() == [b"hi"]

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import statistics
 import time
 
 import keras
@@ -260,3 +261,38 @@ def test_a_training_is_stopped_after_so_many_validations_without_a_new_best(
     append_records(tmp_path / "negated.jsonl", negated)
     higher = EarlyStopping(tmp_path / "negated.jsonl", "val_bleu", True, patience=2)
     assert higher.reached is reached
+
+
+def test_validations_without_the_metric_do_not_count_for_early_stopping(tmp_path):
+    """A resumed run may have another metric than the validations before."""
+    path = tmp_path / "history.jsonl"
+    append_records(path, [{"step": step, "val_loss": 1.0} for step in (2, 4, 6)])
+    stopping = EarlyStopping(path, "val_bleu", True, patience=1)
+    assert not stopping.reached
+    append_records(path, [{"step": 8, "val_loss": 1.0, "val_bleu": 3.0}])
+    assert not stopping.reached
+    append_records(path, [{"step": 10, "val_loss": 1.0, "val_bleu": 2.0}])
+    assert stopping.reached
+
+
+def test_throughput_is_cheap_to_read_after_very_many_steps(monkeypatch):
+    seen = []
+
+    def median(values):
+        values = list(values)
+        seen.append(len(values))
+        return float(np.median(values))
+
+    monkeypatch.setattr(statistics, "median", median)
+    throughput, random = Throughput(Perplexity()), np.random.default_rng(0)
+    seconds = random.uniform(0.05, 0.06, size=20_000)
+    seconds[random.integers(0, 20_000, size=40)] = 5.0  # compiled
+    for i, one in enumerate(seconds, start=1):
+        throughput._calls.append((one, 100.0))
+        if i % 20 == 0:
+            compiled = throughput.compile_seconds
+    steady = seconds[seconds <= 3 * np.median(seconds)]
+    assert compiled == pytest.approx(seconds.sum() - steady.sum(), rel=1e-6)
+    assert throughput.step_seconds == pytest.approx(seconds.sum())
+    assert throughput.steady_tokens_per_second == pytest.approx(100 * len(steady) / steady.sum())
+    assert sum(seen) < 4 * 20_000  # a reading of all of them every 20 steps: 500 times their number

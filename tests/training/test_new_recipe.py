@@ -122,3 +122,14 @@ def test_ten_updates_are_timed_and_the_recipe_trains(tmp_path):
     assert made.recipe.tokenizer.vocabulary_size <= 1000
     recipe = made.recipe.override({"training.max_steps": 4, "training.num_buckets": 1})
     assert train(recipe, tmp_path / "run", progress=False).steps == 4
+
+
+def test_a_directory_that_appears_meanwhile_is_left_alone(quick, tmp_path):
+    def show(line):
+        if line.startswith("looking at"):
+            (tmp_path / "my_data").mkdir()
+            (tmp_path / "my_data" / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(ValueError, match="`path` and .* must be new.*my_data, which exists"):
+        new_recipe(phrasebook("train", num_pairs=100), tmp_path / "my.toml", show=show)
+    assert [path.name for path in (tmp_path / "my_data").iterdir()] == ["thesis.txt"]

@@ -96,3 +96,22 @@ def test_a_resumed_run_keeps_the_plan_of_its_checkpoint_and_a_finished_one_makes
     schedule.set_plan(decay_start=750, last_step=1000)
     planner.on_train_begin()
     assert schedule.last_step is None and plan.last_step is None
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "last_step", "limit"),
+    [
+        (None, 1000, "max_minutes = 10"),
+        (2000, 1000, "max_minutes = 10"),
+        (1000, 1000, "max_steps = 7"),
+        (900, 900, "max_steps = 7"),
+        (700, 700, "max_steps = 7"),  # before the fall of the plan
+    ],
+)
+def test_a_run_resumed_in_its_decay_names_its_limit_and_keeps_to_the_lower_one(
+    max_steps, last_step, limit
+):
+    planner, _, plan, schedule, _ = make_planner(lambda step: step, step=800, last_step=max_steps)
+    schedule.set_plan(decay_start=750, last_step=1000)
+    planner.on_train_begin()
+    assert (plan.last_step, schedule.last_step, plan.limit) == (last_step, last_step, limit)

@@ -15,16 +15,25 @@ from rich.console import Console
 
 from keras_attn.lines.json_records import append_records, read_records
 from keras_attn.training import TrainingResult, rewrite_translator
+from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.finish import choose_weights
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.run.average_checkpoints import average_checkpoints
+from keras_attn.training.run.checkpoint_file import (
+    OptimizerMismatchError,
+    read_checkpoint,
+    training_state,
+    write_checkpoint,
+)
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.trainer import train
+from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 from keras_attn.translator import Translator
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 from tests.support.reused_models import reused_models
@@ -290,6 +299,10 @@ def test_a_directory_that_is_no_run_is_left_alone(recipe, tmp_path):
             {"model.overrides.position": "learned", "model.overrides.max_sequence_length": "128"},
             "`data.max_source_tokens` must be less than the model's",
         ),
+        (  # batches of 128 tokens and the end token have 132 positions
+            {"model.overrides.position": "learned", "model.overrides.max_sequence_length": "131"},
+            "`model.overrides.max_sequence_length` to 132 or more",
+        ),
         ({"training.tensorboard": "true"}, "pip install tensorboard"),
     ],
 )
@@ -481,3 +494,141 @@ def test_a_run_is_not_resumed_with_another_seed_or_dtype_policy(recipe, straight
     other = recipe.override({f"training.{field}": value})
     with pytest.raises(ValueError, match=f"`training.{field}` must stay as the run was started"):
         train(other, straight.run, resume=True, progress=False)
+
+
+@pytest.mark.parametrize(("before", "now"), [("none", "0.9"), ("0.9", "none")])
+def test_averages_neither_begin_nor_end_in_a_resumed_run(recipe, tmp_path, before, now):
+    """The checkpoints have no state, or too much, for the optimizer: Keras would leave it out."""
+    run = RunDirectory(tmp_path / "run")
+    run.write_information("finished")
+    recipe.override({"training.ema_decay": before}).to_toml(run.recipe)
+    CheckpointIndex(run.checkpoints)
+    run.checkpoints.mkdir()
+    (run.checkpoints / "step-00000002.weights.h5").write_bytes(b"not read")
+    message = f"`training.ema_decay` must .* Received: {now}, started with {before}"
+    with pytest.raises(ValueError, match=message):
+        train(recipe.override({"training.ema_decay": now}), run.path, resume=True, progress=False)
+
+
+def test_a_checkpoint_of_another_optimizer_is_an_error_and_not_a_warning(tmp_path):
+    def compiled(ema_decay):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(GuardedAdam(0.01, ema_decay=ema_decay), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    path = tmp_path / "step-00000002.weights.h5"
+    write_checkpoint(compiled(None), path, {})
+    with pytest.raises(OptimizerMismatchError, match="must be a checkpoint of this optimizer"):
+        read_checkpoint(compiled(0.9), path)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_finished_run_without_checkpoints_is_never_started_again(
+    recipe, straight, tmp_path, resume
+):
+    run = shutil.copytree(straight.run, tmp_path / "run")
+    shutil.rmtree(run / "checkpoints")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="there is nothing to continue from"):
+        train(recipe, run, resume=resume, progress=False)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+class Killed(BaseException):
+    """Ends the process in a test."""
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param("before the file", marks=pytest.mark.slow), "after the file"]
+)
+def test_a_kill_while_a_step_is_saved_again_costs_nothing(
+    recipe, straight, tmp_path, monkeypatch, moment
+):
+    """A step is saved again if the time was over, and then a validation followed."""
+    recipe = recipe.override({"training.save_every_minutes": 0.0})
+
+    def write(model, path, state):
+        if path.exists() and path.name == "step-00000004.weights.h5":
+            raise Killed
+        return write_checkpoint(model, path, state)
+
+    def add(self, step, metrics, crc32=None, original=CheckpointIndex.add):
+        if step == 4 and metrics:
+            raise Killed
+        return original(self, step, metrics, crc32)
+
+    with monkeypatch.context() as patch:
+        if moment == "before the file":
+            patch.setattr(sys.modules[CheckpointWriter.__module__], "write_checkpoint", write)
+        else:
+            patch.setattr(CheckpointIndex, "add", add)
+        with pytest.raises(Killed):
+            train(recipe, tmp_path / "run", progress=False)
+    resumed = train(recipe, tmp_path / "run", resume=True, progress=False)
+    assert not list((tmp_path / "run").rglob("damaged*"))
+    for ours, theirs in zip(resumed.history, straight.history, strict=True):
+        for name in ("step", "loss", "perplexity", "val_loss"):
+            assert ours[name] == theirs[name], name
+    assert_same_checkpoint(tmp_path / "run", straight.run, step=6)
+
+
+def test_a_validation_is_over_each_batch_once_however_many_steps_a_call_makes(recipe, tmp_path):
+    recipe = recipe.override({"data.validation": "train", "training.steps_per_execution": 3})
+    result = train(recipe, tmp_path / "run", progress=False)
+    best = CheckpointIndex(tmp_path / "run" / "checkpoints").best
+    expected = result.report["validation"]  # by `evaluate`, on the pairs once
+    for name in ("loss", "perplexity", "token_accuracy"):
+        assert best.metrics[f"val_{name}"] == pytest.approx(expected[name], rel=1e-6), name
+
+
+def test_calls_of_several_steps_must_meet_the_step_that_a_run_continues_from(recipe, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(3)])
+    with pytest.raises(ValueError, match="`training.steps_per_execution` must divide.*, 3. Rec"):
+        other = recipe.override({"training.steps_per_execution": 2})
+        train(other, tmp_path / "run", resume=True, progress=False)
+    assert steps_in(tmp_path / "run") == [2, 3]
+
+
+class SignalInValidation(keras.callbacks.Callback):
+    """Asks the process to end while the last validation runs."""
+
+    def on_test_begin(self, logs=None):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_during_the_last_validation_stops_and_a_resumed_run_only_finishes(
+    recipe, tmp_path
+):
+    recipe = recipe.override({"training.max_steps": 2})
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[SignalInValidation()])
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "unfinished"
+    assert not (tmp_path / "run" / "translator").exists()
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert resumed.steps == 2 and len(resumed.history) == 1
+
+
+def test_a_signal_after_the_end_of_the_time_loses_no_finished_run(recipe, tmp_path):
+    """A resumed run would start its clock again, and train on."""
+    limits = {"max_minutes": 0.001, "max_steps": 10**6, "validate_every_steps": 10**6}
+    recipe = recipe.override({f"training.{name}": value for name, value in limits.items()})
+    result = train(recipe, tmp_path / "run", progress=False, callbacks=[SignalInValidation()])
+    assert result.report["ended_by"] == "max_minutes = 0.001" and len(result.history) == 1
+
+
+def test_a_shortened_warmup_comes_back_and_a_new_one_takes_its_place(tmp_path):
+    def compiled(warmup_steps):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(GuardedAdam(PlannedSchedule(0.01, warmup_steps)), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model, model.optimizer.schedule
+
+    model, schedule = compiled(4000)
+    schedule.set_plan(warmup_steps=250, decay_start=750, last_step=1000)
+    write_checkpoint(model, tmp_path / "plan.weights.h5", training_state(model, with_metrics=False))
+    for warmup_steps, expected in ((4000, 250), (100, 100)):
+        model, schedule = compiled(warmup_steps)
+        read_checkpoint(model, tmp_path / "plan.weights.h5")
+        assert schedule.plan.tolist() == [expected, 750, 1000]

@@ -74,9 +74,12 @@ class CheckpointWriter(keras.callbacks.Callback):
         state = training_state(self.model, with_metrics_so_far and not metrics)
         if self._workers.is_chief:
             step = self._steps.step
-            crc32 = write_checkpoint(self.model, self._index.path_of_step(step), state)
             try:
+                self._index.expect(step, metrics)
+                crc32 = write_checkpoint(self.model, self._index.path_of_step(step), state)
                 self._index.add(step, metrics, crc32)
+            except CheckpointError:
+                raise
             except OSError as error:
                 raise CheckpointError(self._index.directory, error.strerror or "") from error
         self._last_saved = time.monotonic()

@@ -45,7 +45,9 @@ class EarlyStopping(keras.callbacks.Callback):
     @property
     def reached(self) -> bool:
         """Whether none of the last `patience` validations is better than all before."""
-        values = [self._sign * line[self._monitor] for line in read_validations(self._history)]
+        # A resumed run may have another metric than the validations before.
+        lines = [line for line in read_validations(self._history) if self._monitor in line]
+        values = [self._sign * line[self._monitor] for line in lines]
         if len(values) <= self._patience:
             return False
         return max(values[-self._patience :]) <= max(values[: -self._patience])

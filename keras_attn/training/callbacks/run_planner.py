@@ -71,7 +71,11 @@ class RunPlanner(keras.callbacks.Callback):
             if last_step is not None:
                 self._fix(int((1.0 - self._decay_share) * last_step), last_step)
         elif schedule.last_step is not None and schedule.last_step > self._steps.step:
-            self._fix(schedule.decay_start or 0, schedule.last_step)
+            planned = (
+                schedule.last_step if last_step is None else min(last_step, schedule.last_step)
+            )
+            self._name_limit(planned, self._time_limit.max_minutes)
+            self._fix(min(schedule.decay_start or 0, planned), planned)
         else:  # a run that continues after its planned end
             schedule.set_plan()
 
@@ -94,9 +98,13 @@ class RunPlanner(keras.callbacks.Callback):
             self._show(self._describe(last_step, max_minutes))
             self._has_shown = True
         if self._decay_share and self._steps.step >= (1.0 - self._decay_share) * last_step:
-            if limit is None or last_step < limit:
-                self._plan.limit = f"max_minutes = {max_minutes:g}"
+            self._name_limit(last_step, max_minutes)
             self._fix(self._steps.step, last_step)
+
+    def _name_limit(self, last_step: int, max_minutes: float) -> None:
+        """Names the clock as what ends the run, if it does so before the recipe's updates do."""
+        if self._plan.last_step is None or last_step < self._plan.last_step:
+            self._plan.limit = f"max_minutes = {max_minutes:g}"
 
     def _steps_in_time(self, time_limit: TimeLimit, done: int) -> float:
         """The number of the last update that fits into the time, at the speed of the last half."""

@@ -1,6 +1,7 @@
 """The section `[data]` of a recipe: where the sentence pairs come from."""
 
 import dataclasses
+import glob
 import os
 from typing import Any, ClassVar, Self
 
@@ -101,15 +102,21 @@ class DataRecipe(RecipeSection):
         if self.kind == "phrasebook":
             return self
         if self.directory is not None:
-            return dataclasses.replace(self, directory=os.path.abspath(self.directory))
+            return dataclasses.replace(self, directory=_absolute(self.directory))
         if self.kind not in ("text_pair", "tsv"):
             return self
         return dataclasses.replace(
             self,
-            train=_absolute(self.train),
-            validation=_absolute(self.validation),
-            test=None if self.test is None else _absolute(self.test),
+            train=self._with_absolute_path(self.train),
+            validation=self._with_absolute_path(self.validation),
+            test=None if self.test is None else self._with_absolute_path(self.test),
         )
+
+    def _with_absolute_path(self, split: str | list[str]) -> str | list[str]:
+        """The absolute path of a file or a pattern, or of both files of a pair."""
+        if isinstance(split, list):
+            return [_absolute(one) for one in split]
+        return _absolute_pattern(split) if self.kind == "tsv" else _absolute(split)
 
     def _check_split(self, split: str, value: str | list[str] | None) -> None:
         if self.kind == "text_pair":
@@ -125,8 +132,13 @@ class DataRecipe(RecipeSection):
             )
 
 
-def _absolute(name: str | list[str]) -> str | list[str]:
-    """The absolute path of a file, or of both files of a pair."""
-    if isinstance(name, list):
-        return [os.path.abspath(one) for one in name]
-    return os.path.abspath(name)
+def _absolute(name: str) -> str:
+    """The absolute path of a file or directory; an address such as gs://bucket stays as it is."""
+    return name if "://" in name else os.path.abspath(name)
+
+
+def _absolute_pattern(name: str) -> str:
+    """The same for a pattern: a "[" in the working directory is not part of the pattern."""
+    if not glob.has_magic(name) or os.path.isfile(name):
+        return _absolute(name)
+    return os.path.normpath(os.path.join(glob.escape(os.getcwd()), name))

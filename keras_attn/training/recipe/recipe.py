@@ -177,7 +177,7 @@ class Recipe:
         return recipe
 
     def to_table(self) -> dict[str, Any]:
-        """Returns the recipe as nested tables, with every field that is not None."""
+        """Returns the recipe as nested tables; a field that is None has its default, or "none"."""
         texts = {key: getattr(self, key) for key in TEXTS if getattr(self, key)}
         return texts | {key: getattr(self, key).to_table() for key in SECTIONS}
 
@@ -228,7 +228,7 @@ class Recipe:
             if isinstance(value, str) and not section.accepts(field_name, parsed):
                 parsed = None if value.lower() == "none" else value  # text, such as the path 2024
             if parsed is None or (parsed == "none" and section.accepts(field_name, None)):
-                table[section_name].pop(field_name, None)
+                table[section_name][field_name] = None
                 _refuse_emptying(section, key, field_name)
             else:
                 table[section_name][field_name] = parsed

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 
 from keras_attn.system.did_you_mean import did_you_mean
 
+NONE = "none"  # stands for None in a TOML file, in fields whose default is something else
+
 
 def described(
     default: Any,
@@ -86,7 +88,8 @@ class RecipeSection:
         """Makes the section from a TOML table.
 
         Args:
-            table: mapping of field name to value; missing fields get their defaults.
+            table: mapping of field name to value; missing fields get their defaults. "none" is
+                None in a field that may be None and has another default.
 
         Returns:
             The section.
@@ -104,12 +107,35 @@ class RecipeSection:
                 raise ValueError(
                     f"`{cls.section_name}.{key}` is not a field of a recipe.{hint_at(key, names)}"
                 )
-        return cls(**table)
+        with_word = cls._fields_with_word()
+        return cls(
+            **{
+                key: None if value == NONE and key in with_word else value
+                for key, value in table.items()
+            }
+        )
 
     def to_table(self) -> dict[str, Any]:
-        """Returns the fields as a TOML table; a field that is None is left out."""
+        """Returns the fields as a TOML table.
+
+        A field that is None is left out, or is "none" if its default is something else.
+        """
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        with_word = self._fields_with_word()
+        return {
+            name: NONE if value is None else value
+            for name, value in values.items()
+            if value is not None or name in with_word
+        }
+
+    @classmethod
+    def _fields_with_word(cls) -> list[str]:
+        """The fields that may be None and have another default: TOML has no value for None."""
+        return [
+            field.name
+            for field in dataclasses.fields(cls)
+            if field.default is not None and cls.accepts(field.name, None)
+        ]
 
     @classmethod
     def accepts(cls, field_name: str, value: Any) -> bool:

@@ -35,8 +35,9 @@ def write_commented(recipe: Recipe, path: str | os.PathLike, notes: Sequence[str
 
 def _section(name: str, section: RecipeSection) -> list[str]:
     assignments = []
+    table = section.to_table()
     for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
+        value = table.get(field.name)
         default = field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
@@ -52,9 +53,9 @@ def _section(name: str, section: RecipeSection) -> list[str]:
     width = max((len(text) for text, _ in assignments), default=0)
     lines = ["", f"[{name}]"]
     lines += [f"{text:{width}}  # {description}" for text, description in assignments]
-    for table, values in tables.items():
-        lines += ["", f"[{name}.{table}]"]
-        lines += [_assign(key, value) for key, value in values.items()]
+    for key, values in tables.items():
+        lines += ["", f"[{name}.{key}]"]
+        lines += [_assign(entry, value) for entry, value in values.items()]
     return lines
 
 

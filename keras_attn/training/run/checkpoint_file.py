@@ -1,6 +1,7 @@
 """One checkpoint on disk: everything that is needed to continue training exactly."""
 
 import io
+import warnings
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from keras_attn.training.update.seed_variables import seed_variables
 
 STATE_GROUP = "training_state"
 _PLAN = "plan"
+_WARMUP = "first_warmup_steps"
 _CHUNK_BYTES = 1 << 24
 
 
@@ -29,6 +31,21 @@ class CheckpointError(OSError):
         super().__init__(
             f"the checkpoint {path} could not be written ({reason}); earlier checkpoints are "
             "intact. Fix the cause, then continue with `--resume`"
+        )
+
+
+class OptimizerMismatchError(ValueError):
+    """A checkpoint holds the state of an optimizer with other settings.
+
+    Args:
+        path: Path. The file.
+        reason: str. Keras' message.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"`path` must be a checkpoint of this optimizer. Received: {str(path)!r} ({reason}). "
+            "Restore the settings that the run was started with, or start a new run"
         )
 
 
@@ -49,7 +66,9 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
         variables |= {f"metrics/{i}": one for i, one in enumerate(model.metrics_variables)}
     state = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     schedule = _planned_schedule(model)
-    return state if schedule is None else state | {_PLAN: schedule.plan}
+    if schedule is None:
+        return state
+    return state | {_PLAN: schedule.plan, _WARMUP: np.array(schedule.first_warmup_steps)}
 
 
 def _planned_schedule(model: keras.Model) -> PlannedSchedule | None:
@@ -123,9 +142,10 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
         dict of str to array. The state, for `restore_metrics`.
 
     Raises:
-        OSError, ValueError or KeyError: if the file is not an intact checkpoint of this model.
+        OptimizerMismatchError: if the file is of an optimizer with other settings.
+        OSError, ValueError or KeyError: if it is not an intact checkpoint of this model.
     """
-    model.load_weights(path)
+    load_whole(model, path)
     state: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -138,8 +158,33 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
     _assign("seeds", seed_variables(model), state)
     schedule = _planned_schedule(model)
     if schedule is not None and _PLAN in state:
+        ours = schedule.first_warmup_steps
         schedule.plan = state[_PLAN]
+        if state.get(_WARMUP, ours) != ours:  # the recipe of the resumed run has another
+            schedule.set_plan(ours, schedule.decay_start, schedule.last_step)
     return state
+
+
+def load_whole(model: keras.Model, path: Path) -> None:
+    """Loads weights and optimizer; Keras would leave out an optimizer that differs, and only warn.
+
+    Args:
+        model: keras.Model. Compiled and built, like the one that was saved.
+        path: Path. The file.
+
+    Raises:
+        OptimizerMismatchError: if the file is of an optimizer with other settings.
+        OSError, ValueError or KeyError: if it is not an intact checkpoint of this model.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping variable loading")
+        try:
+            model.load_weights(path)
+        except (UserWarning, ValueError) as error:  # Keras puts what goes wrong into a ValueError
+            _, words, reason = str(error).partition("Skipping variable loading")
+            if not words:
+                raise
+            raise OptimizerMismatchError(path, words + reason.split(". ")[0]) from error
 
 
 def checksum(path: Path) -> int:

@@ -112,6 +112,25 @@ class CheckpointIndex:
         """The path of the weights file of a step."""
         return self.directory / f"step-{step:08d}.weights.h5"
 
+    def expect(self, step: int, metrics: dict[str, float]) -> None:
+        """Prepares for the file of a listed step to be replaced, with a checksum not yet known.
+
+        The same updates make the same weights. So if the process ends before `add`, the entry is
+        right for the old file and for the new one.
+
+        Args:
+            step: int. Updates made.
+            metrics: dict of str to float. The validation metrics; empty if there was none.
+        """
+        if any(one.step == step for one in self.checkpoints):
+            self.checkpoints = [
+                dataclasses.replace(one, metrics=dict(metrics), crc32=None)
+                if one.step == step
+                else one
+                for one in self.checkpoints
+            ]
+            self._write()
+
     def add(self, step: int, metrics: dict[str, float], crc32: int | None = None) -> Checkpoint:
         """Adds a checkpoint whose file exists, and deletes those that are no longer kept.
 

@@ -64,8 +64,8 @@ class RunDirectory:
             resume: bool. Whether to continue an earlier run.
 
         Raises:
-            ValueError: if the directory is a file, holds something other than a run, or holds a run
-                with results and `resume` is False.
+            ValueError: if the directory is a file, holds something other than a run, holds a run
+                with results and `resume` is False, or a translator and no checkpoint.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(
@@ -79,7 +79,13 @@ class RunDirectory:
                 f"{str(self.path)!r}, which holds something else. Choose another directory."
             )
         information = self.read_information()
-        if not resume and (self.translator.exists() or self.last_step()):
+        if self.translator.exists() and not self.last_step():
+            raise ValueError(
+                "`output` must have a checkpoint to continue from. Received: "
+                f"{str(self.path)!r}, a run with a translator and without checkpoints: there is "
+                "nothing to continue from. Choose another directory."
+            )
+        if not resume and self.last_step():
             state = "a finished run" if information["status"] == "finished" else "a run"
             raise ValueError(
                 f"`output` must not hold {state}. Received: {str(self.path)!r}, at step "

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 
 _LARGEST_LOSS_SCALE = 2.0**15
+_SMALLEST_LOSS_SCALE = 1.0  # halved for ever, it would become 0, and could not be doubled
 _STEPS_PER_SCALE_INCREASE = 2000
 # Options of Keras' optimizers that this class replaces or does not support.
 _UNSUPPORTED = ("use_ema", "weight_decay", "loss_scale_factor", "gradient_accumulation_steps")
@@ -34,9 +35,9 @@ class GuardedAdam(keras.optimizers.Adam):
       averages into the model, and takes them out again. (Keras' `use_ema` replaces the weights at
       the end of every `fit`, so the next `fit` continues from the averages.)
     - With `scales_loss` (for float16) the loss is multiplied before differentiation by the largest
-      factor that keeps the gradients finite. A withheld update halves the factor and is not an
-      error; 2,000 good updates in a row double it. (`keras.optimizers.LossScaleOptimizer` checks
-      the gradients of one replica only.)
+      factor that keeps the gradients finite. A withheld update halves the factor, down to 1, and
+      is not an error; 2,000 good updates in a row double it.
+      (`keras.optimizers.LossScaleOptimizer` checks the gradients of one replica only.)
 
     Args:
         learning_rate: float or schedule.
@@ -147,7 +148,8 @@ class GuardedAdam(keras.optimizers.Adam):
         good = tf.where(self._may_apply, before + 1, tf.zeros_like(before))
         scale = tf.convert_to_tensor(self._loss_scale)
         raised = tf.where(good >= _STEPS_PER_SCALE_INCREASE, 2.0 * scale, scale)
-        self._loss_scale.assign(tf.where(self._may_apply, raised, 0.5 * scale))
+        lowered = tf.maximum(0.5 * scale, _SMALLEST_LOSS_SCALE)
+        self._loss_scale.assign(tf.where(self._may_apply, raised, lowered))
         self._good_updates.assign(
             tf.where(good >= _STEPS_PER_SCALE_INCREASE, tf.zeros_like(good), good)
         )

@@ -142,7 +142,7 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
         losses, _ = _token_losses(flat_logits, tf.reshape(labels, (-1,)), self.label_smoothing)
         # (B*T,) -> (B, T)
-        return tf.reshape(losses, tf.shape(labels)) * weights
+        return tf.math.multiply_no_nan(tf.reshape(losses, tf.shape(labels)), weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -193,11 +193,14 @@ def _weighted_sum(
             scale = upstream * weights
             vocabulary_size = logits.shape[-1]
             probabilities = tf.exp(logits - log_normalizer[:, tf.newaxis])
-            smoothed = scale[:, tf.newaxis] * (probabilities - label_smoothing / vocabulary_size)
+            smoothed = tf.math.multiply_no_nan(
+                probabilities - label_smoothing / vocabulary_size, scale[:, tf.newaxis]
+            )
             rows = tf.range(tf.shape(labels)[0], dtype=labels.dtype)
             indices = tf.stack([rows, labels], axis=-1)  # (N, 2): row, token
             return tf.tensor_scatter_nd_sub(smoothed, indices, (1.0 - label_smoothing) * scale)
 
-        return tf.reduce_sum(losses * weights), gradient
+        # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
+        return tf.reduce_sum(tf.math.multiply_no_nan(losses, weights)), gradient
 
     return weighted_sum(logits)

@@ -50,7 +50,9 @@ class Perplexity(keras.metrics.Metric):
         shifted = flat_logits - maximum[:, tf.newaxis]
         log_normalizer = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1)) + maximum
         losses = log_normalizer - tf.gather(flat_logits, flat_labels, batch_dims=1)
-        self.negative_log_likelihood.assign_add(tf.reduce_sum(losses * tf.reshape(weights, (-1,))))
+        # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
+        losses = tf.math.multiply_no_nan(losses, tf.reshape(weights, (-1,)))
+        self.negative_log_likelihood.assign_add(tf.reduce_sum(losses))
         self.token_count.assign_add(tf.reduce_sum(weights))
 
     def result(self) -> tf.Tensor:

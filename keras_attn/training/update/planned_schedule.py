@@ -36,6 +36,9 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
         last_step: int or None. The last update, l; None: not known yet.
         name: str. The name of the schedule.
 
+    Attributes:
+        first_warmup_steps: int. The `warmup_steps` that it was made with, before any `set_plan`.
+
     Raises:
         ValueError: if an argument is out of range, or only one of `decay_start` and `last_step` is
             given.
@@ -75,6 +78,7 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
             )
         self.peak_learning_rate = float(peak_learning_rate)
         self.middle, self.decay, self.name = middle, decay, name
+        self.first_warmup_steps = warmup_steps
         self._plan = tf.Variable(
             [1.0, _NEVER, 2 * _NEVER],
             trainable=False,

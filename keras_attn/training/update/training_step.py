@@ -39,6 +39,9 @@ class TrainingStep:
     as the losses are. This is half of Equation 4 of Wu et al. (2021), so it is comparable to a loss
     without R-Drop. The metrics are those of the first pass.
 
+    Losses of layers (`add_loss`, regularizers) are added, as by Keras: the mean of those of parts
+    and replicas. So a regularizer of weights counts once per batch.
+
     Args:
         model: Seq2SeqModel. Compiled, with `LabelSmoothedCrossEntropy`, in the scope of its
             strategy. Set this object as its `training_step`.
@@ -161,10 +164,15 @@ class TrainingStep:
         state = model.non_trainable_variables + model.metrics_variables
         weights = [weight.value for weight in model.trainable_variables]
         mapping = list(zip(state, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping) as scope, parts_of_batch(token_count):
-            with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape:
+            # Keras' regularizers look for their weights in the scope, which reads them here: on
+            # the tape, or the penalty would have no gradient.
+            mapping += [(one, one) for one in model.trainable_variables if one.regularizer]
+            scope = keras.StatelessScope(state_mapping=mapping, collect_losses=True)
+            with scope, parts_of_batch(token_count):
                 logits, loss = self._logits_and_loss(inputs, labels, sample_weight, token_count)
                 scaled = model.optimizer.scale_loss(loss)
+        with scope, parts_of_batch(token_count):
             self._track(loss, labels)
             model.compute_metrics(inputs, labels, logits, sample_weight)
             after = [scope.get_current_value(variable) for variable in state]
@@ -181,7 +189,8 @@ class TrainingStep:
 
         def run() -> tuple[tf.Tensor, tf.Tensor]:
             logits = model(inputs, training=True)
-            return logits, model.compute_loss(inputs, labels, logits, sample_weight, training=True)
+            loss = model.compute_loss(inputs, labels, logits, sample_weight, training=True)
+            return logits, loss - self._excess_of_layer_losses()
 
         logits, loss = run()
         if not self._r_drop_weight:
@@ -191,6 +200,17 @@ class TrainingStep:
         shares = tf.math.divide_no_nan(weights, token_count)
         divergence = symmetric_divergence(logits, other_logits, shares)
         return logits, (loss + other_loss) / 2 + self._r_drop_weight / 4 * divergence
+
+    def _excess_of_layer_losses(self) -> tf.Tensor | float:
+        """What `compute_loss` counts too much of the layers' losses, which each part has once.
+
+        Keras has divided them by the number of replicas.
+        """
+        if self._num_parts == 1:
+            return 0.0
+        losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self._model.losses]
+        replicas = self._model.distribute_strategy.num_replicas_in_sync
+        return (1.0 - 1.0 / self._num_parts) * sum(losses) / replicas
 
     def _weights(self, labels: tf.Tensor, sample_weight: Any) -> tf.Tensor:
         """The weight of each target token."""

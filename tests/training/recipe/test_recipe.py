@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 
+from keras_attn.training.recipe.data_recipe import DataRecipe
 from keras_attn.training.recipe.recipe import Recipe, built_in_recipe_names
 from keras_attn.training.recipe.recipe_info import list_recipes
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
+from keras_attn.training.recipe.write_commented import write_commented
 
 
 @pytest.mark.parametrize("name", built_in_recipe_names())
@@ -138,3 +140,28 @@ def test_a_table_is_set_as_toml_or_json(text):
 def test_a_table_that_is_none_is_refused_with_an_example():
     with pytest.raises(ValueError, match=r"a table, such as \{num_layers = 3\} or"):
         Recipe.named("phrasebook_tiny").override({"model.overrides": "num_layers"})
+
+
+def test_none_is_kept_where_the_default_is_a_number(tmp_path):
+    """TOML has no value for it, and a field that is left out has its default."""
+    recipe = Recipe.named("phrasebook_tiny")
+    for field in ("log_every_steps", "save_every_minutes"):
+        assert getattr(recipe.training, field) is not None
+        for none in ("none", None):
+            changed = recipe.override({f"training.{field}": none})
+            assert getattr(changed.training, field) is None
+            assert getattr(changed.override({"training.seed": 7}).training, field) is None
+            changed.to_toml(tmp_path / "all.toml")
+            write_commented(changed, tmp_path / "commented.toml")
+            for name in ("all", "commented"):
+                again = Recipe.from_toml(tmp_path / f"{name}.toml")
+                assert again.training == changed.training
+    with pytest.raises(ValueError, match="`training.seed` must be a whole number.*'none'"):
+        Recipe.from_table({"training": {"max_steps": 1, "seed": "none"}})
+
+
+def test_an_address_stays_what_it_is_and_a_path_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for directory, expected in (("gs://bucket/tfds", "gs://bucket/tfds"), ("a", f"{tmp_path}/a")):
+        recipe = DataRecipe(kind="tfds", tfds_name="x", directory=directory)
+        assert recipe.with_absolute_paths().directory == expected

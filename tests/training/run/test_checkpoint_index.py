@@ -115,3 +115,14 @@ def test_what_a_kill_left_is_deleted_and_nothing_else(tmp_path):
         "notes.txt",
         "step-00000010.weights.h5",
     ]
+
+
+def test_a_listed_file_that_is_about_to_be_replaced_is_not_taken_for_damaged(tmp_path):
+    index = CheckpointIndex(tmp_path / "c")
+    add(index, 10)
+    index.expect(10, {"val_loss": 1.0})
+    index.path_of_step(10).write_bytes(b"other sums of metrics")  # and then a kill
+    latest = CheckpointIndex(tmp_path / "c").latest
+    assert latest.is_whole() and latest.metrics == {"val_loss": 1.0}
+    index.expect(20, {})  # no entry, and no file yet
+    assert [one.step for one in CheckpointIndex(tmp_path / "c").checkpoints] == [10]

@@ -170,3 +170,14 @@ def test_plain_fit_leaves_out_the_bad_batch_makes_the_others_and_says_so(jit_com
     for left, right in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-6)
     ours.fit(*others, verbose=0)  # nothing new: no warning
+
+
+def test_the_scale_of_the_loss_never_falls_below_one():
+    """At 0 the gradients would be 0 or NaN for ever, however good."""
+    variable = keras.Variable([1.0])
+    optimizer = GuardedAdam(0.1, scales_loss=True)
+    for _ in range(17):
+        optimizer.apply([tf.constant([np.nan])], [variable])
+    assert float(optimizer.scale_loss(tf.constant(1.0))) == 1.0
+    optimizer.apply([tf.constant([0.5])], [variable])
+    assert variable.numpy() == pytest.approx([0.9], rel=1e-5)

@@ -239,3 +239,27 @@ def test_a_label_beyond_the_vocabulary_makes_loss_and_gradient_nan_under_xla():
 
     value, gradient = run(tf.constant([[4, 7]]))
     assert np.isnan(value) and np.isnan(gradient).any()
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_count_for_nothing_at_padding(jit_compile, value):
+    logits, labels = make_batch()
+    loss = LabelSmoothedCrossEntropy(0.1)
+    expected = dense_loss(logits, labels, 0.1)
+    spoiled = np.where((labels == 0)[..., None], value, logits).astype("float32")
+
+    @tf.function(jit_compile=jit_compile)
+    def value_and_gradient(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            result = loss(labels, logits)
+        return result, tape.gradient(result, logits), loss.call(labels, logits)
+
+    result, gradient, losses = value_and_gradient(tf.constant(spoiled))
+    _, clean, _ = value_and_gradient(tf.constant(logits, tf.float32))
+    assert float(result) == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_array_equal(gradient, clean)
+    assert not np.array(losses)[labels == 0].any()
+    spoiled[2, 0] = np.nan  # of a real token
+    assert np.isnan(value_and_gradient(tf.constant(spoiled))[0])

@@ -71,3 +71,12 @@ def test_half_precision_logits_are_counted_in_float32(metric_class):
     metric.update_state(labels, half)
     expected.update_state(labels, keras.ops.cast(half, "float32"))
     assert float(metric.result()) == float(expected.result())
+
+
+@pytest.mark.parametrize("metric_class", METRICS)
+def test_logits_that_are_no_numbers_count_for_nothing_at_padding(metric_class):
+    labels, logits, _ = make_batches()[0]
+    metric, expected = metric_class(), metric_class()
+    metric.update_state(labels, np.where((labels == 0)[..., None], np.nan, logits))
+    expected.update_state(labels, logits)
+    assert (labels == 0).any() and float(metric.result()) == float(expected.result())

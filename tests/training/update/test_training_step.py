@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn import create_model
+from keras_attn import create_model, layers
 from keras_attn.training import LabelSmoothedCrossEntropy, Perplexity, TokenAccuracy, TrainingStep
 
 V, ROWS, S, T = 19, 12, 7, 5
@@ -91,3 +91,25 @@ def test_activations_are_held_for_one_part_at_a_time():
 def test_a_number_of_parts_must_be_one_at_least():
     with pytest.raises(ValueError, match="`num_parts` must be at least 1"):
         TrainingStep(None, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "num_parts"),
+    [
+        ({"kernel_regularizer": keras.regularizers.L2(0.3)}, 1),
+        ({"kernel_regularizer": keras.regularizers.L2(0.3)}, 2),
+        ({"activity_regularizer": keras.regularizers.L2(0.01)}, 1),
+    ],
+)
+def test_losses_of_layers_count_as_in_keras_own_step(options, num_parts):
+    def trained(step=None):
+        keras.utils.set_random_seed(1)
+        attention = layers.MultiHeadAttention(num_heads=3, key_dim=8, **options)
+        model = create_model(
+            "transformer_tiny", source_vocabulary_size=V, dropout=0.0, attention=attention, **SIZES
+        )
+        model.compile(keras.optimizers.SGD(0.5), LabelSmoothedCrossEntropy(0.1), jit_compile=False)
+        model.training_step = None if step is None else step(model)
+        return model, [model.train_on_batch(*batch, return_dict=True) for batch in batches(1)]
+
+    assert_same(trained(lambda model: TrainingStep(model, num_parts)), trained())
