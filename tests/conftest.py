@@ -32,6 +32,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Workers take whole files in this order. Were a long one last, one worker would wait for it.
 LONG_FILES = [
+    "test_kills.py",
+    "test_multi_worker.py",
+    "test_xla_export.py",
+    "test_two_hundred_sentences.py",
+    "test_malformed_requests.py",
+    "test_toy_tasks.py",
     "test_trainer.py",
     "test_distributed.py",
     "test_damage.py",
