@@ -70,13 +70,16 @@ def say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True)
 
 
-def check_may_write(path: str | None, option: str = "--output", inputs: Iterable[str] = ()) -> None:
+def check_may_write(
+    path: str | None, option: str = "--output", inputs: Iterable[str | None] = ()
+) -> None:
     """Checks that an output file can be written, before any work is done.
 
     Args:
         path: str or None. The file; None and "-" are standard output.
         option: str. The option to name in errors.
-        inputs: iterable of str. The files of other arguments, which must not be overwritten.
+        inputs: iterable of str or None. The files of other arguments, which must not be
+            overwritten; None where an argument is not given.
 
     Raises:
         ValueError: if it is one of the inputs, or a directory, or in a directory that does not
@@ -89,7 +92,7 @@ def check_may_write(path: str | None, option: str = "--output", inputs: Iterable
         raise ValueError(f"`{option}` must be a file. Received: the directory {path!r}.")
     if target.exists() and not target.is_file():
         return  # a device or a pipe
-    if any(target == Path(os.path.realpath(name)) for name in inputs):
+    if any(name and target == Path(os.path.realpath(name)) for name in inputs):
         raise ValueError(f"`{option}` must not be a file of another argument. Received: {path!r}.")
     if not target.parent.is_dir():
         raise ValueError(

@@ -48,6 +48,5 @@ def open_review(arguments: argparse.Namespace) -> ReviewQueue | None:
         raise ValueError("`--review-below` and `--review-file` must be given together.")
     if not 0 < below <= 1:
         raise ValueError(f"`--review-below` must be above 0 and at most 1. Received: {below}.")
-    others = [*(arguments.input or []), arguments.output]
-    check_may_write(path, "--review-file", [one for one in others if one not in (None, "-")])
+    check_may_write(path, "--review-file", [*(arguments.input or []), arguments.output])
     return ReviewQueue(path, below)

@@ -50,8 +50,8 @@ __all__ = [
     "is_unspaced",
     "read_lines",
     "score_files",
+    "score_notes",
     "streams_from_groups",
     "tokenized_bleu_kinds",
     "translation_faults",
-    "score_notes",
 ]
