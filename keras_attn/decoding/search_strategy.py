@@ -1,7 +1,7 @@
 """The interface between the search loop and the strategies."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
@@ -140,7 +140,7 @@ class SearchStrategy(abc.ABC):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "SearchStrategy":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Builds the strategy that `get_config` described.
 
         Args:

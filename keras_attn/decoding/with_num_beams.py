@@ -4,7 +4,7 @@ from keras_attn.decoding.beam_search import BeamSearch
 from keras_attn.decoding.search_strategy import SearchStrategy
 
 
-def with_num_beams(strategy: SearchStrategy, num_beams: int) -> SearchStrategy:
+def with_num_beams(strategy: SearchStrategy, num_beams: int) -> BeamSearch:
     """Returns a beam search with the given number of beams.
 
     Args:

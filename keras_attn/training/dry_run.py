@@ -157,7 +157,7 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     console = console or Console(quiet=True)
     settings = recipe.training
     strategy = get_strategy(settings.strategy)
-    check_recipe(recipe)
+    check_recipe(recipe, strategy)
     with tempfile.TemporaryDirectory() as directory:
         run = RunDirectory(Path(directory) / "run")
         data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console)

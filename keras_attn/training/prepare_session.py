@@ -17,7 +17,7 @@ from keras_attn.training.callbacks import StepCounter, Throughput
 from keras_attn.training.model_setup import build_model, check_model, compile_model
 from keras_attn.training.prepare_data import prepare_data
 from keras_attn.training.recipe.recipe import Recipe
-from keras_attn.training.replicas.strategies import get_strategy
+from keras_attn.training.replicas.strategies import check_steps_per_execution, get_strategy
 from keras_attn.training.replicas.workers import Workers
 from keras_attn.training.resume import check_data, resolve_recipe, restore
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
@@ -60,7 +60,7 @@ def prepare_session(
     settings = recipe.training
     strategy = get_strategy(settings.strategy)  # with several workers: before any operation
     workers = Workers(strategy)
-    check_recipe(recipe)
+    check_recipe(recipe, strategy)
     console.quiet = console.quiet or not workers.is_chief
     data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console)
     first_step = run.last_step()
@@ -93,15 +93,17 @@ def prepare_session(
     return session
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
     """Checks the parts of a recipe that need no data.
 
     Args:
         recipe: Recipe.
+        strategy: tf.distribute.Strategy. That of the recipe.
 
     Raises:
         ValueError: if one of them is invalid, or needs a package that is not installed.
     """
+    check_steps_per_execution(recipe.training.steps_per_execution, strategy)
     if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "`training.tensorboard` needs the package tensorboard, which is not installed. "

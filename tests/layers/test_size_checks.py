@@ -9,6 +9,7 @@ from keras_attn.layers import (
     EncoderBlock,
     FeedForward,
     LearnedPositionEmbedding,
+    LocalAttention,
     MultiHeadAttention,
     Residual,
     TokenEmbedding,
@@ -80,3 +81,16 @@ def test_what_are_no_axes_is_named():
         MultiHeadAttention(3, 4, attention_axes=1.0)
     assert MultiHeadAttention(3, 4, attention_axes=np.int64(1)).attention_axes == (1,)
     assert MultiHeadAttention(3, 4, output_shape=np.int64(8)).output_dims == (8,)
+
+
+@pytest.mark.parametrize("axes", [4, -5, 3, -1, (1, 1), (2, -2)])
+def test_axes_that_a_query_has_not_are_named(axes):
+    query = np.zeros((2, 3, 4, 5), np.float32)
+    with pytest.raises(ValueError, match="`attention_axes` must be different axes.*of 4 axes"):
+        MultiHeadAttention(3, 4, attention_axes=axes)(query, query)
+
+
+@pytest.mark.parametrize("window", [None, 0, 2.5])
+def test_what_is_no_window_is_named(window):
+    with pytest.raises(ValueError, match="`sliding_window` must be an integer.*Received"):
+        LocalAttention(3, 4, sliding_window=window)

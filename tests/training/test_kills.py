@@ -55,7 +55,7 @@ def comparable(values: dict) -> dict:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "max_steps", "jit_compile"),
-    [(2, 240, False), (10, 1500, True)],
+    [(2, 240, False), (6, 900, True)],
 )
 def test_killed_runs_end_with_the_same_weights_and_a_whole_history(
     tmp_path, kills, max_steps, jit_compile

@@ -79,10 +79,18 @@ def attended_axes(rank: int, attention_axes: Sequence[int] | None) -> tuple[int,
     Returns:
         tuple of int or None.
 
+    Raises:
+        ValueError: if the query has no such axis, an axis is the last one, or stands there twice.
+
     Example:
     >>> attended_axes(4, None), attended_axes(4, (-2,)), attended_axes(3, None)
     ((1, 2), (2,), None)
     """
     axes = attention_axes or tuple(range(1, rank - 1))
     axes = tuple(axis if axis >= 0 else rank + axis for axis in axes)
+    if len(set(axes)) < len(axes) or not all(0 <= axis < rank - 1 for axis in axes):
+        raise ValueError(
+            "`attention_axes` must be different axes of the query, without its last. "
+            f"Received: attention_axes={attention_axes}, a query of {rank} axes."
+        )
     return None if rank == 3 and axes == (1,) else axes

@@ -10,6 +10,7 @@ from keras_attn.ops.blocks import (
     neighbor_layout,
     num_blocks_of,
 )
+from keras_attn.system.argument_checks import check_integer
 
 _SMALLEST_BLOCK = 16
 
@@ -31,7 +32,8 @@ class LocalAttention(BlockAttention):
         num_global: int. In tokens. Defaults to 0.
 
     Raises:
-        ValueError: if query and value have different lengths.
+        ValueError: if query and value have different lengths, or `sliding_window` is not an integer
+            of at least 1.
 
     Example:
     >>> layer = keras_attn.layers.LocalAttention(num_heads=2, key_dim=4, sliding_window=3)
@@ -43,6 +45,7 @@ class LocalAttention(BlockAttention):
     """
 
     def __init__(self, *args, sliding_window=128, num_global=0, **kwargs):
+        sliding_window = check_integer("sliding_window", sliding_window)
         super().__init__(
             *args,
             sliding_window=sliding_window,

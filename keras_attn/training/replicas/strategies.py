@@ -67,6 +67,31 @@ def get_strategy(name: str = "auto") -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def check_steps_per_execution(steps: int, strategy: tf.distribute.Strategy) -> None:
+    """Checks that the strategy can run several training steps in one call.
+
+    TensorFlow cannot draw batches for several CPUs inside a loop of a graph: Keras' `fit` ends in
+    "You must feed a value for placeholder".
+
+    Args:
+        steps: int. The steps of one call.
+        strategy: tf.distribute.Strategy.
+
+    Raises:
+        ValueError: if there are several steps, and several devices that are CPUs.
+
+    Example:
+
+    >>> check_steps_per_execution(8, get_strategy("cpu"))
+    """
+    devices = strategy.extended.worker_devices
+    if steps > 1 and strategy.num_replicas_in_sync > 1 and any("CPU" in one for one in devices):
+        raise ValueError(
+            "`training.steps_per_execution` must be 1 if several CPUs train: TensorFlow cannot "
+            f"draw batches for them inside a loop. Received: {steps}"
+        )
+
+
 def _names_several_tasks() -> bool:
     try:
         cluster = json.loads(os.environ.get(CLUSTER_VARIABLE) or "{}").get("cluster", {})

@@ -18,6 +18,7 @@ from keras_attn.training import (
     GuardedAdam, LabelSmoothedCrossEntropy, Perplexity, TokenAccuracy, TrainingStep, get_strategy,
 )
 from keras_attn.training.replicas.distribute_batches import distribute_batches
+from keras_attn.training.replicas.strategies import check_steps_per_execution
 from keras_attn.training.update.seed_variables import seed_variables
 
 random = np.random.default_rng(0)
@@ -147,6 +148,16 @@ def bfloat16():
 def float16():
     learns("mixed_float16")
 
+def several_steps_in_one_call():
+    strategy = get_strategy("mirrored")
+    check_steps_per_execution(1, strategy)
+    try:
+        check_steps_per_execution(2, strategy)
+    except ValueError as error:
+        assert "must be 1 if several CPUs train" in str(error), error
+    else:
+        raise AssertionError("not refused")
+
 for name in sys.argv[1:]:
     try:
         globals()[name]()
@@ -162,6 +173,7 @@ CHECKS = (
     "unbuilt",  # a model that is not built trains by plain `fit`
     "withheld",  # one replica's bad gradient withholds the update on both
     "own_dropout",  # each device drops something else
+    "several_steps_in_one_call",  # are refused: TensorFlow would fail after minutes
 )
 LONG_CHECKS = (
     "compiled_parts",
