@@ -1,10 +1,12 @@
-"""What `keras-attn translate` costs with each engine: start, lines per second, memory, size.
+"""What translating costs with each engine: start, lines per second, memory, size, equal text.
 
     python benchmarks/choose_engine.py --lines data/multi30k/train.en
+    python benchmarks/choose_engine.py --lines train.en --sizes 100000 --only ctranslate2
 
-One line, 64 lines and a pile are translated by the command itself, each in a process of its own, as
-a user runs it. The engines take turns. What an engine exports or compiles only once is made
-beforehand.
+One line, 64 lines and a pile of 3,000 are translated by `keras-attn translate`, each in a process
+of its own, as a user runs it; with `--engine beam`, from file to file. Beside them stands
+`keras-attn serve`: for a server that already runs, the time is that of the requests alone. The
+engines take turns. What an engine exports or compiles only once is made beforehand.
 """
 
 from __future__ import annotations
@@ -17,15 +19,43 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from development_server import DevelopmentServer
 from rich.console import Console
 from rich.table import Table
 from side_by_side import FILE_WIDTH, describe_machine, progress
 
 from keras_attn.lines import read_lines
 from keras_attn.pretrained import DEFAULT_MODEL, find_pretrained
+from keras_attn.serving import ServingClient
+
+BEAM = "beam, TensorFlow"
+SERVER = "a running server"
+MODEL = "tatoeba"
+# Runs `keras-attn`, and at the end prints the peak of its memory in KiB.
+PROGRAM = (
+    "import resource, runpy, sys; sys.argv[0] = 'keras-attn'\n"
+    "try: runpy.run_module('keras_attn', run_name='__main__')\n"
+    "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+)
+
+
+class Answer(NamedTuple):
+    """The translations of some lines, and what they cost."""
+
+    lines: list[str]
+    seconds: float
+    mebibytes: float
+
+
+class Engine(NamedTuple):
+    """How lines are translated, and the files that it needs."""
+
+    translate: Callable[[list[str]], Answer]
+    files: Path
 
 
 def main() -> None:
@@ -35,77 +65,124 @@ def main() -> None:
     parser.add_argument(
         "--lines", type=Path, required=True, help="a file of source sentences, one per line"
     )
-    parser.add_argument("--pile", type=int, default=3000, help="lines of the pile (default: 3,000)")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="rounds for one line and for 64 lines (default: 3)"
+        "--sizes", type=int, nargs="+", default=[1, 64, 3000], help="numbers of lines"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds for up to 64 lines (default: 3)"
     )
     parser.add_argument("--only", default="", help="measure engines whose name contains this")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    lines = read_lines(arguments.lines)[: arguments.pile]
+    lines = read_lines(arguments.lines)[: max(arguments.sizes)]
+    if len(lines) < max(arguments.sizes):
+        parser.error(f"--lines must have {max(arguments.sizes):,} lines. It has {len(lines):,}")
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
+        os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # the commands inherit it
         engines = prepare(directory)
-        chosen = {name: engines[name] for name in engines if arguments.only in name}
-        result = measure(chosen, lines, arguments.rounds)
-    result["machine"] = describe_machine()
-    print(json.dumps(result) if arguments.json else "")
-    if not arguments.json:
+        server = DevelopmentServer(directory / "models")
+        engines[SERVER] = served(server, directory / "models" / MODEL)
+        chosen = {name: engine for name, engine in engines.items() if arguments.only in name}
+        cells = measure(chosen, lines, arguments.sizes, arguments.rounds)
+        server.stop()
+    result = {"sizes": arguments.sizes, "cells": cells, "machine": describe_machine()}
+    if arguments.json:
+        print(json.dumps(result))
+    else:
         print_table(result)
 
 
-def prepare(directory: Path) -> dict[str, tuple[list[str], Path]]:
-    """Exports the model for each engine; returns arguments of `translate` and what it reads."""
-    os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # the commands inherit it
-    model = find_pretrained(DEFAULT_MODEL)
-    litert, saved = directory / "litert", directory / "saved"
+def prepare(directory: Path) -> dict[str, Engine]:
+    """Exports the model for each engine that translates from the command line."""
+    model, litert = find_pretrained(DEFAULT_MODEL), directory / "litert"
+    saved = directory / "models" / MODEL
     command("export", DEFAULT_MODEL, str(litert), "--format", "litert")
     command("export", DEFAULT_MODEL, str(saved))
     engines = {
-        "tensorflow, XLA for 128 lines and more": ([DEFAULT_MODEL, "--beams", "4"], model),
-        "tensorflow, SavedModel": ([str(saved / "1")], saved / "1"),
-        "litert, float32": ([str(litert)], litert),
-        "litert, int8": ([str(model / "litert")], model / "litert"),
+        "tensorflow, XLA for 128 lines and more": piped(model, DEFAULT_MODEL, "--beams", "4"),
+        "tensorflow, SavedModel": piped(saved, str(saved / "1")),
+        "litert, float32": piped(litert, str(litert)),
+        "litert, int8": piped(model / "litert", str(model / "litert")),
     }
     for quantize in ([], ["--quantize", "int8"]):
         options = [DEFAULT_MODEL, "--engine", "ctranslate2", *quantize]
         command("translate", *options, lines=["A dog."])
         kind = "int8" if quantize else "float32"
         (exported,) = (directory / "cache" / "ctranslate2").glob(f"*-{kind}")
-        engines[f"ctranslate2, {kind}"] = (options, exported)
+        engines[f"ctranslate2, {kind}"] = piped(exported, *options)
+    engines[BEAM] = from_file_to_file(model, directory, DEFAULT_MODEL, "--engine", "beam")
     return engines
 
 
+def piped(files: Path, *options: str) -> Engine:
+    """`keras-attn translate` from standard input to standard output."""
+
+    def translate(lines: list[str]) -> Answer:
+        return command("translate", *options, lines=lines)
+
+    return Engine(translate, files)
+
+
+def from_file_to_file(files: Path, directory: Path, *options: str) -> Engine:
+    """`keras-attn translate` from a file to a file."""
+
+    def translate(lines: list[str]) -> Answer:
+        with tempfile.TemporaryDirectory(dir=directory) as here:
+            source, output = Path(here, "lines.txt"), Path(here, "output")
+            source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            names = ["--input", str(source), "--output", str(output)]
+            answer = command("translate", *options, *names)
+            (written,) = Path(here).glob("output-00000-of-00001")
+            return answer._replace(lines=read_lines(written))
+
+    return Engine(translate, files)
+
+
+def served(server: DevelopmentServer, files: Path) -> Engine:
+    """Requests to a server, 32 lines each and 4 at a time, as the client sends them."""
+
+    def translate(lines: list[str]) -> Answer:
+        with ServingClient(server.address, MODEL, timeout=600) as client:
+            started = time.perf_counter()
+            translations = client.translate(lines)
+            seconds = time.perf_counter() - started
+        return Answer(translations, seconds, server.memory())
+
+    return Engine(translate, files)
+
+
 def measure(
-    engines: dict[str, tuple[list[str], Path]], lines: list[str], rounds: int
-) -> dict[str, Any]:
-    """Seconds and memory of each engine, in turns."""
-    cells: dict[str, dict[str, Any]] = {name: {} for name in engines}
-    for size, repeat in ((1, rounds), (64, rounds), (len(lines), 1)):
-        for options, _ in engines.values():  # what XLA compiles is kept
-            command("translate", *options, lines=lines[: min(size, 200)])
-        for _ in range(repeat):
-            for name, (options, _) in engines.items():
+    engines: dict[str, Engine], lines: list[str], sizes: list[int], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Seconds, memory and equal translations of each engine, in turns."""
+    cells: dict[str, dict[str, float]] = {
+        name: {"megabytes_on_disk": size_of(engine.files)} for name, engine in engines.items()
+    }
+    for size in sizes:
+        for engine in engines.values():  # what XLA compiles is kept
+            engine.translate(lines[: min(size, 200)])
+        answers: dict[str, list[Answer]] = {name: [] for name in engines}
+        for _ in range(rounds if size <= 64 else 1):
+            for name, engine in engines.items():
                 progress(f"{size:,} lines: {name}")
-                seconds, mebibytes = command("translate", *options, lines=lines[:size])
-                cells[name].setdefault(f"seconds_{size}", []).append(seconds)
-                cells[name].setdefault(f"mebibytes_{size}", []).append(mebibytes)
-    for name, (_, path) in engines.items():
-        cells[name] = {key: statistics.median(values) for key, values in cells[name].items()}
-        cells[name]["megabytes_on_disk"] = size_of(path)
-    return {"lines": len(lines), "cells": cells}
+                answers[name].append(engine.translate(lines[:size]))
+        expected = next(iter(answers.values()))[0].lines
+        for name, ours in answers.items():
+            same = [left == right for left, right in zip(ours[0].lines, expected, strict=True)]
+            cells[name] |= {
+                f"seconds_{size}": statistics.median(one.seconds for one in ours),
+                f"mebibytes_{size}": statistics.median(one.mebibytes for one in ours),
+                f"percent_as_the_first_{size}": 100 * statistics.mean(same),
+            }
+    return cells
 
 
-def command(*arguments: str, lines: list[str] | None = None) -> tuple[float, float]:
-    """Runs `keras-attn`; returns seconds and its peak resident memory in MiB."""
-    program = (
-        "import resource, runpy, sys; sys.argv[0] = 'keras-attn'\n"
-        "try: runpy.run_module('keras_attn', run_name='__main__')\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
+def command(*arguments: str, lines: list[str] | None = None) -> Answer:
+    """Runs `keras-attn`."""
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         input="".join(f"{line}\n" for line in lines or []),
         capture_output=True,
         text=True,
@@ -113,7 +190,7 @@ def command(*arguments: str, lines: list[str] | None = None) -> tuple[float, flo
     seconds = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}: {done.stderr}")
-    return seconds, int(done.stderr.split()[-1]) / 1024
+    return Answer(done.stdout.split("\n")[:-1], seconds, int(done.stderr.split()[-1]) / 1024)
 
 
 def size_of(path: Path) -> float:
@@ -125,14 +202,17 @@ def size_of(path: Path) -> float:
 
 def print_table(result: dict[str, Any]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
-    pile = result["lines"]
-    table = Table(title="keras-attn translate, from command to text")
-    for column in ("engine", "1 line, s", "64 lines, s", f"{pile:,} lines, s", "MiB", "MB on disk"):
+    sizes = result["sizes"]
+    table = Table(title="from lines to translations: seconds and MiB")
+    names = [f"{size:,} lines" for size in sizes]
+    for column in ("engine", *names, "as the first, %", "MB on disk"):
         table.add_column(column, justify="left" if column == "engine" else "right")
     for name, cell in result["cells"].items():
-        seconds = [f"{cell[f'seconds_{size}']:.2f}" for size in (1, 64, pile)]
-        memory = f"{cell['mebibytes_1']:.0f} - {cell[f'mebibytes_{pile}']:.0f}"
-        table.add_row(name, *seconds, memory, f"{cell['megabytes_on_disk']:.1f}")
+        costs = [
+            f"{cell[f'seconds_{size}']:.2f}, {cell[f'mebibytes_{size}']:,.0f}" for size in sizes
+        ]
+        same = f"{cell[f'percent_as_the_first_{sizes[-1]}']:.1f}"
+        table.add_row(name, *costs, same, f"{cell['megabytes_on_disk']:.1f}")
     console.print(table)
     console.print(f"machine: {json.dumps(result['machine'])}", soft_wrap=True)
 

@@ -14,18 +14,15 @@ import argparse
 import asyncio
 import itertools
 import json
-import re
 import shutil
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from development_server import DevelopmentServer
 from side_by_side import describe_machine, progress
 
 from keras_attn.lines import read_lines
@@ -37,35 +34,6 @@ VERSION = REPOSITORY / "saved_models" / "tatoeba_en_de" / "1"
 CLIENTS = 32
 MODEL = "loaded"
 ONCE = RetryPolicy(attempts=1)  # a request that fails counts as lost
-
-
-class Server:
-    """A development server in a process of its own."""
-
-    def __init__(self, models: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "keras_attn", "serve", str(models), *options]
-        self.process = subprocess.Popen(
-            [*command, "--port", "0", "--grpc-port", "0"], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            found = re.search(r"grpc://[^ ]+", line)
-            if found:
-                self.address = found[0]
-                return
-        raise RuntimeError(f"the server ended with {self.process.wait()}")
-
-    def memory(self) -> float:
-        """Resident memory in MiB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) / 1024
-
-    def stop(self) -> int:
-        """Tells it to stop, and waits."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(120)
 
 
 class Load:
@@ -140,7 +108,7 @@ def main() -> None:
                 ("together", []),
             ):
                 progress(f"{name}: {arguments.seconds:g} seconds")
-                server = Server(models, *options)
+                server = DevelopmentServer(models, *options)
                 load = Load(server.address, expected)
                 asyncio.run(load.run(arguments.seconds))
                 result["loads"].append({"name": name, **load.result(arguments.seconds)})
@@ -152,7 +120,7 @@ def main() -> None:
 
 async def swaps(models: Path, expected: dict[str, str], count: int) -> dict[str, Any]:
     """Publishes new versions under load; then stops the server under load."""
-    server = Server(models)
+    server = DevelopmentServer(models)
     load = Load(server.address, expected)
     running = asyncio.create_task(load.run(3600))
     memory = []
