@@ -13,7 +13,7 @@ from keras_attn.system.whole_file import whole_file
 _DESCRIPTION = """\
 Reads the file of `keras-attn translate --review-file`, in which a person has filled in corrections,
 and writes those as pairs: a TSV file, source and translation, that recipes read (data.kind =
-"tsv_files")."""
+"tsv")."""
 
 
 COMMAND = Command(

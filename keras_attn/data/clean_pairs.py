@@ -1,6 +1,7 @@
 """Finds the pairs that teach a model nothing, or something wrong."""
 
 import dataclasses
+import functools
 import math
 import unicodedata
 from collections import Counter
@@ -139,27 +140,22 @@ def _usual_ratio(pairs: Sequence[tuple[str, str]]) -> float:
 def _usual_script(texts: Iterable[str]) -> str:
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(_SCRIPT_OF.get(letter) or _script_of(letter) for letter in text)
+        counts.update(map(_script_of, text))
     del counts[""]
     return max(counts, key=counts.__getitem__) if counts else ""
 
 
-_SCRIPT_OF: dict[str, str] = {}
-
-
+@functools.cache
 def _script_of(letter: str) -> str:
     """The first word of a letter's Unicode name; "" if it is not a letter."""
     name = unicodedata.name(letter, "") if letter.isalpha() else ""
     script = name.split(" ")[0].split("-")[0]
     # Japanese mixes three scripts in every sentence.
-    script = "CJK" if script in ("HIRAGANA", "KATAKANA") else script
-    if script:
-        _SCRIPT_OF[letter] = script
-    return script
+    return "CJK" if script in ("HIRAGANA", "KATAKANA") else script
 
 
 def _letters_of(text: str, script: str) -> int:
-    return sum((_SCRIPT_OF.get(letter) or _script_of(letter)) == script for letter in text)
+    return sum(_script_of(letter) == script for letter in text)
 
 
 def _mean_length(texts: Iterable[str]) -> float:

@@ -23,6 +23,24 @@ _UNLIMITED_BYTES = 2**30  # the largest limit that SentencePiece takes
 _NUM_THREADS = 4
 
 
+class VocabularySizeError(ValueError):
+    """The texts do not allow a vocabulary of the requested size.
+
+    Args:
+        message: str.
+        possible: int. The nearest size that they allow.
+
+    Example:
+
+    >>> VocabularySizeError("`vocabulary_size` must be at most 857", 857).possible
+    857
+    """
+
+    def __init__(self, message: str, possible: int) -> None:
+        super().__init__(message)
+        self.possible = possible
+
+
 class SentencePieceTokenizer(Tokenizer):
     """Splits text into subwords of a SentencePiece model.
 
@@ -129,7 +147,7 @@ class SentencePieceTokenizer(Tokenizer):
                 minloglevel=2,
             )
         except (RuntimeError, OSError) as error:
-            raise ValueError(_explain_training_error(str(error), vocabulary_size)) from error
+            raise _explained(str(error), vocabulary_size) from error
         return cls(model.getvalue())
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
@@ -194,24 +212,28 @@ def _check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
         )
 
 
-def _explain_training_error(message: str, vocabulary_size: int) -> str:
-    """Rewords an error of SentencePiece's trainer in terms of our arguments."""
+def _explained(message: str, vocabulary_size: int) -> ValueError:
+    """An error of SentencePiece's trainer in terms of our arguments."""
     too_high = re.search(r"Vocabulary size too high.*value <= (\d+)", message)
     if too_high:
-        return (
+        return VocabularySizeError(
             f"`vocabulary_size` must be at most {too_high.group(1)} for these texts: they have no "
-            f"more pieces to learn. Received: {vocabulary_size}. Lower it, or give more text."
+            f"more pieces to learn. Received: {vocabulary_size}. Lower it, or give more text.",
+            int(too_high.group(1)),
         )
     too_low = re.search(r"smaller than required_chars.*?(\d+) vs (\d+)", message)
     if too_low:
-        return (
+        return VocabularySizeError(
             f"`vocabulary_size` must be at least {too_low.group(2)} for these texts: their "
             "characters, the special tokens and the byte pieces need that many. Received: "
-            f"{vocabulary_size}. Raise it, or lower `character_coverage`."
+            f"{vocabulary_size}. Raise it, or lower `character_coverage`.",
+            int(too_low.group(2)),
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
-        return "`texts` must hold some text to learn from. Received: only empty or blank texts."
-    return (
+        return ValueError(
+            "`texts` must hold some text to learn from. Received: only empty or blank texts."
+        )
+    return ValueError(
         "`texts` and the options must allow SentencePiece to train a model. Received: "
         f"`vocabulary_size` {vocabulary_size}. SentencePiece says: {message}"
     )

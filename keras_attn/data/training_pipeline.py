@@ -12,7 +12,7 @@ from keras_attn.data.filter_report import FilterReport
 from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.data.tokenizer import Tokenizer
 
-_MAX_BUCKETS = 12
+MAX_BUCKETS = 12  # XLA compiles the training step for each shape
 _ENDLESS = np.iinfo(np.int64).max
 
 
@@ -296,9 +296,9 @@ def _check_options(**options: int) -> None:
     for argument, value in options.items():
         if value < 1:
             raise ValueError(f"`{argument}` must be positive. Received: {value}.")
-    if options["num_buckets"] > _MAX_BUCKETS:
+    if options["num_buckets"] > MAX_BUCKETS:
         raise ValueError(
-            f"`num_buckets` must be at most {_MAX_BUCKETS}: each shape is compiled separately. "
+            f"`num_buckets` must be at most {MAX_BUCKETS}: each shape is compiled separately. "
             f"Received: {options['num_buckets']}."
         )
 

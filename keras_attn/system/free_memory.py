@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 _M_ARENA_MAX = -8  # of malloc.h
+_HEAPS = 2
 
 
-def share_few_heaps(count: int = 2) -> None:
+def share_few_heaps() -> None:
     """Lets all threads of this process allocate from a few heaps, where glibc is the C library.
 
     glibc gives threads their own heaps, 8 for each core. A server that loads and unloads models in
@@ -18,11 +19,8 @@ def share_few_heaps(count: int = 2) -> None:
     fifth; with 2 heaps, 1,190 and 1,130. The number of answers per second stays the same.
 
     Call it before a second thread allocates.
-
-    Args:
-        count: int. The number of heaps.
     """
-    _call("mallopt", _M_ARENA_MAX, count)
+    _call("mallopt", _M_ARENA_MAX, _HEAPS)
 
 
 def return_free_memory() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from keras_attn.data import CleaningReport, Corpus, clean_pairs, hold_out
+from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
 from keras_attn.system.whole_file import whole_file
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.suggest_recipe import (
@@ -217,7 +218,7 @@ def _choose(
 
 
 def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
-    """Times ten updates, with a smaller vocabulary if the text has too few pieces.
+    """Times ten updates, with another vocabulary if the text has too few pieces or characters.
 
     Returns:
         The recipe with the vocabulary used, seconds per update, and updates per epoch.
@@ -237,13 +238,12 @@ def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
             try:
                 timed = recipe.override(limits)
                 result = train(timed, Path(directory) / "run", console=Console(quiet=True))
-            except ValueError as error:
-                if "`vocabulary_size`" not in str(error) or recipe.tokenizer.vocabulary_size < 600:
-                    raise
-                smaller = recipe.tokenizer.vocabulary_size // 2  # the text has no more pieces
-                recipe = recipe.override({"tokenizer.vocabulary_size": smaller})
-                continue
-            break
+                break
+            except VocabularySizeError as error:
+                size = recipe.tokenizer.vocabulary_size
+                # Too many: with all pieces that a small text has, most would be seen only once.
+                size = error.possible if error.possible > size else size // 2
+                recipe = recipe.override({"tokenizer.vocabulary_size": size})
     report = result.report
     speed = report["target_tokens_per_second_without_compilation"]
     tokens_per_step = report["target_tokens"] / report["steps"]

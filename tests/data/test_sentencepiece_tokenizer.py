@@ -138,6 +138,7 @@ def test_too_large_a_vocabulary_names_the_largest_that_works(model_type):
     with pytest.raises(ValueError, match=r"`vocabulary_size` must be at most \d+") as raised:
         SentencePieceTokenizer.train(texts, 5000, model_type)
     largest = int(re.search(r"at most (\d+)", str(raised.value)).group(1))
+    assert raised.value.possible == largest
     assert SentencePieceTokenizer.train(texts, largest, model_type).vocabulary_size == largest
     with pytest.raises(ValueError, match="at most"):
         SentencePieceTokenizer.train(texts, largest + 1, model_type)
@@ -148,6 +149,7 @@ def test_too_small_a_vocabulary_names_the_smallest_that_works(model_type):
     with pytest.raises(ValueError, match=r"`vocabulary_size` must be at least \d+") as raised:
         SentencePieceTokenizer.train(TEXTS, 100, model_type)
     smallest = int(re.search(r"at least (\d+)", str(raised.value)).group(1))
+    assert raised.value.possible == smallest
     assert SentencePieceTokenizer.train(TEXTS, smallest, model_type).vocabulary_size == smallest
 
 

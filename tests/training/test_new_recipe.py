@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from keras_attn.data import Corpus, phrasebook
+from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
 from keras_attn.training import Recipe, new_recipe
 from keras_attn.training.recipe.suggest_recipe import RULES, find_rule, learns_enough, smaller_rule
 from keras_attn.training.recipe.write_commented import write_commented
@@ -111,6 +112,22 @@ def test_a_commented_recipe_is_the_same_recipe(tmp_path):
         recipe = Recipe.named(name)
         write_commented(recipe, tmp_path / f"{name}.toml")
         assert Recipe.from_toml(tmp_path / f"{name}.toml") == recipe
+
+
+@pytest.mark.parametrize(("smallest", "largest", "chosen"), [(1400, 5000, 1400), (300, 700, 500)])
+def test_the_vocabulary_suits_the_text(monkeypatch, smallest, largest, chosen):
+    sizes = []
+
+    def train(recipe, *others, **options):
+        sizes.append(recipe.tokenizer.vocabulary_size)
+        if not smallest <= sizes[-1] <= largest:
+            raise VocabularySizeError("", min(max(sizes[-1], smallest), largest))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MODULE, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        MODULE._timed(Recipe.named("multi30k_en_de").override({"tokenizer.vocabulary_size": 1000}))
+    assert sizes == [1000, chosen]
 
 
 @pytest.mark.slow

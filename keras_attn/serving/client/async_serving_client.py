@@ -13,6 +13,7 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.review_queue import ReviewQueue
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.async_channels import open_async_channel
+from keras_attn.serving.client.availability_wait import AvailabilityWait
 from keras_attn.serving.client.line_requests import (
     RequestPlan,
     facts_of,
@@ -43,7 +44,7 @@ class AsyncServingClient:
         label: str or None.
         timeout: float.
         batch_size: int.
-        concurrency: int.
+        concurrency: int. Requests of all calls together that are sent at the same time.
         retry: `RetryPolicy`.
         traffic_log: path, `TrafficLog` or None.
         review: `ReviewQueue` or None.
@@ -122,6 +123,12 @@ class AsyncServingClient:
         """The states of the model's versions; see `ServingClient.versions`."""
         return await self._channel.versions(self._plan.model, self._timeout)
 
+    async def wait_until_available(self, seconds: float = 60.0) -> None:
+        """Waits for the model; see `ServingClient.wait_until_available`."""
+        wait = AvailabilityWait(self._plan.model, seconds, self._timeout)
+        while not wait.is_over(await self._versions_or_error(wait.timeout)):
+            await asyncio.sleep(wait.pause)
+
     async def close(self) -> None:
         """Closes the connection."""
         await self._channel.close()
@@ -144,6 +151,12 @@ class AsyncServingClient:
     ) -> list[Translation]:
         lines = check_texts("texts", texts)
         return list(map(convert, lines, await self.predict(signature, text=lines)))
+
+    async def _versions_or_error(self, timeout: float) -> list[ModelVersion] | ServingError:
+        try:
+            return await self._channel.versions(self._plan.model, timeout)
+        except ServingError as error:
+            return error
 
     async def _send(self, prediction: Prediction) -> Answer:
         async with self._slots:

@@ -12,6 +12,7 @@ from types import TracebackType
 from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.review_queue import ReviewQueue
 from keras_attn.lines.translation import Translation
+from keras_attn.serving.client.availability_wait import AvailabilityWait
 from keras_attn.serving.client.channels import open_channel
 from keras_attn.serving.client.line_requests import (
     RequestPlan,
@@ -28,10 +29,6 @@ from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.traffic_log import TrafficLog, open_log
 from keras_attn.serving.row_translation import Row, to_translation
 from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATURE
-from keras_attn.serving.status_code import StatusCode
-
-# A starting server may listen before it answers.
-_NOT_YET = (StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND, StatusCode.DEADLINE_EXCEEDED)
 
 
 class ServingClient:
@@ -51,7 +48,7 @@ class ServingClient:
             exactly then; REST also applies the limit to each wait for the network.
         batch_size: int. The maximum number of lines in a request. A server with batching has its
             own limit: do not exceed it.
-        concurrency: int. Requests that are sent at the same time.
+        concurrency: int. Requests of one call that are sent at the same time.
         retry: `RetryPolicy`.
         traffic_log: path, `TrafficLog` or None. Where to write numbers about each translated line,
             but no text, for `keras-attn monitor`. `translate` and `translate_detailed` then both
@@ -213,21 +210,9 @@ class ServingClient:
         Raises:
             ServingError: if none answers in time.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                left = max(0.1, deadline - time.monotonic())
-                versions = self._channel.versions(self._plan.model, min(self._timeout, left))
-                if any(one.state == "AVAILABLE" for one in versions):
-                    return
-                problem = f"No version of {self._plan.model} is available yet"
-            except ServingError as error:
-                if error.code not in _NOT_YET:
-                    raise
-                problem = str(error)
-            if time.monotonic() > deadline:
-                raise ServingError(StatusCode.DEADLINE_EXCEEDED, problem)
-            time.sleep(0.2)
+        wait = AvailabilityWait(self._plan.model, seconds, self._timeout)
+        while not wait.is_over(self._versions_or_error(wait.timeout)):
+            time.sleep(wait.pause)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -252,6 +237,12 @@ class ServingClient:
     ) -> list[Translation]:
         lines = check_texts("texts", texts)
         return list(map(convert, lines, self.predict(signature, text=lines)))
+
+    def _versions_or_error(self, timeout: float) -> list[ModelVersion] | ServingError:
+        try:
+            return self._channel.versions(self._plan.model, timeout)
+        except ServingError as error:
+            return error
 
     def _send(self, prediction: Prediction) -> Answer:
         started, waits = time.monotonic(), self._retry.waits()

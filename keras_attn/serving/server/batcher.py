@@ -95,6 +95,7 @@ class Batcher:
         self._queues: dict[_Key, deque[_Task]] = {}
         self._free_threads = options.num_batch_threads
         self._running: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(options.num_batch_threads, "batch")
 
     async def submit(
@@ -160,22 +161,31 @@ class Batcher:
             running.add_done_callback(self._running.discard)
 
     def _take_batch(self) -> tuple[_Key, list[_Task]] | None:
-        """Takes the batch of the request that has waited longest, or None if there is none yet."""
-        for key, queue in list(self._queues.items()):
-            if not queue:
-                del self._queues[key]
-        if not self._queues:
+        """Takes the oldest batch that is full or has waited, or None if there is none yet."""
+        self._queues = {key: queue for key, queue in self._queues.items() if queue}
+        most, now = self._options.max_batch_size, time.monotonic()
+        ready, waits = [], []
+        for key, queue in self._queues.items():
+            wait = queue[0].arrived + self._options.batch_timeout - now
+            if wait <= 0 or sum(task.lines for task in queue) >= most:
+                ready.append(key)
+            else:
+                waits.append(wait)
+        if not ready:
+            self._look_again_in(waits)
             return None
-        key, queue = min(self._queues.items(), key=lambda item: item[1][0].arrived)
-        most = self._options.max_batch_size
-        wait = queue[0].arrived + self._options.batch_timeout - time.monotonic()
-        if wait > 0 and sum(task.lines for task in queue) < most:
-            asyncio.get_running_loop().call_later(wait, self._start_batches)
-            return None
+        key = min(ready, key=lambda one: self._queues[one][0].arrived)
+        queue = self._queues[key]
         batch = [queue.popleft()]
         while queue and sum(task.lines for task in batch) + queue[0].lines <= most:
             batch.append(queue.popleft())
         return key, batch
+
+    def _look_again_in(self, waits: list[float]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if waits:
+            self._timer = asyncio.get_running_loop().call_later(min(waits), self._start_batches)
 
     async def _compute(self, key: _Key, batch: list[_Task]) -> None:
         try:

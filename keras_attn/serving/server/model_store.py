@@ -185,10 +185,11 @@ class ModelStore:
         wanted = {} if config is None else await asyncio.to_thread(wanted_versions, config)
         for version, directory in sorted(wanted.items()):
             if self._is_new(name, version, directory):
+                before = await asyncio.to_thread(_fingerprint, directory)
                 servable = versions[version] = Servable(name, version, directory, self._context)
                 await servable.load()
                 if servable.state == State.END:
-                    self._failed[name, version] = _fingerprint(directory)
+                    self._failed[name, version] = before
         states = {version: servable.state for version, servable in versions.items()}
         if wanted and not any(states.get(version) == State.AVAILABLE for version in wanted):
             return  # no new version answers yet: keep the old ones

@@ -94,12 +94,6 @@ class Throughput(keras.callbacks.Callback):
         recent.add(self._calls[-20:])
         return recent.rate
 
-    @property
-    def recent_step_seconds(self) -> float:
-        """The median time of the last calls of the training function, in seconds."""
-        recent = [seconds for seconds, _ in self._calls[-20:]]
-        return statistics.median(recent) if recent else 0.0
-
     def _sums(self) -> tuple["_Sum", "_Sum"]:
         """The sums of all calls, and of those that did not compile."""
         count = len(self._calls)

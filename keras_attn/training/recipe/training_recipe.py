@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from keras_attn.data.training_pipeline import MAX_BUCKETS
 from keras_attn.evaluation import BLEU_TOKENIZERS
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
 from keras_attn.training.replicas.strategies import STRATEGY_NAMES
@@ -41,7 +42,7 @@ class TrainingRecipe(RecipeSection):
     global_batch_tokens: int = described(
         4096, "tokens per batch and side, padding included, over all devices", minimum=1
     )
-    num_buckets: int = described(8, "the number of batch shapes", minimum=1)
+    num_buckets: int = described(8, "the number of batch shapes", minimum=1, maximum=MAX_BUCKETS)
     accumulation_steps: int = described(
         1, "parts of its share of a batch that each device computes one by one", minimum=1
     )

@@ -58,6 +58,15 @@ def test_it_equals_keras_with_a_key_of_its_own_a_gate_and_a_window():
     np.testing.assert_allclose(ours(query, value, key), theirs(query, value, key), atol=2e-6)
 
 
+def test_it_equals_keras_with_a_mask_of_the_keys():
+    query, value, key = draw(B, T, D), draw(B, S, 9), draw(B, S, 11)
+    mask = np.arange(S) < S - 1 - np.arange(B)[:, None]
+    theirs, ours = twins(query, value, key)
+    masked = ours(query, value, key, key_mask=mask)
+    np.testing.assert_allclose(masked, theirs(query, value, key, key_mask=mask), atol=2e-6)
+    assert np.abs(masked - ours(query, value, key)).max() > 1e-3
+
+
 @pytest.mark.parametrize("axes", [(1,), (2,), (1, 2), -2])
 def test_it_equals_keras_over_other_axes(axes):
     query, value = draw(B, 3, T, D), draw(B, 3, T, D)

@@ -97,9 +97,10 @@ def test_the_asynchronous_client_says_the_same(address, translator) -> None:
                 await client.score(LINES, LINES),
                 await client.attention(LINES),
                 await client.versions(),
+                await client.wait_until_available(5),
             )
 
-    texts, detailed, best, scores, seen, versions = asyncio.run(ask())
+    texts, detailed, best, scores, seen, versions, _ = asyncio.run(ask())
     assert texts == translator.translate(LINES)
     for translations in (detailed, best, seen):
         assert [one.text for one in translations] == texts
@@ -144,6 +145,14 @@ def test_no_server(address) -> None:
         with pytest.raises(ServingError) as raised:
             client.wait_until_available(0.3)
         assert raised.value.code == StatusCode.DEADLINE_EXCEEDED
+
+    async def wait() -> None:
+        async with AsyncServingClient(address, "nonsense") as client:
+            await client.wait_until_available(0.3)
+
+    with pytest.raises(ServingError) as raised:
+        asyncio.run(wait())
+    assert raised.value.code == StatusCode.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize(

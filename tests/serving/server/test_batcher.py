@@ -164,6 +164,25 @@ def test_a_request_waits_for_others_for_the_stated_time() -> None:
     assert waits[0] >= 0.28 and waits[2] < 0.2  # a full batch does not wait
 
 
+def test_a_full_batch_does_not_wait_for_another_signature() -> None:
+    model = Model()
+    model.go.set()
+
+    async def main():
+        options = BatchingOptions(num_batch_threads=1, batch_timeout=0.5, max_batch_size=3)
+        batcher = Batcher(model.run, options)
+        older = asyncio.create_task(batcher.submit("a", {"x": np.asarray([1])}))
+        await asyncio.sleep(0.02)
+        started = time.monotonic()
+        await batcher.submit("b", {"x": np.asarray([2, 3, 4])})
+        seconds = time.monotonic() - started
+        await older
+        return seconds
+
+    assert asyncio.run(main()) < 0.3
+    assert [batch[1] for batch in model.batches] == [[2, 3, 4], [1]]
+
+
 @pytest.mark.parametrize("name", ["max_batch_size", "num_batch_threads", "max_waiting"])
 def test_wrong_options(name) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received: 0"):

@@ -271,6 +271,31 @@ def test_a_client_that_goes_away_does_not_stop_a_load_halfway(
     asyncio.run(main())
 
 
+def test_a_version_that_is_completed_while_it_fails_to_load_is_tried_again(
+    make_store, monkeypatch, tmp_path
+) -> None:
+    path = add(tmp_path / "m", "1", "damaged") / "saved_model.pb"
+    load = Loaded._load
+
+    def load_while_it_is_copied(servable):
+        try:
+            load(servable)
+        finally:
+            path.write_text("complete")
+
+    monkeypatch.setattr(Loaded, "_load", load_while_it_is_copied)
+
+    async def main():
+        store = make_store(tmp_path / "m")
+        await store.poll()
+        assert states(store) == {1: "END"}
+        await store.poll()
+        assert states(store) == {1: "AVAILABLE"}
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_versions_that_do_not_load_are_not_tried_again_and_again(
     make_store, tmp_path, said
 ) -> None:

@@ -90,6 +90,7 @@ def test_an_override_leaves_the_recipe_it_came_from_alone():
         ({"training.strategy": "miror"}, r"`training.strategy` must be one of.*'mirrored'"),
         ({"data.kind.x": "1"}, r"`data.kind` is not a table"),
         ({"training.average_last": "9"}, r"`training.average_last` must be at most"),
+        ({"training.num_buckets": "13"}, r"`training.num_buckets` must be at most 12"),
         ({"training.max_minutes": "none", "training.max_steps": "none"}, "must have a limit"),
         ({"data.kind": "text_directory"}, r"`data.directory`.*--set data.directory=DIR"),
         ({"data.kind": "text_pair"}, r"`data.train` must be a list of two files"),
