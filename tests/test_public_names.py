@@ -123,19 +123,6 @@ def test_importing_the_package_does_not_load_tensorflow_or_keras() -> None:
     assert run_python(code) == "[]"
 
 
-def test_the_help_of_the_command_line_does_not_load_tensorflow() -> None:
-    code = """
-import sys
-from keras_attn.cli.main import main
-try:
-    main(["--help"])
-except SystemExit as stop:
-    assert not stop.code, stop.code
-print("tensorflow" in sys.modules or "keras" in sys.modules)
-"""
-    assert run_python(code).splitlines()[-1] == "False"
-
-
 def test_the_lazy_table_is_what_editors_are_told() -> None:
     tree = ast.parse(Path(str(keras_attn.__file__)).read_text(encoding="utf-8"))
     blocks = [

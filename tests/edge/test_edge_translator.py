@@ -51,16 +51,6 @@ def test_a_search_ends_as_soon_as_that_of_a_new_engine(monkeypatch):
     assert counts == counts[-1:] * 4
 
 
-def test_the_library_needs_no_tensorflow():
-    program = """
-from keras_attn.edge import EdgeTranslator
-from keras_attn.pretrained import find_pretrained
-translator = EdgeTranslator(find_pretrained("tatoeba_en_de") / "litert")
-print(translator.translate(["Where is the station?"])[0])
-"""
-    assert run_without_tensorflow(program).stdout == "Wo ist der Bahnhof?\n"
-
-
 def test_the_command_needs_no_tensorflow():
     program = 'from keras_attn.cli.main import main\nsys.exit(main(["translate", "--scores"]))'
     done = run_without_tensorflow(program, input="Where is the station?\n\n")

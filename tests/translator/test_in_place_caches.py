@@ -39,7 +39,6 @@ def searches(num_beams: int, dtype: str = "float32"):
 @pytest.mark.parametrize(
     ("num_beams", "dtype"),
     [
-        pytest.param(1, "float32", marks=pytest.mark.slow),
         (4, "float32"),
         pytest.param(4, "mixed_bfloat16", marks=pytest.mark.slow),
         pytest.param(1, "float16", marks=pytest.mark.slow),

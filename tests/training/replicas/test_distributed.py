@@ -8,7 +8,7 @@ import pytest
 
 # In a process of its own: logical devices can only be made before TensorFlow starts.
 PROGRAM = """
-import sys, traceback, keras, numpy as np, tensorflow as tf
+import functools, sys, traceback, keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import keras_attn
@@ -64,16 +64,19 @@ def same(ours, theirs, rtol=1e-5):
 one = tf.distribute.OneDeviceStrategy("/cpu:0")
 two = get_strategy("mirrored")
 assert (one.num_replicas_in_sync, two.num_replicas_in_sync) == (1, 2)
-reference = trained(one)
+
+@functools.cache
+def reference():
+    return trained(one)
 
 def uneven_tokens():
-    same(trained(two), reference)
+    same(trained(two), reference())
 
 def parts():
-    same(trained(two, lambda model: TrainingStep(model, 2)), reference)
+    same(trained(two, lambda model: TrainingStep(model, 2)), reference())
 
 def compiled_parts():
-    same(trained(two, lambda model: TrainingStep(model, 2, jit_compile=True)), reference)
+    same(trained(two, lambda model: TrainingStep(model, 2, jit_compile=True)), reference())
 
 def clipped():
     adam = lambda: GuardedAdam(0.01, epsilon=1e-4, global_clipnorm=0.05, ema_decay=0.5)
@@ -174,18 +177,17 @@ CHECKS = (
     "withheld",  # one replica's bad gradient withholds the update on both
     "own_dropout",  # each device drops something else
     "several_steps_in_one_call",  # are refused: TensorFlow would fail after minutes
-)
-LONG_CHECKS = (
-    "compiled_parts",
+    "compiled_parts",  # by XLA
     "bfloat16",  # finite, and learns
     "float16",
 )
 
 
-def outcomes(checks: tuple[str, ...]) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def results() -> dict[str, str]:
     """What came of each check, by its name."""
     result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, *checks],
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, *CHECKS],
         capture_output=True,
         text=True,
         timeout=600,
@@ -196,18 +198,7 @@ def outcomes(checks: tuple[str, ...]) -> dict[str, str]:
     return {name: outcome.replace(chr(31), "\n") for name, _, outcome in pairs}
 
 
-@pytest.fixture(scope="module", name="results")
-def default_results() -> dict[str, str]:
-    return outcomes(CHECKS)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_two_devices_do_what_one_does(check, results):
     assert results[check] == "ok", results[check]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", LONG_CHECKS)
-def test_two_devices_do_what_one_does_with_xla_and_half_precision(check):
-    assert outcomes((check,))[check] == "ok"
