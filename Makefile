@@ -38,13 +38,13 @@ test-torch: .venv-torch/.installed ## Run them under PyTorch
 verify-serving: $(VENV)/.installed-dev .venv-serving/.installed ## Verify the models that ship under the TensorFlow of TF Serving
 	for version in saved_models/*/[0-9]*; do $(BIN)/keras-attn verify $$version --python .venv-serving/bin/python || exit 1; done
 
-lint: $(VENV)/.installed-dev ## Check style, types and the floors of the house
+lint: $(VENV)/.installed-dev ## Check style, types and the import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.installed-dev ## Rewrite the sources in the house's style
+format: $(VENV)/.installed-dev ## Rewrite the sources with ruff
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

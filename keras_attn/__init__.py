@@ -28,11 +28,13 @@ if TYPE_CHECKING:  # for editors and type checkers only; a test keeps this block
     from keras_attn import evaluation as evaluation
     from keras_attn import interop as interop
     from keras_attn import layers as layers
+    from keras_attn import lines as lines
     from keras_attn import models as models
     from keras_attn import ops as ops
     from keras_attn import pretrained as pretrained
     from keras_attn import serving as serving
     from keras_attn import training as training
+    from keras_attn import translator as translator
     from keras_attn import visualization as visualization
     from keras_attn.models import create_model as create_model
     from keras_attn.models import list_presets as list_presets
@@ -55,12 +57,14 @@ _PUBLIC_NAMES: dict[str, str | None] = {
     "evaluation": None,
     "interop": None,
     "layers": None,
+    "lines": None,
     "list_presets": "keras_attn.models",
     "models": None,
     "ops": None,
     "pretrained": None,
     "serving": None,
     "training": None,
+    "translator": None,
     "visualization": None,
 }
 

@@ -22,7 +22,7 @@ The checkpoints are not changed. `--last 1` takes only the last one."""
 
 COMMAND = Command(
     "average",
-    "put the mean of checkpoints into the translator",
+    "replace the translator's weights by the mean of checkpoints",
     _DESCRIPTION,
     [
         "keras-attn average runs/first --last 5",

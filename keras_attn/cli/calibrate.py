@@ -8,6 +8,7 @@ from keras_attn.cli.command_parser import Command, CommandParser, add_json_optio
 from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
+from keras_attn.pretrained import find_pretrained, list_pretrained
 
 _DESCRIPTION = """\
 Translates text with known translations that the model was not trained on, and fits the probability
@@ -42,6 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Calibrates."""
     sources, *references = read_source_and_references(arguments)
     directory = find_translator(arguments.run_path)
+    if directory in map(find_pretrained, list_pretrained()):
+        raise ValueError(
+            "`RUN` must be a run or a saved translator of your own: the models that ship are "
+            f"calibrated already. Received: {arguments.run_path}."
+        )
     translator = open_translator(arguments.run_path)
     from keras_attn.evaluation import calibrate_confidence, evaluate_confidence
 

@@ -79,13 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
     from keras_attn.evaluation import compare_translations
     from keras_attn.serving import ServingClient
 
-    with ServingClient(
-        arguments.address, arguments.model, version=arguments.version, label=arguments.label
-    ) as client:
+    with (
+        ServingClient(
+            arguments.address, arguments.model, version=arguments.version, label=arguments.label
+        ) as client,
+        make_console(stderr=True).status(f"translating {len(sources):,} sentences"),
+    ):
         translations = client.translate(sources)
     if baseline is None:
         _write(Path(arguments.baseline), sources, translations)
-        say(make_console(), f"recorded {len(sources):,} translations: {arguments.baseline}")
+        if arguments.json:
+            print_json({"baseline": arguments.baseline, "sentences": len(sources)})
+        else:
+            say(make_console(), f"recorded {len(sources):,} translations: {arguments.baseline}")
         return 0
     tokenizer = arguments.bleu_tokenizer
     comparison = compare_translations(baseline, translations, references, tokenizer)

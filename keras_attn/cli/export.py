@@ -24,7 +24,7 @@ out. The SavedModel is loaded again, as a server loads it, and must translate as
 does. Then one rename makes it the next version directory, DIRECTORY/1, DIRECTORY/2 and so on.
 
 With `--format litert`, DIRECTORY becomes a model for LiteRT: `keras-attn translate DIRECTORY` then
-starts without TensorFlow (extra `litert`), and telephones can run the same files."""
+starts without TensorFlow (extra `litert`), and phones can run the same files."""
 
 
 FORMATS = ("saved_model", "litert")
@@ -59,7 +59,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--quantize",
         choices=("int8",),
         metavar="int8",
-        help="with --format litert: 8-bit weights, a quarter of the size",
+        help="with --format litert: 8-bit weights, a third of the size",
     )
     parser.add_argument(
         "--reference",

@@ -1,4 +1,4 @@
-"""`keras-attn monitor`: reports the traffic of a served model, and what has moved."""
+"""`keras-attn monitor`: reports the traffic of a served model, and its drift."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ requests each model has answered, how fast, and how many failed."""
 
 COMMAND = Command(
     "monitor",
-    "report a served model's traffic, and what has moved",
+    "report a served model's traffic and its drift",
     _DESCRIPTION,
     [
         "keras-attn monitor traffic.jsonl --reference saved_models/tatoeba_en_de/1",

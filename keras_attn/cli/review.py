@@ -18,7 +18,7 @@ and writes those as pairs: a TSV file, source and translation, that recipes read
 
 COMMAND = Command(
     "review",
-    "make training pairs of corrected translations",
+    "turn corrected translations into training pairs",
     _DESCRIPTION,
     ["keras-attn review queue.jsonl --output corrections.tsv"],
 )

@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         {"--source": [arguments.source], "--target": [arguments.target]}
     )
     translator = open_translator(arguments.run_path)
-    values = translator.score(sources, targets)
+    with make_console(stderr=True).status(f"scoring {len(sources):,} sentences"):
+        values = translator.score(sources, targets)
     report = translator.report
     if arguments.json:
         print_json(

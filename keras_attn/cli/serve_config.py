@@ -35,7 +35,10 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write the files")
     parser.add_argument(
-        "--stable", type=int, metavar="N", help="the version of the label stable (default: newest)"
+        "--stable",
+        type=int,
+        metavar="N",
+        help="the version of the label stable (default: the newest that is not the canary)",
     )
     parser.add_argument(
         "--canary", type=int, metavar="N", help="the version of the label canary (default: none)"

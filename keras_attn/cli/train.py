@@ -154,6 +154,13 @@ def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
     for option in ("tflops", "devices", "price"):
         if getattr(arguments, option) is not None and not arguments.dry_run:
             raise ValueError(f"`--{option}` must be given with --dry-run.")
+    needs_run = has_corpus or arguments.resume or arguments.output is not None
+    needs_run = needs_run or arguments.workers != 1 or arguments.accept_changed_data
+    if arguments.dry_run and (arguments.recipe is None or needs_run):
+        raise ValueError(
+            "`--dry-run` must be given with RECIPE, and without options of a run or of a corpus: "
+            "it writes nothing."
+        )
     if has_corpus and "TF_CONFIG" in os.environ and _IS_WORKER not in os.environ:
         raise ValueError(
             "A corpus must be given to one machine only. Run `keras-attn new` there, and give its "
@@ -163,11 +170,6 @@ def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
 
 def _dry_run(arguments: argparse.Namespace) -> int:
     """Prints what training would cost."""
-    if arguments.recipe is None or arguments.resume or arguments.output is not None:
-        raise ValueError(
-            "`--dry-run` must be given with RECIPE, and without --output and --resume: it writes "
-            "nothing."
-        )
     for option in ("tflops", "devices", "price"):
         value = getattr(arguments, option)
         if value is not None and not value > 0:
@@ -179,15 +181,16 @@ def _dry_run(arguments: argparse.Namespace) -> int:
 
     recipe = Recipe.named(arguments.recipe).override(dict(arguments.set))
     result = dry_run(recipe, make_console(stderr=True))
+    hardware = (arguments.tflops, arguments.devices or 1, arguments.price)
     if arguments.json:
-        print_json(result.to_dict())
+        cost = None if arguments.tflops is None else result.cost_on(*hardware)._asdict()
+        print_json({**result.to_dict(), "on_other_hardware": cost})
         return 0
     console = make_console()
     for line in result.lines():
         say(console, line)
     if arguments.tflops is not None:
-        line = hardware_line(result, arguments.tflops, arguments.devices or 1, arguments.price)
-        say(console, line)
+        say(console, hardware_line(result, *hardware))
     return 0
 
 

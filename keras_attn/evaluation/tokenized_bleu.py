@@ -19,8 +19,7 @@ class MosesTokenizer:
     """Splits text into words as the scripts `normalize-punctuation` and `tokenizer` of Moses do.
 
     Quotation marks, dashes and blanks become the ASCII ones; punctuation marks become separate
-    tokens. It needs the package sacremoses, a port of the two scripts: `pip install
-    keras-attn[moses]`.
+    tokens. It needs the package sacremoses, a port of the two scripts (the extra `moses`).
 
     Args:
         language: str. The code of the language, which determines the abbreviations. "" and
@@ -28,7 +27,7 @@ class MosesTokenizer:
         lowercase: bool. Whether to lower-case the text first.
 
     Raises:
-        ValueError: if sacremoses is not installed.
+        ImportError: if sacremoses is not installed.
 
     Example:
 
@@ -40,9 +39,9 @@ class MosesTokenizer:
         try:
             import sacremoses
         except ImportError:
-            raise ValueError(
+            raise ImportError(
                 "The tokenizer of Moses needs the package sacremoses, which is not installed. Run "
-                "`pip install keras-attn[moses]`."
+                '`pip install "keras_attn[moses]"`.'
             ) from None
         language = language_of(language) or "en"
         self._normalizer = sacremoses.MosesPunctNormalizer(language)
@@ -128,7 +127,7 @@ def tokenized_bleu_kinds(language: str) -> dict[str, BleuKind]:
         dict of str to `BleuKind`.
 
     Raises:
-        ValueError: if sacremoses is not installed.
+        ImportError: if sacremoses is not installed.
 
     Example:
 

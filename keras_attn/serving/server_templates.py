@@ -20,24 +20,21 @@ prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }
 
 # Labels are assigned before the models are loaded: without the flag the server would not start.
 # Batches run in parallel, one per core; waking several threads for each operation of a decoding
-# step would cost more than it saves.
+# step would cost more than it saves. `models.config` is read again, so that a label can be moved.
 FLAGS = Template("""\
 --port=$grpc_port
 --rest_api_port=$rest_port
 --model_config_file=$config/models.config
+--model_config_file_poll_wait_seconds=30
 --allow_version_labels_for_unavailable_models=true
 --enable_batching
 --tensorflow_intra_op_parallelism=1
 --batching_parameters_file=$config/batching.config
 --monitoring_config_file=$config/monitoring.config
+--rest_api_timeout_in_ms=30000
 """)
 
-# Besides $flags: what only a long-running server needs.
-_MORE_FLAGS = """\
-      - --model_config_file_poll_wait_seconds=30   # reads models.config again: a label can be moved
-      - --rest_api_timeout_in_ms=30000"""
-
-DOCKER_COMPOSE = Template(f"""\
+DOCKER_COMPOSE = Template("""\
 # docker compose up
 services:
   serving:
@@ -54,10 +51,9 @@ services:
     entrypoint: ["/usr/bin/tensorflow_model_server"]
     command:
 $flags
-{_MORE_FLAGS}
 """)
 
-KUBERNETES = Template(f"""\
+KUBERNETES = Template("""\
 # kubectl apply -f kubernetes.yaml
 # The models are on the volume claim "models", which you make and fill:
 # $first_model/1/saved_model.pb ...
@@ -80,10 +76,10 @@ metadata:
 spec:
   replicas: 2
   selector:
-    matchLabels: {{app: translation-serving}}
+    matchLabels: {app: translation-serving}
   template:
     metadata:
-      labels: {{app: translation-serving}}
+      labels: {app: translation-serving}
       annotations:
         prometheus.io/scrape: "true"
         prometheus.io/port: "$rest_port"
@@ -95,39 +91,38 @@ spec:
           command: ["/usr/bin/tensorflow_model_server"]
           args:
 $indented_flags
-{_MORE_FLAGS.replace("      -", "            -")}
           ports:
-            - {{name: rest, containerPort: $rest_port}}
-            - {{name: grpc, containerPort: $grpc_port}}
+            - {name: rest, containerPort: $rest_port}
+            - {name: grpc, containerPort: $grpc_port}
           readinessProbe:          # answers once the model is loaded and warm
-            httpGet: {{path: /v1/models/$first_model/labels/stable/metadata, port: rest}}
+            httpGet: {path: /v1/models/$first_model/labels/stable/metadata, port: rest}
             periodSeconds: 5
             timeoutSeconds: 5
           startupProbe:            # 15 minutes: the warm-up of an --xla export compiles
-            tcpSocket: {{port: grpc}}
+            tcpSocket: {port: grpc}
             periodSeconds: 10
             failureThreshold: 90
           livenessProbe:
-            tcpSocket: {{port: grpc}}
+            tcpSocket: {port: grpc}
           resources:
-            requests: {{cpu: "$cores", memory: 1Gi}}
-            limits: {{memory: 2Gi}}   # a new version is loaded before the old one is freed
+            requests: {cpu: "$cores", memory: 1Gi}
+            limits: {memory: 2Gi}   # a new version is loaded before the old one is freed
           volumeMounts:
-            - {{name: models, mountPath: $base_path, readOnly: true}}
-            - {{name: config, mountPath: /config, readOnly: true}}
+            - {name: models, mountPath: $base_path, readOnly: true}
+            - {name: config, mountPath: /config, readOnly: true}
       volumes:
         - name: models
-          persistentVolumeClaim: {{claimName: models, readOnly: true}}
+          persistentVolumeClaim: {claimName: models, readOnly: true}
         - name: config
-          configMap: {{name: translation-serving}}
+          configMap: {name: translation-serving}
 ---
 apiVersion: v1
 kind: Service
 metadata:
   name: translation-serving
 spec:
-  selector: {{app: translation-serving}}
+  selector: {app: translation-serving}
   ports:
-    - {{name: rest, port: $rest_port, targetPort: rest}}
-    - {{name: grpc, port: $grpc_port, targetPort: grpc}}
+    - {name: rest, port: $rest_port, targetPort: rest}
+    - {name: grpc, port: $grpc_port, targetPort: grpc}
 """)

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,14 @@ from keras_attn.training.update.update_cost import update_cost
 
 _TIMED_UPDATES = 3
 _LARGEST_TIMED_FLOPS = 1e12  # an update of a few seconds on a CPU
+
+
+class HardwareCost(NamedTuple):
+    """What a run would cost on some hardware: the price is None if it is not known."""
+
+    seconds: float
+    device_hours: float
+    price: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +85,21 @@ class DryRun:
         """
         return self.flops / (flops_per_second or self.measured_flops_per_second)
 
+    def cost_on(self, tflops: float, devices: int = 1, price: float | None = None) -> HardwareCost:
+        """Predicts the cost of the run on other hardware.
+
+        Args:
+            tflops: float. 10^12 floating-point operations a second that one device sustains.
+            devices: int. The number of devices.
+            price: float or None. What one device costs per hour.
+
+        Returns:
+            HardwareCost.
+        """
+        seconds = self.seconds(devices * tflops * 1e12)
+        hours = devices * seconds / 3600
+        return HardwareCost(seconds, hours, None if price is None else hours * price)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns all figures and the predicted time on this machine, ready for `json.dumps`."""
         return {**dataclasses.asdict(self), "seconds": self.seconds()}
@@ -122,13 +145,12 @@ def hardware_line(run: DryRun, tflops: float, devices: int = 1, price: float | N
     >>> hardware_line(one, tflops=5, devices=2, price=1.5)
     'time on 2 devices that sustain 5 TFLOP/s each: 1.0 hours; 2 device-hours, price 3.00'
     """
-    seconds = run.seconds(devices * tflops * 1e12)
-    hours = devices * seconds / 3600
+    cost = run.cost_on(tflops, devices, price)
     names = f"{devices} devices" if devices > 1 else "a device"
     verb = "sustain" if devices > 1 else "sustains"
     line = f"time on {names} that {verb} {tflops:g} TFLOP/s{' each' if devices > 1 else ''}: "
-    line += f"{_duration(seconds)}; {hours:,.3g} device-hours"
-    return line if price is None else f"{line}, price {hours * price:,.2f}"
+    line += f"{_duration(cost.seconds)}; {cost.device_hours:,.3g} device-hours"
+    return line if cost.price is None else f"{line}, price {cost.price:,.2f}"
 
 
 def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) -> DryRun:

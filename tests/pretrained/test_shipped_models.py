@@ -51,7 +51,7 @@ def test_a_model_is_small_and_has_a_card_and_a_recipe(name):
     assert 0 < litert <= LARGEST_FORM
     assert count_bytes(directory) - litert <= LARGEST_FORM
     card = (directory / "README.md").read_text(encoding="utf-8")
-    for heading in ("Intended use", "Limits", "Data and licence", "Training", "Scores"):
+    for heading in ("Intended use", "Limits", "Data and license", "Training", "Scores"):
         assert f"## {heading}" in card
     assert "{" not in card  # nothing was left to fill in
     recipe = Recipe.from_run(directory)

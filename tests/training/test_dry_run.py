@@ -99,6 +99,8 @@ def test_the_time_elsewhere_follows_from_what_it_sustains(result: DryRun) -> Non
     hours = result.flops / (4 * 2e12) / 3600
     line = hardware_line(result, tflops=2, devices=4, price=3.0)
     assert line.endswith(f"{4 * hours:,.3g} device-hours, price {12 * hours:.2f}")
+    assert result.cost_on(2, 4).price is None
+    assert result.cost_on(2, 4, 3.0) == pytest.approx((3600 * hours, 4 * hours, 12 * hours))
 
 
 COMMAND = ["train", "phrasebook_tiny", "--dry-run"]
@@ -117,7 +119,9 @@ def test_the_command_prints_the_same(capsys: pytest.CaptureFixture[str], tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--output", "runs/x"], "without --output"),
+        (["--output", "runs/x"], "without options of a run or of a corpus"),
+        (["--workers", "2"], "without options of a run or of a corpus"),
+        (["--tsv", "pairs.tsv"], "without options of a run or of a corpus"),
         (["--tflops", "0"], "`--tflops` must be above zero"),
         (["--devices", "-1"], "`--devices` must be above zero"),
         (["--price", "2"], "`--devices` and `--price` must be given with --tflops"),
