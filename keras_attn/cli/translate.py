@@ -35,8 +35,8 @@ its sentences one by one and joins them again.
 Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
 empty, or too long and truncated, are counted on standard error.
 
-For large amounts of text on a CPU, `--engine ctranslate2` is the fastest. The model is exported for it once,
-and kept in the cache directory (KERAS_ATTN_CACHE). `--quantize int8` makes it faster still.
+For large amounts of text on a CPU, `--engine ctranslate2` is the fastest. The model is exported for
+it once, and kept in the cache directory (KERAS_ATTN_CACHE). `--quantize int8` makes it even faster.
 
 With `--engine beam`, an Apache Beam pipeline translates many files, on this machine or, with Beam's
 options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008 and so on: one

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 from keras_attn.training.update.read_targets import read_targets
+from keras_attn.training.update.token_losses import token_losses
 
 _batch_token_count: ContextVar[tf.Tensor | None] = ContextVar("batch_token_count", default=None)
 
@@ -140,7 +141,7 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
         """
         labels, logits, weights = read_targets(y_true, y_pred, pad_token_id=self.pad_token_id)
         flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
-        losses, _ = _token_losses(flat_logits, tf.reshape(labels, (-1,)), self.label_smoothing)
+        losses, _ = token_losses(flat_logits, tf.reshape(labels, (-1,)), self.label_smoothing)
         # (B*T,) -> (B, T)
         return tf.math.multiply_no_nan(tf.reshape(losses, tf.shape(labels)), weights)
 
@@ -151,20 +152,6 @@ class LabelSmoothedCrossEntropy(keras.losses.Loss):
             "pad_token_id": self.pad_token_id,
             "name": self.name,
         }
-
-
-def _token_losses(
-    logits: tf.Tensor, labels: tf.Tensor, label_smoothing: float
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each token's loss and its log-normalizer: logits (N, V), labels (N,) -> (N,), (N,)."""
-    maximum = tf.reduce_max(logits, axis=-1)
-    shifted = logits - maximum[:, tf.newaxis]
-    log_normalizer = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1)) + maximum
-    label_logits = tf.gather(logits, labels, batch_dims=1)
-    losses = log_normalizer - (1.0 - label_smoothing) * label_logits
-    if label_smoothing:
-        losses -= label_smoothing * tf.reduce_mean(logits, axis=-1)
-    return losses, log_normalizer
 
 
 def _weighted_sum(
@@ -187,7 +174,7 @@ def _weighted_sum(
 
     @tf.custom_gradient
     def weighted_sum(logits: tf.Tensor) -> Any:
-        losses, log_normalizer = _token_losses(logits, labels, label_smoothing)
+        losses, log_normalizer = token_losses(logits, labels, label_smoothing)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             scale = upstream * weights

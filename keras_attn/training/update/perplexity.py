@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_attn.training.update.read_targets import read_targets
+from keras_attn.training.update.token_losses import token_losses
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -43,13 +44,8 @@ class Perplexity(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any | None = None) -> None:
         """Adds one batch: y_true (B, T), y_pred (B, T, V), sample_weight (B, T) or (B,)."""
         labels, logits, weights = read_targets(y_true, y_pred, sample_weight, self.pad_token_id)
-        # The same expressions as in the loss: XLA computes them once for both.
         flat_logits = tf.reshape(logits, (-1, logits.shape[-1]))  # (B, T, V) -> (B*T, V)
-        flat_labels = tf.reshape(labels, (-1,))  # (B, T) -> (B*T,)
-        maximum = tf.reduce_max(flat_logits, axis=-1)
-        shifted = flat_logits - maximum[:, tf.newaxis]
-        log_normalizer = tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1)) + maximum
-        losses = log_normalizer - tf.gather(flat_logits, flat_labels, batch_dims=1)
+        losses, _ = token_losses(flat_logits, tf.reshape(labels, (-1,)))
         # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
         losses = tf.math.multiply_no_nan(losses, tf.reshape(weights, (-1,)))
         self.negative_log_likelihood.assign_add(tf.reduce_sum(losses))

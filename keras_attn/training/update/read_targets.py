@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_attn.ops.dense_tensors import check_dense
-from keras_attn.training.update.token_weights import token_weights
+from keras_attn.training.update.token_weights import is_counted, token_weights
 
 
 def read_targets(
@@ -44,9 +44,9 @@ def read_targets(
     labels = tf.cast(given, tf.int32)
     vocabulary_size = logits.shape[-1]
     _check_values(given, labels, vocabulary_size)
+    counts = is_counted(labels, pad_token_id)
     weights = token_weights(labels, sample_weight, pad_token_id)
     weights = tf.where(labels < vocabulary_size, weights, float("nan"))
-    counts = tf.logical_and(labels >= 0, tf.not_equal(labels, pad_token_id))
     return tf.where(counts, labels, 0), logits, weights
 
 

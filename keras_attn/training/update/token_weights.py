@@ -26,8 +26,7 @@ def token_weights(
     [[0.5, 0.5, 0.0]]
     """
     labels = tf.convert_to_tensor(labels)
-    counts = tf.logical_and(labels >= 0, tf.not_equal(labels, tf.cast(pad_token_id, labels.dtype)))
-    weights = tf.cast(counts, tf.float32)
+    weights = tf.cast(is_counted(labels, pad_token_id), tf.float32)
     if sample_weight is None:
         return weights
     sample_weight = tf.cast(sample_weight, tf.float32)
@@ -39,3 +38,22 @@ def token_weights(
     for _ in range(weights.shape.rank - sample_weight.shape.rank):
         sample_weight = sample_weight[..., tf.newaxis]
     return weights * sample_weight
+
+
+def is_counted(labels: tf.Tensor, pad_token_id: int = 0) -> tf.Tensor:
+    """Whether each label counts: it is neither padding nor below 0.
+
+    Args:
+        labels: integer tensor of any shape.
+        pad_token_id: int. The label of padding.
+
+    Returns:
+        bool tensor of the shape of `labels`.
+
+    Example:
+
+    >>> is_counted(tf.constant([7, 0, -100])).numpy().tolist()
+    [True, False, False]
+    """
+    is_token = tf.not_equal(labels, tf.cast(pad_token_id, labels.dtype))
+    return tf.logical_and(labels >= 0, is_token)
