@@ -8,8 +8,9 @@ from pathlib import Path
 
 from keras_attn.data import Tokenizer
 from keras_attn.interop.ctranslate2_spec import ctranslate2_spec
-from keras_attn.interop.engine_files import check_target, whole_directory
+from keras_attn.interop.engine_files import check_target
 from keras_attn.lines.special_tokens import SPECIAL_PIECES
+from keras_attn.system.whole_directory import whole_directory
 from keras_attn.translator import Translator
 
 # Writing "bfloat16" would need PyTorch.

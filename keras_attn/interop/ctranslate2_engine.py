@@ -10,9 +10,9 @@ from keras_attn.interop.ctranslate2 import export_ctranslate2
 from keras_attn.interop.engine_files import (
     check_search,
     check_target,
-    whole_directory,
     write_engine_files,
 )
+from keras_attn.system.whole_directory import whole_directory
 from keras_attn.translator import Translator
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +47,6 @@ def check_search(translator: Translator) -> None:
             "`translator.decoding` must be a GreedySearch or a BeamSearch. Received: "
             f"{type(translator.decoding).__name__}. Choose one: translator.decoding = 'beam'."
         )
-
-
-@contextlib.contextmanager
-def whole_directory(directory: Path) -> Iterator[Path]:
-    """A temporary directory, which becomes `directory` at the end of the block.
-
-    Args:
-        directory: Path. New or empty.
-
-    Yields:
-        Path to write to. It is deleted if the block fails.
-    """
-    directory = directory.resolve()  # a link stays a link
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp makes it private
-        yield temporary
-        temporary.replace(directory)  # works if it is new or still empty
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_engine_files(

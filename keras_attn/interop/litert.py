@@ -13,10 +13,10 @@ from keras_attn.interop.engine_files import (
     check_search,
     check_target,
     longest_target,
-    whole_directory,
     write_engine_files,
 )
 from keras_attn.interop.litert_graphs import convert, decoder_graph, encoder_graph, litert_model
+from keras_attn.system.whole_directory import whole_directory
 from keras_attn.translator import Translator
 
 LITERT_QUANTIZATIONS = (None, "int8")

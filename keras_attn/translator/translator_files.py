@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import keras
 from keras_attn.data import Tokenizer, load_tokenizer
 from keras_attn.lines.confidence import CONFIDENCE_FILE, Confidence
 from keras_attn.models import Seq2SeqModel
+from keras_attn.system.whole_directory import whole_directory
 from keras_attn.translator.compact_weights import (
     COMPACT_DTYPES,
     read_compact_model,
@@ -65,10 +65,7 @@ def write_translator(
             f"`directory` must be new, empty or a translator's. Received: {directory}, which holds "
             "something else. Choose another directory."
         )
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp makes it private
+    with whole_directory(directory, replace=True) as temporary:
         if weights == "float32":
             model.save(temporary / _MODEL_FILE)
         else:
@@ -87,9 +84,6 @@ def write_translator(
         if confidence is not None:
             confidence.save(temporary)
         _keep_other_files(directory, temporary)
-        _swap(temporary, directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _keep_other_files(directory: Path, temporary: Path) -> None:
@@ -111,20 +105,6 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target, follow_symlinks=False)
     except OSError:
         shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _swap(temporary: Path, directory: Path) -> None:
-    """Puts the new directory in place of the old, which is deleted last."""
-    old = directory.with_name(f".{directory.name}-old-{os.getpid()}")
-    if directory.exists():
-        directory.rename(old)
-    try:
-        temporary.rename(directory)
-    except OSError:
-        if old.exists():
-            old.rename(directory)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_translator(directory: Path) -> dict[str, Any]:
