@@ -109,8 +109,16 @@ def fill_slot(
 def _layer_of_arguments(
     slot: str, filling: dict[str, Any], name: str, sizes: dict[str, Any]
 ) -> keras.layers.Layer:
-    """The layer for a name and given arguments, which override the sizes."""
-    arguments = dict(filling)
+    """The layer for a name and given arguments, which override the sizes.
+
+    A layer among the arguments is copied, as a layer that fills a slot is: each block has its own.
+    """
+    arguments = {
+        argument: type(value).from_config(value.get_config())
+        if isinstance(value, keras.layers.Layer)
+        else value
+        for argument, value in filling.items()
+    }
     if not isinstance(arguments.get("name"), str):
         raise ValueError(
             f"A dict that fills `{slot}` must have the `name` of a layer. Received: {filling!r}."

@@ -30,6 +30,8 @@ def query_key_products(query: Tensor, key: Tensor) -> Tensor:
 
 def softmax_over_keys(logits: Tensor) -> Tensor:
     """Softmax over the last axis of (..., T, S)."""
+    if logits.shape[-1] == 1:  # Keras' softmax would warn of it
+        return ops.exp(logits - logits)  # 1, but NaN stays NaN
     if not _is_serving_step(logits):
         return ops.softmax(logits, axis=-1)
     exponentials = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))

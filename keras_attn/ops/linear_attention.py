@@ -104,7 +104,7 @@ def positive_random_features(heads: Tensor, directions: Tensor, is_scaled: bool 
 
     Args:
         heads: float32, (..., K).
-        directions: float32, (M, K). Random rows w_i.
+        directions: float, (M, K). Random rows w_i.
         is_scaled: bool. Divide each row by its largest feature, so that none underflows. For
             queries: in `linear_attention`, a factor of a query cancels. Defaults to `False`.
 
@@ -121,9 +121,10 @@ def positive_random_features(heads: Tensor, directions: Tensor, is_scaled: bool 
     """
     num_features, key_dim = directions.shape
     scaled = heads * key_dim**-0.25
-    projected = ops.matmul(scaled, ops.transpose(directions))
+    projected = ops.matmul(scaled, ops.transpose(ops.cast(directions, heads.dtype)))
     if is_scaled:
-        shift = ops.stop_gradient(ops.max(projected, axis=-1, keepdims=True))
+        largest = ops.max(projected, axis=-1, keepdims=True, initial=-np.inf)  # also without rows
+        shift = ops.stop_gradient(largest)
     else:
         shift = 0.5 * ops.sum(ops.square(scaled), axis=-1, keepdims=True)
     return ops.exp(projected - shift) * num_features**-0.5

@@ -206,7 +206,9 @@ class GraphTranslator:
         pieces = self.source_pieces(texts)
         cut = pieces.row_lengths() > self.source_limit
         pieces = pieces[:, : self.source_limit]
-        return _with_end(pieces, self._source_tokenizer).to_tensor(), cut
+        token_ids = _with_end(pieces, self._source_tokenizer).to_tensor()
+        missing = tf.maximum(0, 1 - tf.shape(token_ids)[1])  # a batch without lines has no columns
+        return tf.pad(token_ids, [[0, 0], [0, missing]]), cut
 
     def source_pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Source ids of lines (B,), not cut and without end tokens: (B, None)."""
@@ -217,8 +219,7 @@ class GraphTranslator:
     ) -> SearchResult:
         """Searches for the best hypotheses of (B, S) source ids."""
         decoding = decoding or self._decoding
-        # A batch without lines has no columns either.
-        length = encoder_token_ids.shape[1] or tf.maximum(1, tf.shape(encoder_token_ids)[1])
+        length = encoder_token_ids.shape[1] or tf.shape(encoder_token_ids)[1]
         max_length = self.limit_length(length + self._max_extra_tokens)
         # A row without a source token (an empty line, or padding) ends at once.
         source_lengths = _count_tokens(encoder_token_ids)

@@ -10,6 +10,7 @@ from keras_attn.layers import (
     GatedFeedForward,
     LocalAttention,
     MultiHeadAttention,
+    RelativePositionBias,
     Residual,
     RotaryEmbedding,
     SandwichResidual,
@@ -111,6 +112,18 @@ def test_a_name_and_arguments_fill_a_slot_and_survive_a_config():
     ):
         with pytest.raises(ValueError, match=message):
             EncoderBlock(**SIZES, attention=filling)
+
+
+def test_a_layer_among_the_arguments_of_a_slot_is_one_for_each_block(tmp_path):
+    attention = {"name": "multi_head", "position": RelativePositionBias()}
+    model = Transformer(20, **SIZES, num_layers=2, attention=attention)
+    model.build()
+    tables = [weight for weight in model.encoder.weights if "relative_position_bias" in weight.path]
+    assert len({id(table) for table in tables}) == 2
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_layer_that_fills_a_slot_is_given_the_position():

@@ -286,6 +286,7 @@ def test_a_translator_is_saved_loaded_and_exported_with_the_same_translations(tm
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]
     texts = serve(tf.constant(lines))["translation"].numpy()
     assert [text.decode("utf-8") for text in texts] == expected
+    assert serve(tf.constant([], tf.string))["translation"].shape == (0,)
     content = (version / "saved_model.pb").read_bytes()
     (meta_graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     nodes = [node for one in meta_graph.graph_def.library.function for node in one.node_def]

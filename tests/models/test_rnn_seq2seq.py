@@ -403,6 +403,7 @@ def test_a_translator_is_saved_shows_its_attention_and_scores(translator, tmp_pa
     translator.save(tmp_path / "translator")
     again = keras_attn.Translator.load(tmp_path / "translator")
     assert again.translate(LINES) == translator.translate(LINES)
+    assert translator.translate_tensor(tf.constant([], tf.string))["translation"].shape == (0,)
     with pytest.raises(ValueError, match="written for LiteRT: a Transformer .*=RNNSeq2Seq"):
         export_litert(translator, tmp_path / "litert")
 

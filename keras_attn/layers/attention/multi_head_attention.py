@@ -213,6 +213,8 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         cache=None,
     ):
         if value is None and not isinstance(cache, CrossCache):
+            if query_mask is None:  # Keras fills it in only if it is given two tensors
+                query_mask = getattr(query, "_keras_mask", None)
             value, value_mask = query, query_mask if value_mask is None else value_mask
         axes = self._check_inputs(query, value, key, cache)
         if axes is not None:
@@ -286,6 +288,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         return (
             all(isinstance(heads.shape[2], int) for heads in (query, key))
             and key.shape[2] >= LONG_SEQUENCE
+            and query.shape[0] != 0
             and is_equation_1
             and (self.position is None or not self.position.has_bias)
             and (self.dropout == 0.0 or not training)

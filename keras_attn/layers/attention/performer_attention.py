@@ -18,6 +18,9 @@ class PerformerAttention(LinearAttention):
     falls with the square root of their number M. The directions are drawn once, in orthogonal sets,
     and are saved with the weights; they are not trained.
 
+    All features of a key that is longer than about 17 K^(1/4) (48 for K = 64) underflow: such a key
+    counts for nothing.
+
     Departure from the paper: the directions are not drawn again during training.
 
     Args:

@@ -82,7 +82,7 @@ class SparseAttention(BlockAttention):
         self.radius = check_integer("radius", radius, minimum=0)
         self.num_random = check_integer("num_random", num_random, minimum=0)
         self.stride = check_integer("stride", stride)
-        self.layout_seed = layout_seed
+        self.layout_seed = check_integer("layout_seed", layout_seed, minimum=0)
 
     def block_layout(self, num_blocks, is_causal):
         if self.pattern == "strided":

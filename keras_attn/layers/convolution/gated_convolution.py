@@ -109,6 +109,8 @@ class GatedConvolution(DenseInputs):
                 "`state` may only be given with `padding='causal'`: a centered window also sees "
                 f"what comes later. Received: padding={self.padding!r}."
             )
+        if mask is None:  # Keras fills it in only if there is no `state`
+            mask = getattr(inputs, "_keras_mask", None)
         if mask is not None:
             inputs = ops.where(mask[..., None], inputs, ops.zeros((), inputs.dtype))
         if state is None:
@@ -128,7 +130,10 @@ class GatedConvolution(DenseInputs):
 
     def _convolve(self, inputs):
         if inputs.shape[1] != self.kernel_size:
-            return ops.conv(inputs, self.kernel, padding="valid", data_format="channels_last")
+            outputs = ops.conv(inputs, self.kernel, padding="valid", data_format="channels_last")
+            # Without rows, oneDNN's kernel returns the shape of the inputs.
+            length = ops.shape(inputs)[1] - self.kernel_size + 1
+            return ops.reshape(outputs, (ops.shape(inputs)[0], length, 2 * self.filters))
         size = self.kernel_size * self.input_dim  # one window: one row
         rows = ops.reshape(inputs, (*leading_sizes(inputs, 2), size))  # (B, k * D)
         kernel = ops.reshape(self.kernel, (size, 2 * self.filters))

@@ -103,6 +103,24 @@ def test_a_masked_token_changes_nothing(variant, layer):
     np.testing.assert_allclose(np.asarray(half)[~REAL], np.asarray(nothing)[~REAL], atol=3e-6)
 
 
+def test_the_mask_of_an_embedding_reaches_self_attention(layer):
+    embedding = keras.layers.Embedding(11, D, mask_zero=True)
+    embedding.build((B, T))
+    embedding.set_weights([random.normal(size=(11, D))])
+    ids = np.where(REAL, random.integers(1, 11, (B, T)), 0)
+    vectors = np.asarray(embedding(ids))
+    expected = layer(vectors, query_mask=REAL, value_mask=REAL)
+    np.testing.assert_allclose(keras.Sequential([embedding, layer])(ids), expected, atol=1e-6)
+    assert np.abs(layer(vectors)[0] - expected[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("length", [1, T, 2048])
+def test_a_batch_may_have_no_rows(layer, length):
+    if length > T and type(layer) is LinformerAttention:
+        return  # it has a largest length
+    assert layer(np.zeros((0, length, D), "float32")).shape == (0, length, D)
+
+
 def test_pairs_and_scores_mean_what_they_mean_in_dense_attention(variant, layer):
     pairs = random.random((B, T, T)) < 0.7
     if "scores" in variant.refuses:
@@ -239,6 +257,18 @@ def test_the_two_mixtures_of_a_linformer_start_from_different_numbers():
     layer = LinformerAttention(H, K, max_sequence_length=T, projected_length=5)
     layer.build(X.shape)
     assert np.abs(layer.key_projection - layer.value_projection).max() > 0.1
+
+
+@pytest.mark.parametrize("layer_class", [LinearAttention, PerformerAttention])
+def test_sums_work_in_float64(layer_class):
+    layer = layer_class(H, K, dtype="float64")
+    assert layer(X).dtype == "float64"
+
+
+@pytest.mark.parametrize("seed", [None, -1, 0.5])
+def test_random_blocks_must_be_the_same_in_every_call(seed):
+    with pytest.raises(ValueError, match="`layout_seed` must be an integer"):
+        SparseAttention(H, K, layout_seed=seed)
 
 
 def test_random_features_serve_queries_far_larger_than_the_keys():

@@ -86,6 +86,22 @@ def test_the_mask_of_an_embedding_is_honored_and_passed_on():
     np.testing.assert_array_equal(outputs._keras_mask, ids != 0)
 
 
+def test_the_mask_of_an_embedding_is_honored_step_by_step():
+    ids = np.array([[4, 0, 3, 0, 5], [6, 7, 8, 9, 3]], "int32")
+    embedding, layer = TokenEmbedding(11, D), make("causal", 3)
+    expected = layer(embedding(ids))
+    outputs, _ = layer(embedding(ids), state=layer.empty_state(2))
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_batch_may_have_no_rows(jit_compile):
+    layer = make("same", 3)
+    signature = [tf.TensorSpec((None, None, D))]
+    run = tf.function(layer, input_signature=signature, jit_compile=jit_compile)
+    assert run(X[:0]).shape == layer(X[:0]).shape == (0, X.shape[1], F)
+
+
 @pytest.mark.parametrize("padding", ["same", "causal"])
 def test_it_is_a_good_keras_layer(padding):
     check_layer(lambda: GatedConvolution(F, 3, padding=padding), X, tolerance=1e-5)
