@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_attn.decoding.single_path_search import SinglePathSearch
+from keras_attn.decoding.token_log_probabilities import IMPOSSIBLE_LOG_PROBABILITY
 from keras_attn.system.argument_checks import check_integer, check_number
 
 LARGEST_SEED: int = 2**63 - 1
@@ -14,10 +15,10 @@ LARGEST_SEED: int = 2**63 - 1
 class RandomSampling(SinglePathSearch):
     """Draws every token at random from the model's distribution, optionally sharpened and cut.
 
-    In this order: tokens that the rules forbid are left out; the logits are divided by
-    `temperature`; the `top_k` most probable tokens are kept; of these, renormalized, the smallest
-    set whose probabilities sum to at least `top_p` is kept (always at least one token); one token
-    is drawn from what is left.
+    In this order: tokens that the rules forbid, or the model rules out, are left out; the logits
+    are divided by `temperature`; the `top_k` most probable tokens are kept; of these, renormalized,
+    the smallest set whose probabilities sum to at least `top_p` is kept (always at least one
+    token); one token is drawn from what is left.
 
     The log-probability reported is the model's (temperature 1, full vocabulary), not that of the
     cut distribution, so that it can be compared across strategies and with forced scoring.
@@ -86,7 +87,9 @@ class RandomSampling(SinglePathSearch):
         Returns:
             int32, (B,).
         """
-        candidates = tf.where(allowed, log_probabilities, -float("inf"))
+        candidates = tf.where(
+            _possible(log_probabilities, allowed), log_probabilities, -float("inf")
+        )
         if not self.top_k and self.top_p == 1.0:
             return self._draw(self._sharpen(candidates), step)
         size = log_probabilities.shape[-1] or tf.shape(log_probabilities)[-1]
@@ -137,3 +140,13 @@ class RandomSampling(SinglePathSearch):
             "seed": self.seed,
             **super().get_config(),
         }
+
+
+def _possible(log_probabilities: tf.Tensor, allowed: tf.Tensor) -> tf.Tensor:
+    """The allowed tokens that the model does not rule out, or all allowed ones if it does: (B, V).
+
+    A high temperature would make the difference to a token that is ruled out too small to matter.
+    """
+    # Masks of about -1e9 are not exactly the constant after the softmax.
+    possible = allowed & (log_probabilities > 0.5 * IMPOSSIBLE_LOG_PROBABILITY)
+    return tf.where(tf.reduce_any(possible, axis=-1, keepdims=True), possible, allowed)

@@ -161,6 +161,9 @@ class CausalDecoder(TransformerStack):
         logits = self.embedding(hidden, reverse=True, **laid_out)
         return logits if self.output_bias is None else logits + self.output_bias
 
+    def compute_output_shape(self, token_ids_shape, *shapes, **named_shapes):
+        return (*token_ids_shape, self.vocabulary_size)
+
     def compute_mask(self, token_ids, previous_mask=None):
         return mask_padding(token_ids)
 

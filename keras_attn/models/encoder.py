@@ -73,5 +73,8 @@ class Encoder(TransformerStack):
         hidden = self.normalize(hidden)
         return (hidden, stack_scores(scores)) if return_attention_scores else hidden
 
+    def compute_output_shape(self, token_ids_shape):
+        return (*token_ids_shape, self.hidden_dim)
+
     def compute_mask(self, token_ids, previous_mask=None):
         return mask_padding(token_ids)

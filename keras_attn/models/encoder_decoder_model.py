@@ -38,12 +38,11 @@ class EncoderDecoderModel(Seq2SeqModel):
             name=name,
         )
 
-    def build(self, input_shape=None):
+    def _build_parts(self):
         if self.shared_embedding is not None:
             self.shared_embedding.build()
         self.encoder.build()
         self.decoder.build()
-        self.built = True
 
     def compute_output_shape(self, input_shape):
         return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)

@@ -21,9 +21,8 @@ class OneStackModel(TrainableModel):
     def _input_signature(self):
         return [keras.InputSpec(shape=(None, None), dtype="int32", name=self.input_names[0])]
 
-    def build(self, input_shape=None):
+    def _build_parts(self):
         self._stack.build()
-        self.built = True
 
     def get_config(self):
         # `name` and `dtype` are the model's own.

@@ -128,14 +128,13 @@ class RNNSeq2Seq(EncoderDecoderModel):
             **common,
         )
 
-    def build(self, input_shape=None):
+    def _build_parts(self):
         for embedding in (self.source_embedding, self.target_embedding):
             if not embedding.built:
                 embedding.build()
         embedded_shape = (None, None, self._config["hidden_dim"])
         self.encoder.build(embedded_shape)
         self.decoder.build(embedded_shape, (None, None, self.encoder.output_dim))
-        self.built = True
 
     def call(self, inputs, training=None):
         check_inputs(inputs)

@@ -21,6 +21,8 @@ class TokenStack(DenseInputs):
         self.vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.dropout = dropout_rate("dropout", dropout)
+        if embedding is not None:
+            _check_embedding(embedding, self.vocabulary_size, self.hidden_dim)
         # The stack passes masks explicitly, so the embedding need not attach one.
         self.embedding = embedding or TokenEmbedding(
             vocabulary_size,
@@ -47,6 +49,18 @@ class TokenStack(DenseInputs):
         if self.position is not None:
             hidden = self.position(hidden, start_index=start_index)
         return self.dropout_layer(hidden, training=training)
+
+
+def _check_embedding(embedding, vocabulary_size, hidden_dim):
+    """Raises ValueError unless an embedding has the stack's sizes, as far as it tells its own."""
+    size = getattr(embedding, "vocabulary_size", getattr(embedding, "input_dim", vocabulary_size))
+    width = getattr(embedding, "hidden_dim", getattr(embedding, "output_dim", hidden_dim))
+    if (size, width) != (vocabulary_size, hidden_dim):
+        raise ValueError(
+            "`embedding` must have a vector of `hidden_dim` numbers for each token of the "
+            f"vocabulary. Received: {size} vectors of {width} numbers, "
+            f"vocabulary_size={vocabulary_size}, hidden_dim={hidden_dim}."
+        )
 
 
 def stack_scores(scores):

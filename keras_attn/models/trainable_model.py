@@ -23,6 +23,14 @@ class TrainableModel(DenseInputs, keras.Model):
     input_names: tuple[str, ...] = ()
     training_step: Callable | None = None
 
+    def build(self, input_shape=None):
+        """Creates the weights, unless they are there: `create_model` has built its models."""
+        if not self.built:
+            self._build_parts()  # and then Keras sets `built`
+
+    def _build_parts(self):
+        raise NotImplementedError(f"{type(self).__name__} does not implement `_build_parts`.")
+
     def _ensure_built(self):
         """Builds a new model. A method that uses its parts without `call` begins with this.
 

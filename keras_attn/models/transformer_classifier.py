@@ -82,9 +82,9 @@ class TransformerClassifier(OneStackModel):
     def _stack(self):
         return self.encoder
 
-    def build(self, input_shape=None):
+    def _build_parts(self):
         self.output_dense.build((None, self.encoder.hidden_dim))
-        super().build(input_shape)
+        super()._build_parts()
 
     def call(self, token_ids, training=None):
         sequence = self.encoder(token_ids, training=training)  # (B, S, D)

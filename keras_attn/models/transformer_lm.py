@@ -170,7 +170,9 @@ def _check_prompts(token_ids):
     check_token_ids("prompt", token_ids)
     if token_ids.shape[1] == 0:
         raise ValueError("A prompt must have at least one token, such as a start token.")
-    if hasattr(token_ids, "numpy") and ops.convert_to_numpy(token_ids).min() <= 0:
+    if not hasattr(token_ids, "numpy") or token_ids.shape[0] == 0:
+        return  # a graph, whose values are not known yet, or no prompts
+    if ops.convert_to_numpy(token_ids).min() <= 0:
         raise ValueError(
             "The prompts of a call must be rows of one length, without padding (0). Received: "
             f"{ops.convert_to_numpy(token_ids).min()} in a batch of shape "

@@ -112,6 +112,10 @@ class TransformerStack(TokenStack):
         """The final normalization of a pre-norm stack; a post-norm stack needs none."""
         return hidden if self.final_normalization is None else self.final_normalization(hidden)
 
+    def compute_output_spec(self, *args, **kwargs):
+        # With scores and caches there are several outputs, so `call` is traced instead.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
     def get_config(self):
         config = {
             "vocabulary_size": self.vocabulary_size,

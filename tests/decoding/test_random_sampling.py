@@ -61,6 +61,28 @@ def test_the_limits_of_the_temperature_are_greedy_and_uniform(temperature, weigh
     assert_frequencies(first_token_frequencies(RandomSampling(temperature, **cut)), weights)
 
 
+@pytest.mark.parametrize("mask", [-1e9, -np.inf])
+@pytest.mark.parametrize("cut", [{}, {"top_k": 5}, {"top_p": 0.99}])
+def test_a_high_temperature_does_not_draw_what_the_model_rules_out(mask, cut) -> None:
+    logits = log_of({1: 0.3, END: 0.2, 5: 0.5}, 7) - 100.0
+    logits[[4, 6]] = mask
+    result = search(
+        fixed_step(np.tile(logits, (ROWS, 1))),
+        fixed_state(ROWS),
+        RandomSampling(1e12, **cut),
+        max_length=2,
+    )
+    found = np.bincount(result.token_ids.numpy()[:, 0, 0], minlength=7) / ROWS
+    assert_frequencies(found, dict.fromkeys((1, END, 5), 1.0))
+
+
+def test_if_the_model_rules_out_every_token_the_rules_decide() -> None:
+    log_probabilities = tf.fill((200, 6), -1e9)
+    allowed = tf.tile([[False, True, False, False, True, False]], (200, 1))
+    chosen = RandomSampling().choose(log_probabilities, allowed, step=0).numpy()
+    assert set(chosen) == {1, 4}
+
+
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [

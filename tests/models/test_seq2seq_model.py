@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn.models import ConvSeq2Seq, RNNSeq2Seq, Transformer, TransformerLM, create_model
+from keras_attn.models import (
+    ConvSeq2Seq,
+    RNNSeq2Seq,
+    Transformer,
+    TransformerClassifier,
+    TransformerLM,
+    create_model,
+)
+from keras_attn.models.one_stack_model import OneStackModel
 from keras_attn.training import LabelSmoothedCrossEntropy, Perplexity, TokenAccuracy, TrainingStep
 
 B, T, S, V = 4, 5, 7, 23
@@ -186,6 +194,26 @@ def test_a_new_model_may_first_be_asked_for_anything(model_class, method):
     ]
     model.set_weights(called.get_weights())
     np.testing.assert_allclose(model(inputs), expected, atol=1e-6)
+
+
+MODELS = [Transformer, RNNSeq2Seq, ConvSeq2Seq, TransformerLM, TransformerClassifier]
+
+
+@pytest.mark.parametrize("model_class", MODELS)
+def test_a_second_build_changes_nothing(model_class):
+    inputs = INPUTS
+    if issubclass(model_class, OneStackModel):
+        inputs = INPUTS["encoder_token_ids"]
+    model = model_class(V, hidden_dim=16, num_layers=1)
+    model.build()
+    before = model.get_weights()
+    model.build(keras.tree.map_structure(lambda ids: ids.shape, inputs))
+    for left, right in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(left, right)
+    again = model_class(V, hidden_dim=16, num_layers=1)  # and a call builds it once too
+    again(inputs)
+    again.build()
+    assert len(again.weights) == len(before)
 
 
 # Names

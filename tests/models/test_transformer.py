@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_attn
-from keras_attn.layers import MultiHeadAttention, SelfCache
-from keras_attn.models import Decoder, Encoder, Transformer, create_model
+from keras_attn.layers import MultiHeadAttention, SelfCache, TokenEmbedding
+from keras_attn.models import CausalDecoder, Decoder, Encoder, Transformer, create_model
 
 B, T, S, V = 3, 5, 7, 23
 SOURCE = np.array(
@@ -299,6 +299,20 @@ def test_a_projection_that_replaces_the_models_own_is_saved_and_loaded(tmp_path)
     np.testing.assert_array_equal(again(INPUTS), model(INPUTS))
 
 
+@pytest.mark.parametrize("stack_class", [Encoder, Decoder])
+@pytest.mark.parametrize(
+    "embedding, message",
+    [
+        (TokenEmbedding(V + 1, 12), "24 vectors of 12 numbers, vocabulary_size=23, hidden_dim=12"),
+        (TokenEmbedding(V, 8), "23 vectors of 8 numbers"),
+        (keras.layers.Embedding(V - 1, 12), "22 vectors of 12 numbers"),
+    ],
+)
+def test_an_embedding_of_another_size_is_refused(stack_class, embedding, message):
+    with pytest.raises(ValueError, match=f"`embedding` must .* {message}"):
+        stack_class(V, **SIZES, embedding=embedding)
+
+
 def test_a_projection_of_another_size_is_refused():
     with pytest.raises(ValueError, match="`output_projection` must .* 22 outputs, vocab.*=23"):
         make(output_projection=keras.layers.Dense(V - 1))
@@ -369,6 +383,30 @@ def test_stacks_stand_alone_and_round_trip():
     for stack in (encoder, decoder):
         twin = type(stack).from_config(json.loads(json.dumps(stack.get_config())))
         assert json.dumps(twin.get_config()) == json.dumps(stack.get_config())
+
+
+@pytest.mark.parametrize("stack_class, width", [(Encoder, 12), (CausalDecoder, V)])
+def test_a_stack_reads_several_texts_in_keras_own_wrapper(stack_class, width):
+    stack = stack_class(V, **{**SIZES, "num_layers": 1})
+    texts = np.stack([SOURCE, SOURCE[::-1]], axis=1)  # (B, 2, S)
+    symbol = keras.Input((2, S), dtype="int32")
+    model = keras.Model(symbol, keras.layers.TimeDistributed(stack)(symbol))
+    assert model.outputs[0].shape == (None, 2, S, width)
+    for i in range(2):
+        np.testing.assert_allclose(model(texts)[:, i], stack(texts[:, i]), atol=1e-5)
+
+
+def test_stacks_know_the_shape_of_their_output_and_of_several():
+    encoder, decoder = Encoder(V, **SIZES), Decoder(V, **SIZES)
+    assert encoder.compute_output_shape((None, 7)) == (None, 7, 12)
+    assert decoder.compute_output_shape((B, None), (B, 7, 12)) == (B, None, V)
+    symbol = keras.Input((S,), dtype="int32")
+    sequence, scores = encoder(symbol, return_attention_scores=True)
+    assert sequence.shape == (None, S, 12) and scores.shape == (None, 2, 3, S, S)
+    target = keras.Input((T,), dtype="int32")
+    logits, own, cross = decoder(target, sequence, return_attention_scores=True)
+    assert logits.shape == (None, T, V)
+    assert own.shape == (None, 2, 3, T, T) and cross.shape == (None, 2, 3, T, S)
 
 
 def test_the_embeddings_of_a_stack_are_dropped_out_in_training_only():

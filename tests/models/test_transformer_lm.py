@@ -262,6 +262,14 @@ def test_prompts_that_are_empty_or_padded_are_refused():
         model.start(TOKEN_IDS.astype("float32"), max_length=3)
 
 
+@pytest.mark.parametrize("length", [1, 3])
+def test_no_prompts_have_no_continuations(length):
+    model = make(num_layers=1)
+    state = model.start(np.zeros((0, length), "int32"), max_length=4)
+    for strategy in ("greedy", "beam", "sampling"):
+        assert search(model.decode_step, state, strategy, 4).token_ids.shape == (0, 1, 4)
+
+
 def test_more_positions_than_were_learned_are_refused():
     model = make(**VARIANTS["learned"])
     assert model.max_sequence_length == 9

@@ -32,6 +32,8 @@ def symmetric_divergence(
     first, second = (
         tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (first_logits, second_logits)
     )
-    divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * (first - second), axis=-1)
+    # A token that both rule out adds nothing, but its difference, -inf - -inf, would be NaN.
+    difference = tf.where(tf.equal(first, second), 0.0, first - second)
+    divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * difference, axis=-1)
     # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
     return tf.reduce_sum(tf.where(weights > 0, divergence * weights, 0.0))

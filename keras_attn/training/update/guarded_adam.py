@@ -37,7 +37,10 @@ class GuardedAdam(keras.optimizers.Adam):
     - With `scales_loss` (for float16) the loss is multiplied before differentiation by the largest
       factor that keeps the gradients finite. A withheld update halves the factor, down to 1, and
       is not an error; 2,000 good updates in a row double it.
-      (`keras.optimizers.LossScaleOptimizer` checks the gradients of one replica only.)
+      (`keras.optimizers.LossScaleOptimizer` checks the gradients of one replica only. If `compile`
+      puts it around this optimizer, it alone scales: what it divides is not divided again.)
+
+    Gradients and weights may have several dtypes. Gradients of less than float32 are widened to it.
 
     Args:
         learning_rate: float or schedule.
@@ -86,6 +89,7 @@ class GuardedAdam(keras.optimizers.Adam):
         self.scales_loss = bool(scales_loss)
         self.withhold_later_updates = bool(withhold_later_updates)
         self._averages: list[keras.Variable] = []
+        self._has_scaled = False  # no longer False once `scale_loss` has scaled, or traced it
         self._withheld_before = 0  # at the end of the last `fit`
 
     @property
@@ -99,7 +103,10 @@ class GuardedAdam(keras.optimizers.Adam):
             return
         super().build(var_list)
         if self.ema_decay is not None:
-            self._averages = self.add_optimizer_variables(var_list, "average")
+            # A weight that never gets a gradient stays its own average.
+            self._averages = [
+                self.add_variable_from_reference(one, "average", _value_of(one)) for one in var_list
+            ]
         self.withheld_updates = self._add_count("withheld_updates")
         if self.scales_loss:
             self._loss_scale = self._add_count("loss_scale", "float32", _LARGEST_LOSS_SCALE)
@@ -113,23 +120,28 @@ class GuardedAdam(keras.optimizers.Adam):
         """Multiplies the loss by the current factor, if set; Keras' train step calls this."""
         if not self.scales_loss:
             return loss
+        self._has_scaled = True
         scale = self._loss_scale if self.built else _LARGEST_LOSS_SCALE
-        return loss * tf.convert_to_tensor(scale)
+        loss = tf.convert_to_tensor(loss)
+        loss = tf.cast(loss, _widened([loss]))
+        return loss * tf.cast(tf.convert_to_tensor(scale), loss.dtype)
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
         """Makes one update, or withholds it.
 
         Args:
-            grads: list of tensors or None. The gradients of this replica, one per weight.
+            grads: list of tensors or None. The gradients of this replica, one per weight; those of
+                the scaled loss once `scale_loss` has been called.
             trainable_variables: list of the weights; None: those it was built with.
         """
         if not self.built and trainable_variables is not None:
             with tf.init_scope():
                 self.build(list(trainable_variables))
         present = [tf.convert_to_tensor(each) for each in grads if each is not None]
-        present = sum_over_replicas(present)
-        if self.scales_loss:
-            unscale = 1.0 / tf.convert_to_tensor(self._loss_scale)
+        dtype = _widened(present)
+        present = sum_over_replicas([tf.cast(each, dtype) for each in present])
+        if self._has_scaled:  # else `LossScaleOptimizer` has scaled the loss, and has divided
+            unscale = 1.0 / tf.cast(tf.convert_to_tensor(self._loss_scale), dtype)
             present = [each * unscale for each in present]
         self._may_apply = tf.math.is_finite(tf.linalg.global_norm(present))
         if self.withhold_later_updates and not self.scales_loss:
@@ -140,7 +152,7 @@ class GuardedAdam(keras.optimizers.Adam):
         withheld = tf.cast(tf.logical_not(self._may_apply), tf.int64)
         self._iterations.assign_sub(withheld)  # `super().apply` has counted it
         self.withheld_updates.assign_add(withheld)
-        if self.scales_loss:
+        if self._has_scaled:
             self._adapt_scale()
 
     def _adapt_scale(self) -> None:
@@ -163,10 +175,11 @@ class GuardedAdam(keras.optimizers.Adam):
         if self.ema_decay is None:
             return
         average = self._averages[self._get_variable_index(variable)]
-        updates = tf.cast(tf.convert_to_tensor(self._iterations), variable.dtype)
-        decay = tf.minimum(tf.cast(self.ema_decay, variable.dtype), updates / (updates + 9.0))
         difference = tf.convert_to_tensor(average) - tf.convert_to_tensor(variable)
-        self.assign_sub(average, (1.0 - decay) * difference)
+        dtype = _widened([difference])  # in half precision, a decay of 0.999 would be 1
+        updates = tf.cast(tf.convert_to_tensor(self._iterations), dtype)
+        decay = tf.minimum(tf.cast(self.ema_decay, dtype), updates / (updates + 9.0))
+        self.assign_sub(average, tf.cast(1.0 - decay, difference.dtype) * difference)
 
     # Keras' update writes only through these three methods, so a withheld update writes nothing.
 
@@ -225,3 +238,13 @@ class GuardedAdam(keras.optimizers.Adam):
             withhold_later_updates=self.withhold_later_updates,
         )
         return config
+
+
+def _value_of(variable: keras.Variable) -> Any:
+    """An initializer that gives the value of a variable."""
+    return lambda shape, dtype=None: tf.cast(tf.convert_to_tensor(variable), dtype)
+
+
+def _widened(tensors: list[tf.Tensor]) -> str:
+    """The dtype that holds the values of all these tensors, at least float32."""
+    return keras.backend.result_type(*{one.dtype.name for one in tensors}, "float32")

@@ -20,5 +20,7 @@ def split_rows(rows: tf.Tensor, count: int) -> tf.Tensor:
     """
     shape = tf.shape(rows)
     blocks = tf.reshape(rows, tf.concat([[count, shape[0] // count], shape[1:]], axis=0))
+    if rows.shape.rank is None:  # of weights of several ranks, see `token_weights`
+        return blocks
     rows_of_block = None if rows.shape[0] is None else rows.shape[0] // count
     return tf.ensure_shape(blocks, [count, rows_of_block, *rows.shape[1:]])

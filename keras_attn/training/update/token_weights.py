@@ -30,6 +30,10 @@ def token_weights(
     if sample_weight is None:
         return weights
     sample_weight = tf.cast(sample_weight, tf.float32)
+    if sample_weight.shape.rank is None:  # Keras' `fit` has seen weights of several ranks
+        missing = weights.shape.rank - tf.rank(sample_weight)
+        shape = tf.concat([tf.shape(sample_weight), tf.ones([missing], tf.int32)], axis=0)
+        return tf.ensure_shape(weights * tf.reshape(sample_weight, shape), weights.shape)
     if not sample_weight.shape.is_compatible_with(weights.shape[: sample_weight.shape.rank]):
         raise ValueError(
             "`sample_weight` must have a weight for each label, or for each row of labels. "

@@ -100,6 +100,30 @@ def test_the_averages_are_those_of_the_formula():
         GuardedAdam().swap_averages()
 
 
+def test_a_weight_without_an_update_is_its_own_average():
+    variables = weights()
+    optimizer = GuardedAdam(0.1, ema_decay=0.6)
+    optimizer.build(variables)
+    before = values(variables)
+    optimizer.swap_averages()  # before the first update
+    assert_equal(values(variables), before)
+    optimizer.swap_averages()
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([gradients(1)[0][0], None, None], variables)
+    after = values(variables)
+    optimizer.swap_averages()
+    assert_equal(values(variables)[1:], before[1:])
+    np.testing.assert_allclose(values(variables)[0], after[0], rtol=1e-6)  # the first decay is 0
+
+
+def test_averages_under_a_strategy_start_at_the_weights():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        variables = weights()
+        optimizer = GuardedAdam(0.1, ema_decay=0.6)
+        optimizer.build(variables)
+    assert_equal(values(optimizer._averages), values(variables))
+
+
 def test_the_scale_of_the_loss_follows_what_the_gradients_bear():
     variables, plain = weights(), weights()
     optimizer, reference = GuardedAdam(0.01, scales_loss=True), GuardedAdam(0.01)
@@ -176,6 +200,7 @@ def test_the_scale_of_the_loss_never_falls_below_one():
     """At 0 the gradients would be 0 or NaN for ever, however good."""
     variable = keras.Variable([1.0])
     optimizer = GuardedAdam(0.1, scales_loss=True)
+    optimizer.scale_loss(tf.constant(1.0))
     for _ in range(17):
         optimizer.apply([tf.constant([np.nan])], [variable])
     assert float(optimizer.scale_loss(tf.constant(1.0))) == 1.0

@@ -59,6 +59,26 @@ def test_logits_at_padding_do_not_matter_even_if_they_are_not_numbers() -> None:
     )
 
 
+def test_a_token_that_both_passes_rule_out_adds_nothing() -> None:
+    first, second, weights = logits_and_weights()
+    both = [np.where(np.arange(V) == 3, -np.inf, one) for one in (first, second)]
+    others = [np.delete(one, 3, axis=-1) for one in (first, second)]
+
+    def value_and_gradients(logits: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
+        tensors = [tf.constant(one, tf.float32) for one in logits]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = symmetric_divergence(*tensors, weights)
+        return float(value), [one.numpy() for one in tape.gradient(value, tensors)]
+
+    value, gradients = value_and_gradients(both)
+    _, expected = value_and_gradients(others)
+    assert value == pytest.approx(in_numpy(*others, weights), rel=1e-5)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert (ours[..., 3] == 0).all()
+        np.testing.assert_allclose(np.delete(ours, 3, axis=-1), theirs, rtol=1e-4, atol=1e-6)
+
+
 def make_model(dropout: float) -> keras.Model:
     keras.utils.set_random_seed(1)
     model = create_model(
