@@ -84,8 +84,9 @@ def check_steps_per_execution(steps: int, strategy: tf.distribute.Strategy) -> N
 
     >>> check_steps_per_execution(8, get_strategy("cpu"))
     """
-    devices = strategy.extended.worker_devices
-    if steps > 1 and strategy.num_replicas_in_sync > 1 and any("CPU" in one for one in devices):
+    if steps == 1 or strategy.num_replicas_in_sync == 1:
+        return
+    if any("CPU" in device for device in strategy.extended.worker_devices):
         raise ValueError(
             "`training.steps_per_execution` must be 1 if several CPUs train: TensorFlow cannot "
             f"draw batches for them inside a loop. Received: {steps}"
