@@ -98,5 +98,5 @@ def test_several_references_and_intervals() -> None:
 
 def test_a_missing_package_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sacremoses", None)
-    with pytest.raises(ValueError, match=r"sacremoses.*pip install keras-attn\[moses\]"):
+    with pytest.raises(ImportError, match=r"sacremoses.*pip install \"keras_attn\[moses\]\""):
         corpus_scores(["a"], ["a"], tokenized=True)

@@ -231,7 +231,9 @@ def test_half_precision_keeps_float32_weights_and_stays_close():
         assert np.abs(close).mean() < 0.03 * np.std(full(INPUTS))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_it_trains_by_plain_fit(dtype):
     model = make(dropout=0.0, dtype=dtype, num_layers=1, num_decoder_layers=1)
     model.compile(keras.optimizers.Adam(0.01), LabelSmoothedCrossEntropy(0.1))

@@ -238,7 +238,9 @@ def test_no_future_token_changes_an_earlier_logit(model) -> None:
         assert np.abs(after[:, t] - before[:, t]).max() > 1e-3
 
 
-@pytest.mark.parametrize("variant", ["lstm, luong", "gru, bahdanau"])
+@pytest.mark.parametrize(
+    "variant", ["lstm, luong", pytest.param("gru, bahdanau", marks=pytest.mark.slow)]
+)
 def test_graphs_of_any_size_and_xla_agree(variant) -> None:
     model = make(variant)
     expected, real = np.asarray(model(INPUTS)), TARGET != 0

@@ -119,6 +119,7 @@ def test_it_works_inside_a_functional_model_and_in_half_precision():
     np.testing.assert_allclose(logits, expected, atol=0.1 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_it_learns_which_texts_have_a_word_before_another_by_fit_and_xla():
     """Both words are in every text: only their order tells the two classes apart."""
     random, count, length = np.random.default_rng(3), 64 * 40, 8

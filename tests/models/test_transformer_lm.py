@@ -359,6 +359,7 @@ def arithmetic_sequences(random, count, length):
     return np.concatenate([edge, residues + 4, edge + 1], axis=1)
 
 
+@pytest.mark.slow
 def test_it_learns_to_continue_sequences_by_fit_and_xla():
     keras.utils.set_random_seed(3)
     random, length = np.random.default_rng(3), 8

@@ -43,6 +43,7 @@ def write_saved_model(directory: Path, function, inputs=None) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_a_moved_export_still_passes_and_the_report_says_so(version_1, copy) -> None:
     report = verify_saved_model(copy)
     assert report.passed, report.lines()

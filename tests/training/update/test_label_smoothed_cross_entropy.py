@@ -185,6 +185,7 @@ print("equal", sorted(one_history))
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_with_uneven_tokens_train_exactly_as_one_device():
     """In a process of its own: logical devices can only be made before TensorFlow starts."""
     result = subprocess.run(

@@ -141,7 +141,8 @@ def updated(dropout: float, weight: float, num_parts: int) -> list[np.ndarray]:
     return [one.numpy() for one in model.trainable_variables]
 
 
-@pytest.mark.parametrize("num_parts", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_parts", [1, 2])
 def test_the_update_is_that_of_two_passes_by_hand(num_parts: int) -> None:
     ours, theirs = updated(0.4, 5.0, num_parts), updated_by_hand(0.4, 5.0, num_parts)
     for left, right in zip(ours, theirs, strict=True):

@@ -24,7 +24,7 @@ def test_the_rank_may_be_known_only_when_the_graph_runs(jit_compile):
     assert weigh.get_concrete_function().output_shapes.rank == 2
 
 
-@pytest.mark.parametrize("num_parts", [None, 2])
+@pytest.mark.parametrize("num_parts", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_fit_takes_weights_of_rows_and_then_of_tokens(num_parts):
     sizes = {"hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2, "num_layers": 1}
     model = create_model("transformer_tiny", source_vocabulary_size=11, dropout=0.0, **sizes)
