@@ -45,7 +45,7 @@ MORE_CASES = {
         0,
     ),
     "gelu": ({"activation": "gelu"}, WIDE, 2),
-    "untied": ({"tie_output": False}, WIDE, 1),
+    "untied": ({"tie_output": False}, WIDE, 3),
     "rms norm": ({"normalization": "rms_norm"}, WIDE, 7),
     "output bias": ({"use_output_bias": True}, WIDE, 40),
     "no biases, other heads": (

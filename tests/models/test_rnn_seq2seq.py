@@ -367,7 +367,7 @@ LINES = ["Good", "", "Wo ist der Bahnhof?", "x", "y"]
 @pytest.fixture(scope="module")
 def translator():
     """A translator of random weights; its translations are nonsense, but of each line its own."""
-    keras.utils.set_random_seed(7)
+    keras.utils.set_random_seed(8)
     tokenizer = CharacterTokenizer.train(LINES)
     model = create_model(
         "rnn_tiny",
