@@ -12,6 +12,7 @@ engines take turns. What an engine exports or compiles only once is made beforeh
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -77,15 +78,16 @@ def main() -> None:
     lines = read_lines(arguments.lines)[: max(arguments.sizes)]
     if len(lines) < max(arguments.sizes):
         parser.error(f"--lines must have {max(arguments.sizes):,} lines. It has {len(lines):,}")
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["KERAS_ATTN_CACHE"] = str(directory / "cache")  # the commands inherit it
         engines = prepare(directory)
-        server = DevelopmentServer(directory / "models")
-        engines[SERVER] = served(server, directory / "models" / MODEL)
+        if arguments.only in SERVER:
+            server = DevelopmentServer(directory / "models")
+            stack.callback(server.stop)  # also after an error
+            engines[SERVER] = served(server, directory / "models" / MODEL)
         chosen = {name: engine for name, engine in engines.items() if arguments.only in name}
         cells = measure(chosen, lines, arguments.sizes, arguments.rounds)
-        server.stop()
     result = {"sizes": arguments.sizes, "cells": cells, "machine": describe_machine()}
     if arguments.json:
         print(json.dumps(result))

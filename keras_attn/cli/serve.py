@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Serves models with the REST and gRPC interfaces of TensorFlow Serving, through the same C++ loader
 and with XLA switched off, as a stock server does. New versions are loaded as they appear. It is for
-development: production is TensorFlow Serving (see `keras-attn serve-config`). The
-file of --config must name directories of this machine: write it with `serve-config --base-path`."""
+development: production is TensorFlow Serving (see `keras-attn serve-config`).
+
+The file of --config must name directories of this machine: write it with `serve-config
+--base-path`."""
 
 
 COMMAND = Command(

@@ -101,7 +101,7 @@ def fill_slot(
     if isinstance(filling, keras.layers.Layer):
         if not clone:
             return filling
-        return type(filling).from_config({**filling.get_config(), "name": name})
+        return _copy(filling, name=name)
     layer_class = _layer_class(slot, filling)
     return layer_class(name=name, **_arguments(layer_class, sizes))
 
@@ -114,9 +114,7 @@ def _layer_of_arguments(
     A layer among the arguments is copied, as a layer that fills a slot is: each block has its own.
     """
     arguments = {
-        argument: type(value).from_config(value.get_config())
-        if isinstance(value, keras.layers.Layer)
-        else value
+        argument: _copy(value) if isinstance(value, keras.layers.Layer) else value
         for argument, value in filling.items()
     }
     if not isinstance(arguments.get("name"), str):
@@ -132,6 +130,11 @@ def _layer_of_arguments(
                 f"Received: {filling!r}."
             )
     return layer_class(name=name, **known)
+
+
+def _copy(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
+    """A layer of the same arguments but for the changes, with weights of its own."""
+    return type(layer).from_config({**layer.get_config(), **changes})
 
 
 def serialize_slot(filling: Any) -> Any:
