@@ -36,12 +36,17 @@ from keras_attn.serving import ServingClient
 BEAM = "beam, TensorFlow"
 SERVER = "a running server"
 MODEL = "tatoeba"
-# Runs `keras-attn`, and at the end prints the peak of its memory in KiB.
-PROGRAM = (
-    "import resource, runpy, sys; sys.argv[0] = 'keras-attn'\n"
-    "try: runpy.run_module('keras_attn', run_name='__main__')\n"
-    "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-)
+# Runs `keras-attn`, and at the end prints the peak of its memory in KiB. `ru_maxrss` would be no
+# less than this program's own, which a new process inherits.
+PROGRAM = r"""
+import re, runpy, sys
+sys.argv[0] = "keras-attn"
+try:
+    runpy.run_module("keras_attn", run_name="__main__")
+finally:
+    with open("/proc/self/status") as status:
+        print(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1], file=sys.stderr)
+"""
 
 
 class Answer(NamedTuple):
