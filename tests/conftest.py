@@ -23,7 +23,6 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # share the cores instead of figh
     _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads))
 
-import keras
 import numpy as np
 import pytest
 
@@ -79,6 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def fixed_seed_and_float32() -> Iterator[None]:
     """Starts every test from one seed, and gives back the dtype policy that it may have changed."""
+    import keras  # not above: the process that only gives out the work does without
+
     policy = keras.config.dtype_policy()
     # Keras draws the seeds of weights and dropout from Python's generator. `set_random_seed` would
     # also seed TensorFlow, which then forgets every function that it has prepared to run.

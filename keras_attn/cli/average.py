@@ -17,7 +17,8 @@ from keras_attn.cli.process import load_tensorflow
 _DESCRIPTION = """\
 Averages the weights of several checkpoints of a run: the last ones, as in the paper (Section 6.1),
 the best ones, or those of the given steps. The mean replaces the weights of the run's translator.
-The checkpoints are not changed. `--last 1` takes only the last one."""
+The checkpoints are not changed. `--last 1` takes only the last one. A run with
+`training.ema_decay` is refused: its translator has the moving averages."""
 
 
 COMMAND = Command(
@@ -67,11 +68,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.run_path}, which has no run.json."
         )
     load_tensorflow()
-    from keras_attn.training import average_checkpoints, rewrite_translator
+    from keras_attn.training import Recipe, average_checkpoints, rewrite_translator
     from keras_attn.training.run.run_directory import RunDirectory
 
     directory = RunDirectory(arguments.run_path)
     directory.read_information()
+    if directory.recipe.is_file() and Recipe.from_run(directory.path).training.ema_decay:
+        raise ValueError(
+            "`RUN` must be a run without `training.ema_decay`: its translator has the moving "
+            f"averages already. Received: {arguments.run_path}."
+        )
     weights = average_checkpoints(
         directory.path, last=arguments.last, best=arguments.best, steps=arguments.steps
     )

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
+from keras_attn.cli.command_parser import Command, CommandFailure, CommandParser, add_json_option
 from keras_attn.cli.output import check_may_write, make_console, print_json, say
 from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
 from keras_attn.cli.process import load_tensorflow
@@ -20,8 +20,8 @@ _FORMAT = 1
 _DESCRIPTION = """\
 Translates a fixed test set by a server (TensorFlow Serving, or `keras-attn serve`), and compares
 the translations with a baseline that was recorded before: BLEU and chrF by paired bootstrap, and
-the exact strings. The exit status is 1 if a score is lower, and not by chance. Run it after each
-deployment, and every day."""
+the exact strings. The exit status is 1 if a score is lower, and not by chance, or if the server
+does not answer. Run it after each deployment, and every day."""
 
 
 COMMAND = Command(
@@ -77,15 +77,18 @@ def run(arguments: argparse.Namespace) -> int:
     baseline = None if arguments.record else _read(arguments, sources)
     load_tensorflow()
     from keras_attn.evaluation import compare_translations
-    from keras_attn.serving import ServingClient
+    from keras_attn.serving import ServingClient, ServingError
 
-    with (
-        ServingClient(
-            arguments.address, arguments.model, version=arguments.version, label=arguments.label
-        ) as client,
-        make_console(stderr=True).status(f"translating {len(sources):,} sentences"),
-    ):
-        translations = client.translate(sources)
+    try:
+        with (
+            ServingClient(
+                arguments.address, arguments.model, version=arguments.version, label=arguments.label
+            ) as client,
+            make_console(stderr=True).status(f"translating {len(sources):,} sentences"),
+        ):
+            translations = client.translate(sources)
+    except ServingError as error:
+        raise CommandFailure(str(error)) from error
     if baseline is None:
         _write(Path(arguments.baseline), sources, translations)
         if arguments.json:

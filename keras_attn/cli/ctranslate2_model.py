@@ -44,7 +44,11 @@ def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> 
         exported = cache / "ctranslate2" / name
         if not exported.exists():
             say(make_console(stderr=True), f"exporting for CTranslate2: {exported}")
-            _export(location, translator, exported, quantize)
+            try:
+                _export(location, translator, exported, quantize)
+            except (OSError, ValueError):
+                if not exported.exists():  # else another process was faster
+                    raise
         return CTranslate2Translator(exported, num_beams=beams)
 
 

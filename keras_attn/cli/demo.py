@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         say(
             console,
-            f"  {program()} train --output {shlex.quote(str(output))} --resume "
-            "--set training.max_minutes=none",
+            f"  {program()} train --output {shlex.quote(str(output))} "
+            f"{result.report['rest_options']}",
         )
     if version is not None and verified:
         _show_next_commands(output, version, sentence, picture is not None, console)
@@ -159,7 +159,7 @@ def _show_translations(translator: Translator, console: Console) -> str:
     """Prints held-out sentences with their translations; returns one for the attention map."""
     from keras_attn.data import phrasebook
 
-    corpus = phrasebook("test").take(SHOWN_SENTENCES)
+    corpus = phrasebook("test", SHOWN_SENTENCES)
     translations = translator.translate(list(corpus.sources))
     table = Table("source", "translation", "reference", "", title="sentences it has never seen")
     for (source, reference), translation in zip(corpus, translations, strict=True):

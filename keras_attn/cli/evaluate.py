@@ -88,7 +88,13 @@ def add_arguments(parser: CommandParser) -> None:
         "--tokenize",
         metavar="NAME",
         help="sacreBLEU's tokenizer: 13a, zh, ja-mecab, ko-mecab, char, intl, none, flores200 ... "
-        "(default: that of the run's target language; 13a for a model without a run)",
+        "(default: that of the target language)",
+    )
+    parser.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="the language of the references, such as de (default: that of the run; unknown for a "
+        "model without a run): it sets BLEU's tokenizer, and the rules of --tokenized-bleu",
     )
     parser.add_argument("--output", metavar="FILE", help="also write the translations to FILE")
     add_json_option(parser)
@@ -160,13 +166,13 @@ def _score_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of `corpus_scores`, from the command line and the recipe of the run."""
     from keras_attn.evaluation import find_bleu_tokenizer
 
+    language, tokenizer = arguments.target_language or "", arguments.bleu_tokenizer
     recipe = _recipe_of_run(arguments.run_path)
-    language, tokenizer = "", arguments.bleu_tokenizer
     if recipe is not None:
-        language = recipe.data.target_language
-        tokenizer = tokenizer or recipe.bleu_tokenizer
+        tokenizer = tokenizer or recipe.training.bleu_tokenizer
+        language = language or recipe.data.target_language
     return {
-        "bleu_tokenizer": find_bleu_tokenizer(tokenizer, argument="--bleu-tokenizer"),
+        "bleu_tokenizer": find_bleu_tokenizer(tokenizer, language, "--bleu-tokenizer"),
         "target_language": language,
         "tokenized": arguments.tokenized_bleu,
     }

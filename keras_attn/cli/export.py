@@ -81,7 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     _check_options(arguments)
     if arguments.format == "litert":
         return _export_litert(arguments)
-    lines = read_lines(arguments.reference) if arguments.reference else None
+    lines = read_lines(arguments.reference, "--reference") if arguments.reference else None
+    if lines is not None and not lines:
+        raise ValueError(
+            f"`--reference` must have a line. Received: {arguments.reference}, an empty file."
+        )
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
 

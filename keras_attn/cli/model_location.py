@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -178,7 +179,8 @@ def find_translator(location: str) -> Path:
             f"`keras-attn train --output {location} --resume`."
         )
     versions = sorted(
-        (entry.name for entry in path.iterdir() if (entry / "saved_model.pb").is_file()),
+        # Not `Path.is_file`: it raises where a child, such as `lost+found`, may not be read.
+        (entry.name for entry in path.iterdir() if os.path.isfile(entry / "saved_model.pb")),
         key=lambda name: (len(name), name),
     )
     if versions:

@@ -189,7 +189,11 @@ def _open_metrics(
 
 def _follow(picture: Callable[[], Group], seconds: int) -> NoReturn:
     """Shows a new picture every `seconds` seconds, until interrupted."""
-    with Live(console=make_console(), auto_refresh=False) as live:
+    console = make_console()
+    while not console.is_terminal or console.is_dumb_terminal:  # there `Live` shows nothing
+        console.print(picture())
+        time.sleep(seconds)
+    with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(picture(), refresh=True)
             time.sleep(seconds)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow, program
+from keras_attn.lines.open_text import without_compression
 
 if TYPE_CHECKING:
     from keras_attn.data import Corpus
@@ -24,7 +25,6 @@ updates, and writes a commented recipe with its expected cost. The pairs are wri
 beside NAME.toml."""
 
 
-_COMPRESSED = (".gz", ".bz2", ".xz")
 _MINUTES = 60.0
 
 COMMAND = Command(
@@ -107,7 +107,7 @@ def make_recipe(arguments: argparse.Namespace, path: str) -> NewRecipe:
 
 def _language(path: Path) -> str:
     """The suffix of a file, before that of a compressed one: en for train.en.gz."""
-    return (path.with_suffix("") if path.suffix in _COMPRESSED else path).suffix[1:]
+    return without_compression(path).suffix[1:]
 
 
 def read_corpus(arguments: argparse.Namespace) -> Corpus:

@@ -148,6 +148,8 @@ def _config(arguments: argparse.Namespace) -> Iterator[ModelServerConfig]:
         yield config_of_directory(location)
         return
     name = Path(location).resolve().name
+    if name.isdecimal():  # a model's directory must not look like a version
+        name = f"run_{name}"
     with tempfile.TemporaryDirectory(prefix="keras-attn-serve-") as temporary:
         say(make_console(), f"exporting {name} to serve it (about 20 seconds)")
         _export(location, Path(temporary) / name, arguments.xla)
@@ -159,7 +161,7 @@ def _translator(location: str) -> Path | None:
     try:
         return find_translator(location)
     except ValueError:
-        if Path(location).is_dir():
+        if Path(location).is_dir() and not Path(location, "run.json").exists():
             return None
         raise
 

@@ -196,6 +196,11 @@ def _dry_run(arguments: argparse.Namespace) -> int:
 
 def _new_recipe(arguments: argparse.Namespace) -> str:
     """Writes a recipe for the corpus of the options beside the run, and returns its path."""
+    from keras_attn.training.run.run_directory import RunDirectory
+
+    run = RunDirectory(arguments.output)
+    run.check_may_train(resume=False)
+    run.path.absolute().parent.mkdir(parents=True, exist_ok=True)
     path, console = f"{arguments.output.rstrip('/')}.toml", make_console(stderr=True)
     for line in make_recipe(arguments, path).lines():
         say(console, line)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import re
 import sys
 from typing import BinaryIO
 
@@ -82,12 +84,25 @@ def add_arguments(parser: CommandParser) -> None:
         "--split-sentences",
         nargs="?",
         const="",
+        type=_language,
         metavar="LANGUAGE",
         help="translate each line sentence by sentence; LANGUAGE is that of the lines (default: "
         "that of the model's recipe, or en)",
     )
     add_review_options(parser)
     add_engine_options(parser)
+
+
+_LANGUAGE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*"
+
+
+def _language(text: str) -> str:
+    """Checks a language code: the option would take a RUN that follows it for one."""
+    if not text or (re.fullmatch(_LANGUAGE, text) and not os.path.isdir(text)):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"must be a language code, such as de. Received: {text!r}. Put RUN before it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,9 @@ _COLUMNS = {
     "character_error_rate": "characters %",
     "bleu": "BLEU",
     "chrf": "chrF",
+    "bleu_tokenized": "BLEU, tokenized",
+    "bleu_tokenized_lowercase": "lower-cased",
+    "bleu_compound_split": "compounds split",
 }
 
 
@@ -51,7 +54,9 @@ def score_tsv_files(
         report = evaluate(model, sources, references, **options)
         files[name] = report.to_dict(translations=False)
     means = {
-        column: statistics.fmean(scores[column] for scores in files.values()) for column in _COLUMNS
+        column: statistics.fmean(scores[column] for scores in files.values())
+        for column in _COLUMNS
+        if all(scores.get(column) is not None for scores in files.values())
     }
     return {"files": files, "mean": means}
 
@@ -73,13 +78,11 @@ def as_table(result: dict[str, Any]) -> Table:
     Returns:
         rich Table.
     """
-    table = Table("file", "number", *_COLUMNS.values(), title="wrong lines, tokens, characters")
+    columns = {name: title for name, title in _COLUMNS.items() if name in result["mean"]}
+    table = Table("file", "number", *columns.values(), title="wrong lines, tokens, characters")
     for name, scores in result["files"].items():
-        table.add_row(name, f"{scores['sentences']:,}", *_figures(scores))
+        figures = (f"{scores[column]:.2f}" for column in columns)
+        table.add_row(name, f"{scores['sentences']:,}", *figures)
     table.add_section()
-    table.add_row("mean", "", *_figures(result["mean"]))
+    table.add_row("mean", "", *(f"{result['mean'][column]:.2f}" for column in columns))
     return table
-
-
-def _figures(scores: dict[str, Any]) -> list[str]:
-    return [f"{scores[column]:.2f}" for column in _COLUMNS]

@@ -33,7 +33,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--python",
         metavar="PROGRAM",
-        help="run it with this interpreter, with the TensorFlow and TensorFlow Text of a server",
+        help="run it with this interpreter (Python 3.11 or newer), with the TensorFlow and "
+        "TensorFlow Text of a server",
     )
     parser.add_argument("--xla", action="store_true", help="for a server that has XLA switched on")
     add_json_option(parser)

@@ -32,7 +32,7 @@ class Augmentation:
             a capital, and with a capital and a period.
 
     Raises:
-        ValueError: a number is below zero.
+        ValueError: a number is below zero, or `words` is no whole number.
 
     Example:
 
@@ -54,6 +54,10 @@ class Augmentation:
                 raise ValueError(
                     f"`{field.name}` must be zero or more. Received: {field.name}={value!r}."
                 )
+        if not isinstance(self.words, int):
+            raise ValueError(
+                f"`words` must be a number of pairs, not a share. Received: words={self.words!r}."
+            )
 
 
 def augment_pairs(corpus: Corpus, augmentation: Augmentation, seed: int = 0) -> Corpus:

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from keras_attn.data.corpus import Corpus
 from keras_attn.data.read_tsv import read_tsv
+from keras_attn.lines.open_text import without_compression
 
 
 def read_tsv_files(
@@ -59,14 +59,14 @@ def source_tag(path: str | os.PathLike) -> str:
     """The tag that goes before the sources of a file.
 
     Args:
-        path: path. The file.
+        path: path. The file, which may be compressed.
 
     Returns:
         str.
 
     Example:
 
-    >>> source_tag("train/fre.tsv")
-    '<fre> '
+    >>> source_tag("train/fre.tsv"), source_tag("train/fre.tsv.gz")
+    ('<fre> ', '<fre> ')
     """
-    return f"<{Path(path).stem}> "
+    return f"<{without_compression(path).stem}> "

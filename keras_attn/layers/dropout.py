@@ -34,6 +34,12 @@ class Dropout(keras.layers.Dropout):
     True
     """
 
+    def __call__(self, inputs, training=None):
+        # For Keras, an explicit None is a choice, and means no dropout. Here it means that nothing
+        # was chosen, as if it were left out: what the call around this one says then counts.
+        options = {} if training is None else {"training": training}
+        return super().__call__(inputs, **options)
+
     def call(self, inputs, training=False):
         if not training or self.rate <= 0 or self.rate >= 1 or self.noise_shape is not None:
             return super().call(inputs, training=training)

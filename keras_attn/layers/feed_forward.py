@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.matrix_initializer import clone_initializer
+from keras_attn.layers.initializers import clone_initializer
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.ops.axes import leading_sizes
 from keras_attn.system.argument_checks import check_integer

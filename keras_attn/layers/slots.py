@@ -1,5 +1,6 @@
 """Slots of a block, and what can fill them: a name, a config, a class or a layer."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -97,7 +98,7 @@ def fill_slot(
     if isinstance(filling, dict) and "class_name" not in filling:
         return _layer_of_arguments(slot, filling, name, sizes)
     if isinstance(filling, dict):
-        filling = keras.saving.deserialize_keras_object(filling)
+        filling = _from_config(filling)
     if isinstance(filling, keras.layers.Layer):
         if not clone:
             return filling
@@ -113,10 +114,7 @@ def _layer_of_arguments(
 
     A layer among the arguments is copied, as a layer that fills a slot is: each block has its own.
     """
-    arguments = {
-        argument: _copy(value) if isinstance(value, keras.layers.Layer) else value
-        for argument, value in filling.items()
-    }
+    arguments = {argument: _own(value) for argument, value in filling.items()}
     if not isinstance(arguments.get("name"), str):
         raise ValueError(
             f"A dict that fills `{slot}` must have the `name` of a layer. Received: {filling!r}."
@@ -132,6 +130,20 @@ def _layer_of_arguments(
     return layer_class(name=name, **known)
 
 
+def _own(argument: Any) -> Any:
+    """An argument of a slot's dict; of a layer, or the config of one, a layer of its own."""
+    if isinstance(argument, keras.layers.Layer):
+        return _copy(argument)
+    if isinstance(argument, dict) and {"class_name", "module"} <= set(argument):
+        return _from_config(argument)
+    return argument
+
+
+def _from_config(config: dict[str, Any]) -> Any:
+    # A copy, since a `from_config` may take entries out of what it is given.
+    return keras.saving.deserialize_keras_object(copy.deepcopy(dict(config)))
+
+
 def _copy(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
     """A layer of the same arguments but for the changes, with weights of its own."""
     return type(layer).from_config({**layer.get_config(), **changes})
@@ -139,6 +151,11 @@ def _copy(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
 
 def serialize_slot(filling: Any) -> Any:
     """The form of a slot's filling that `get_config` writes: a name, a config or None."""
+    if isinstance(filling, dict) and "class_name" not in filling:
+        return {
+            argument: serialize_slot(value) if isinstance(value, keras.layers.Layer) else value
+            for argument, value in filling.items()
+        }
     if filling is None or isinstance(filling, (str, dict)):
         return filling
     if isinstance(filling, type):

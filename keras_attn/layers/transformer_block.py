@@ -5,7 +5,7 @@ import inspect
 import keras
 
 from keras_attn.layers.dense_inputs import DenseInputs
-from keras_attn.layers.position.attention_position import AttentionPosition, serialize_position
+from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.residual import Residual
 from keras_attn.layers.sandwich_residual import SandwichResidual
 from keras_attn.layers.size_checks import check_heads, dropout_rate
@@ -58,11 +58,13 @@ class TransformerBlock(DenseInputs):
         self.max_sequence_length = max_sequence_length
         self.supports_masking = True
         self.input_spec = keras.InputSpec(min_ndim=3)
-        self.position = self._fill("position", position)
-        self.self_attention = self._fill("attention", attention, "self_attention")
-        if isinstance(self.position, AttentionPosition):
-            self.self_attention = _with_position(self.self_attention, self.position)
-            self.position = None
+        # Assigned once: Keras goes on to track a layer whose attribute is replaced.
+        filled_position = self._fill("position", position)
+        filled_attention = self._fill("attention", attention, "self_attention")
+        if isinstance(filled_position, AttentionPosition):
+            filled_attention = _with_position(filled_attention, filled_position)
+            filled_position = None
+        self.position, self.self_attention = filled_position, filled_attention
         self.self_attention_residual = self._residual("self_attention")
         self.feed_forward = self._fill("feed_forward", feed_forward)
         self.feed_forward_residual = self._residual("feed_forward")
@@ -112,8 +114,10 @@ class TransformerBlock(DenseInputs):
 
     def feed(self, hidden, training=None):
         """The feed-forward network in its residual connection: (B, T, D) -> (B, T, D)."""
-        outputs = self.feed_forward(self.feed_forward_residual(hidden), training=training)
-        return self.feed_forward_residual(hidden, outputs, training=training)
+        # An explicit None would switch dropout off, whatever the call around this one says.
+        options = {} if training is None else {"training": training}
+        outputs = self.feed_forward(self.feed_forward_residual(hidden), **options)
+        return self.feed_forward_residual(hidden, outputs, **options)
 
     def compute_output_shape(self, inputs_shape, **shapes):
         return tuple(inputs_shape)
@@ -163,8 +167,8 @@ def _with_position(attention, position):
             "has no argument for it. Choose one that is added to the embeddings, such as "
             f"'sinusoidal'. Received: attention={type(attention).__name__}."
         )
-    config = {**attention.get_config(), "position": serialize_position(position)}
-    return type(attention).from_config(config)
+    own_position = type(position).from_config(position.get_config())
+    return type(attention).from_config({**attention.get_config(), "position": own_position})
 
 
 def as_tuple(outputs):

@@ -22,6 +22,26 @@ _OPENERS: dict[bytes, Any] = {
     rb"BZh[1-9](1AY&SY|\x17rE8P\x90)": bz2.open,
 }
 
+_SUFFIXES = (".gz", ".bz2", ".xz")
+
+
+def without_compression(path: str | os.PathLike[str]) -> Path:
+    """The path of a file without the suffix of its compression.
+
+    Args:
+        path: path.
+
+    Returns:
+        Path.
+
+    Example:
+
+    >>> without_compression("train.en.gz").name
+    'train.en'
+    """
+    path = Path(path)
+    return path.with_suffix("") if path.suffix in _SUFFIXES else path
+
 
 @contextlib.contextmanager
 def open_text(path: str | os.PathLike[str], argument: str = "path") -> Iterator[BinaryIO]:

@@ -91,12 +91,19 @@ class ReviewQueue:
             for one in translations
         ]
         text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
-        with open(self._path, "a+b") as file:
-            if file.tell():
+        with open(self._path, "a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":  # an editor left the last line without an end
                     text = "\n" + text
-            file.write(text.encode("utf-8", "replace"))
+            content = memoryview(text.encode("utf-8", "replace"))
+            try:
+                while content:  # a nearly full disk takes a part, and then raises
+                    content = content[file.write(content) or 0 :]
+            except OSError:
+                file.truncate(size)
+                raise
 
 
 def _confidence(translation: Translation) -> float:
@@ -131,6 +138,7 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     pairs = []
     # Bytes that are not UTF-8 are found below, where the number of their line is known.
     content = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    content = content.removeprefix("\ufeff")  # editors write a byte order mark
     # Not `splitlines`: a text may have U+2028, which does not end a line of the file.
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():

@@ -11,9 +11,12 @@ def check_token_ids(name, token_ids):
         raise ValueError(f"Token ids of `{name}` must be given. Received: None.")
     dtype = keras.backend.standardize_dtype(token_ids.dtype)
     if "int" not in dtype or len(token_ids.shape) != 2:
+        hint = ""
+        if "float" in dtype:  # what `keras.Sequential` makes of ids by itself
+            hint = ' In a Sequential model, put `keras.Input((None,), dtype="int32")` first.'
         raise ValueError(
             f"Token ids of `{name}` must be integers of shape (batch, length). "
-            f"Received: dtype={dtype}, shape={tuple(token_ids.shape)}."
+            f"Received: dtype={dtype}, shape={tuple(token_ids.shape)}.{hint}"
         )
 
 

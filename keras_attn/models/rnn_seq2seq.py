@@ -143,6 +143,9 @@ class RNNSeq2Seq(EncoderDecoderModel):
         attentional, _ = self.decoder(embedded, source, state, training=training)
         return self.target_embedding(attentional, reverse=True)  # (B, T, V)
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return padding_mask(inputs["decoder_token_ids"])
+
     def _encode(self, token_ids, training):
         """What the decoder reads of the sources, (B, S), and its state before the first token."""
         mask = padding_mask(token_ids)

@@ -50,6 +50,8 @@ class TrainableModel(DenseInputs, keras.Model):
     @property
     def _default_save_signature(self):
         """What `tf.saved_model.save` asks for: the same function that `export` writes."""
+        if keras.backend.backend() != "tensorflow":  # there, saving would only look at it
+            return None
         archive = keras.export.ExportArchive()
         return archive.track_and_add_endpoint("serve", self, self._input_signature())
 

@@ -191,5 +191,8 @@ class Transformer(StepByStep, EncoderDecoderModel):
         return {"encoder": encoder_scores, "decoder": decoder_scores, "cross": cross_scores}
 
     def get_config(self):
-        projection = serialize_slot(self.decoder.output_projection)
-        return {**super().get_config(), "output_projection": projection}
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self._config["activation"]),
+            "output_projection": serialize_slot(self.decoder.output_projection),
+        }

@@ -84,7 +84,7 @@ class TransformerStack(TokenStack):
 
     def _fill_position(self, position, max_sequence_length):
         """Positions are added to the embeddings, or act inside of attention in every block."""
-        self.position = fill_slot(
+        filled = fill_slot(
             "position",
             position,
             name="position",
@@ -93,10 +93,11 @@ class TransformerStack(TokenStack):
             bidirectional=not self.block_class.is_causal,
             dtype=self.dtype_policy,
         )
-        self._position_config = serialize_slot(self.position)
-        self._position_in_blocks = None
-        if isinstance(self.position, AttentionPosition):
-            self.position, self._position_in_blocks = None, self._position_config
+        self._position_config = serialize_slot(filled)
+        # Assigned once: Keras goes on to track a layer whose attribute is replaced.
+        is_inside = isinstance(filled, AttentionPosition)
+        self.position = None if is_inside else filled
+        self._position_in_blocks = self._position_config if is_inside else None
 
     @property
     def longest_sequence(self):
@@ -120,6 +121,7 @@ class TransformerStack(TokenStack):
         config = {
             "vocabulary_size": self.vocabulary_size,
             **self._block_config,
+            "activation": keras.activations.serialize(self._block_config["activation"]),
             "num_layers": self.num_layers,
             "stochastic_depth": self.stochastic_depth,
             "position": self._position_config,
@@ -141,13 +143,13 @@ def with_embedding(config):
 
 
 def serialize_arguments(**arguments):
-    """Arguments that stacks and blocks share, in the form that a config stores."""
+    """Arguments that stacks and blocks share; slots in the form that a config stores."""
     for name in ("hidden_dim", "intermediate_dim", "num_heads", "max_sequence_length"):
         if arguments[name] is not None or name != "max_sequence_length":
             arguments[name] = check_integer(name, arguments[name])
     slots = {"attention", "position", "feed_forward", "normalization", "residual"}
     for slot in slots & set(arguments):
         arguments[slot] = serialize_slot(arguments[slot])
-    activation = keras.activations.get(arguments["activation"])
-    arguments["activation"] = keras.activations.serialize(activation)
+    # A function stays a function: another one may have its name.
+    arguments["activation"] = keras.activations.get(arguments["activation"])
     return arguments

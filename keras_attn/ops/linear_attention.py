@@ -47,7 +47,7 @@ def linear_attention(
         outputs = ops.einsum("bhtm,bhmv->bhtv", query, products)
         return _divide(outputs, ops.einsum("bhtm,bhm->bht", query, ops.sum(key, axis=2)))
     length = ops.shape(query)[2]
-    block = min(_BLOCK, length) if isinstance(length, int) else _BLOCK
+    block = max(1, min(_BLOCK, length)) if isinstance(length, int) else _BLOCK
     query, key, value = (split_blocks(one, block) for one in (query, key, value))
     key_sums = _before(ops.sum(key, axis=3), past and past["keys"])  # (B, H, N, M)
     products = ops.einsum("bhnsm,bhnsv->bhnmv", key, value)

@@ -12,7 +12,11 @@ from keras_attn.decoding import RandomSampling
 from keras_attn.lines.check_texts import check_texts
 from keras_attn.serving.model_card import write_model_card
 from keras_attn.serving.monitoring.reference_statistics import write_reference
-from keras_attn.serving.signatures import signature_functions
+from keras_attn.serving.signatures import (
+    MOST_BYTES_A_LINE,
+    MOST_LINES,
+    signature_functions,
+)
 from keras_attn.serving.single_threaded_loops import run_loops_in_one_thread
 from keras_attn.serving.verification_record import describe_translator, write_record
 from keras_attn.serving.verification_report import VerificationReport
@@ -94,7 +98,8 @@ def export_saved_model(
             line does not depend on the other lines of a batch.
         directory: path. The model's directory, `NAME` in `saved_models/NAME/1`; created if missing.
         verification_texts: sequence of str, or None. Source lines that the export is verified with,
-            now and later: it records their translations. Use lines like those of your users.
+            now and later: it records their translations. Use lines like those of your users, at
+            most 1,024 of at most 65,536 bytes.
             Defaults to 13 built-in lines.
         reference_texts: sequence of str, or None. Lines like those that the model is made for, but
             not from its training text; 1,000 or more. Their statistics are written beside the
@@ -174,6 +179,13 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
         raise ValueError(
             "`verification_texts` must be a non-empty sequence of str, or None for the built-in "
             f"lines. Received: {type(texts).__name__}, {str(texts)[:60]!r}."
+        )
+    longest = max(len(text.encode("utf-8", "replace")) for text in texts)
+    if len(texts) > MOST_LINES or longest > MOST_BYTES_A_LINE:
+        raise ValueError(
+            f"`verification_texts` must be at most {MOST_LINES:,} lines of at most "
+            f"{MOST_BYTES_A_LINE:,} bytes, as in a request. Received: {len(texts):,} lines, the "
+            f"longest of {longest:,} bytes."
         )
     return list(texts)
 

@@ -37,11 +37,16 @@ def check_model_directory(directory: Path) -> None:
         directory: Path. The model's directory.
 
     Raises:
-        ValueError: if it is a file or a version itself.
+        ValueError: if it is a file, a version itself, a run or a translator.
     """
     rule = "`directory` must be a model's directory, which will hold its numbered versions"
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{rule}. Received: {directory}, which is a file.")
+    if any((directory / name).is_file() for name in ("run.json", "translator.json")):
+        raise ValueError(
+            f"{rule}. Received: {directory}, which is a run or a saved translator. Did you mean to "
+            "export it, to a directory of its own?"
+        )
     if (directory / "saved_model.pb").exists() or is_version_name(directory.resolve().name):
         raise ValueError(
             f"{rule}. Received: {directory}, which looks like a version directory. "

@@ -30,7 +30,6 @@ REGISTERED_CLASSES = {
         "LocalAttention",
         "LongShortTermMemory",
         "LuongAttention",
-        "MatrixInitializer",
         "MultiHeadAttention",
         "PerformerAttention",
         "QKNormalizedAttention",

@@ -29,6 +29,8 @@ def finish(session: TrainingSession) -> None:
     if session.workers.is_chief:
         final = _FinalModel(session)
         average_last = session.recipe.training.average_last
+        for name in set_damaged_aside(session.index, average_last):
+            show_line(session.console, f"{name} is damaged, and is not used")
         weights, choice = choose_weights(
             session.run, session.index, average_last, final.perplexity_of
         )
@@ -81,6 +83,28 @@ class _FinalModel:
         return self.validate()["perplexity"]
 
 
+def set_damaged_aside(index: CheckpointIndex, average_last: int) -> list[str]:
+    """Renames damaged checkpoints that the translator would be made from.
+
+    Args:
+        index: CheckpointIndex. The checkpoints of the run.
+        average_last: int. The number of last checkpoints to average; below 2: none.
+
+    Returns:
+        list of str. The names that the files had.
+    """
+    names = []
+    while True:
+        last = index.checkpoints[-average_last:] if average_last > 1 else []
+        used = {one.step: one for one in (index.best, index.latest, *last) if one is not None}
+        damaged = [one for one in used.values() if not one.is_whole()]
+        if not damaged:
+            return names
+        for one in damaged:
+            index.set_aside(one)
+            names.append(one.path.name)
+
+
 def choose_weights(
     run: RunDirectory,
     index: CheckpointIndex,
@@ -128,6 +152,7 @@ def _run_statistics(session: TrainingSession) -> dict[str, Any]:
         "steps": steps,
         "ended_by": session.ended_by,
         "was_cut": session.was_cut,
+        "rest_options": session.rest_options if session.was_cut else None,
         "epochs": steps / session.data.train.steps_per_epoch,
         "seconds": session.seconds,
         "step_seconds": throughput.step_seconds,
@@ -185,7 +210,7 @@ def _show_end(session: TrainingSession) -> None:
     if session.was_cut:
         show_line(
             session.console,
-            f"the time limit ended this run after {steps:,} of {session.plan.last_step:,} updates, "
-            "so the model may not reach the recipe's expected score; make the remaining updates "
-            f"with keras-attn train --output {path} --resume --set training.max_minutes=none",
+            f"the time limit ended this run after {steps:,} of {session.intended_last_step:,} "
+            "updates, so the model may not reach the recipe's expected score; make the remaining "
+            f"updates with keras-attn train --output {path} {session.rest_options}",
         )

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_attn.lines.json_records import drop_records_after
 from keras_attn.training.built_in_callbacks import (
     counting_callbacks,
     make_display,
@@ -17,12 +16,14 @@ from keras_attn.training.built_in_callbacks import (
     validating_callbacks,
 )
 from keras_attn.training.callbacks import CheckpointWriter, StopOnSignal, TimeLimit
+from keras_attn.training.callbacks.history_writer import drop_validations_from
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.replicas.distribute_batches import distribute_batches
 from keras_attn.training.stop_signals import StopSignals, TrainingInterrupted
 from keras_attn.training.training_session import TrainingSession
 
 _ENDLESS_EPOCHS = 10**9
+_BY_CALLBACK = "a callback"
 
 
 class FitSession:
@@ -67,8 +68,8 @@ class FitSession:
 
         Raises:
             TrainingInterrupted: if a signal arrived. A checkpoint is saved first, unless a second
-                signal interrupts an update. After a signal in the last validation, a run that the
-                clock or a callback has ended is finished instead.
+                signal interrupts an update. After a signal in the last validation, a run that a
+                callback has ended is finished instead.
             NonFiniteLossError: if the loss or the gradient is not finite.
         """
         session, steps = self._session, self._session.steps
@@ -97,13 +98,10 @@ class FitSession:
     def _stop_if_signaled(self) -> None:
         """Stops after a signal during the last validation, if a resumed run would only finish.
 
-        After the end of the time, or a stop by a callback, it would train on. So then this session
-        finishes.
+        After a stop by a callback, it would train on. So then this session finishes.
         """
         session, received = self._session, self._signals.received
-        is_by_clock = session.ended_by.startswith("max_minutes")
-        is_final = (self._is_at_limit() and not is_by_clock) or self._has_stopped_early()
-        if session.workers.any(received is not None) and is_final:
+        if session.workers.any(received is not None) and session.ended_by != _BY_CALLBACK:
             raise TrainingInterrupted(received or signal.SIGTERM)
 
     def _is_at_limit(self) -> bool:
@@ -145,16 +143,16 @@ class FitSession:
     def _validate_if_due(self) -> None:
         """Validates if the last session stopped after an update and before its validation."""
         session, latest = self._session, self._session.index.latest
-        is_between = session.steps.step % session.plan.validate_every_steps != 0
-        if latest is None or latest.metrics or is_between:
+        step, every = session.steps.step, session.plan.validate_every_steps
+        if latest is None or latest.metrics or (step % every != 0 and not self._is_at_limit()):
             return
-        model = session.model
+        model, epoch = session.model, (step - 1) // every
         self._callbacks.on_train_begin()
         # The last session may have been killed after writing the records, before the checkpoint.
         if session.workers.is_chief:
             for path in (session.run.history, session.run.samples):
-                drop_records_after(path, session.steps.step - 1)
-        self._callbacks.on_epoch_begin(0)  # restores the running metrics
+                drop_validations_from(path, step)
+        self._callbacks.on_epoch_begin(epoch)  # restores the running metrics
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
             self._validation_batches(),
@@ -164,7 +162,7 @@ class FitSession:
             verbose=0,
         )
         logs.update({f"val_{name}": value for name, value in validation.items()})
-        self._callbacks.on_epoch_end(0, logs)
+        self._callbacks.on_epoch_end(epoch, logs)
         self._callbacks.on_train_end()
 
     def _has_stopped_early(self) -> bool:
@@ -174,12 +172,11 @@ class FitSession:
 
     def _ended_by(self) -> str:
         """Names the limit that ended the training."""
-        session, settings = self._session, self._session.recipe.training
         if self._is_at_limit():
-            return session.plan.limit
+            return self._session.plan.limit
         if any(isinstance(one, TimeLimit) and one.reached for one in self._callbacks.callbacks):
-            return f"max_minutes = {settings.max_minutes:g}"
-        return "early stopping" if self._early_stopping is not None else "a callback"
+            return self._session.clock_limit
+        return "early stopping" if self._has_stopped_early() else _BY_CALLBACK
 
     def _save_if_consistent(self, error: KeyboardInterrupt) -> None:
         """Saves after an interrupt that a callback raised, between two updates.

@@ -109,8 +109,10 @@ def new_recipe(
     path = Path(path)
     directory = path.with_name(f"{path.stem}_data")
     _check_paths(path, directory)
-    if not minutes > 0:
-        raise ValueError(f"`minutes` must be greater than zero. Received: minutes={minutes}")
+    if not 0 < minutes < math.inf:
+        raise ValueError(
+            f"`minutes` must be finite and greater than zero. Received: minutes={minutes}"
+        )
     languages = (corpus.source_language or "source", corpus.target_language or "target")
     if languages[0] == languages[1]:  # the files of the two sides need different names
         languages = ("source", "target")

@@ -9,6 +9,7 @@ from keras_attn.training.run.checkpoint_file import OptimizerMismatchError, read
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.training_session import TrainingSession
+from keras_attn.training.update.planned_schedule import PlannedSchedule
 
 _FIXED_SECTIONS = ("tokenizer", "model")
 _FIXED_FIELDS = (
@@ -155,4 +156,29 @@ def restore(session: TrainingSession) -> None:
             }
         session.steps.step = latest.step
         show_line(session.console, f"resuming at step {latest.step:,}")
+        end_where_the_clock_did(session)
         return
+
+
+def end_where_the_clock_did(session: TrainingSession) -> None:
+    """Ends a run where its clock has ended it, if it was not finished then.
+
+    Else a run that was interrupted after its last update would train on, by a new clock. A finished
+    run that is resumed does train on.
+
+    Args:
+        session: TrainingSession. At the step of its checkpoint; its plan may be set.
+    """
+    step, plan, before = session.steps.step, session.plan, session.run.read_information()
+    is_at_limit = plan.last_step is not None and step >= plan.last_step
+    if session.recipe.training.max_minutes is None or is_at_limit:
+        return
+    schedule = session.model.optimizer.schedule
+    is_planned_end = isinstance(schedule, PlannedSchedule) and schedule.last_step == step
+    if before["status"] == "unfinished":
+        was_by_clock = before.get("ended_by") == session.clock_limit
+    else:
+        was_by_clock = before["status"] != "finished" and is_planned_end
+    if was_by_clock:
+        session.cut_from = plan.last_step
+        plan.last_step, plan.limit = step, session.clock_limit

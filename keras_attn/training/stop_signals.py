@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM: recorded during an update, handled after it."""
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -62,4 +63,6 @@ class StopSignals:
         if self.received is not None or not self.deferred:
             raise TrainingInterrupted(number)
         self.received = number
-        self._show("stopping after this update; a second signal stops at once and saves nothing")
+        # What reads the output may have got the signal, too. An error here would end the update.
+        with contextlib.suppress(Exception, SystemExit):
+            self._show("stopping after this update; a second signal stops at once, saving nothing")

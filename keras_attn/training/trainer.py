@@ -95,7 +95,7 @@ def train(
         CheckpointError: if a checkpoint cannot be written; earlier ones are kept.
         WorkerLostError: if another worker ends before the training does.
         KeyboardInterrupt: after SIGINT or SIGTERM; a checkpoint is written first. After a signal
-            in the last validation, a run that the clock or a callback has ended is finished.
+            in the last validation, a run that a callback has ended is finished.
 
     Example:
 
@@ -110,6 +110,8 @@ def train(
         session = prepare_session(recipe, run, resume, console, accept_changed_data)
         with _record_end(session):
             FitSession(session, signals, callbacks).run()
+            if session.workers.is_chief:  # now, because a killed process records nothing
+                run.write_information("unfinished", ended_by=session.ended_by)
             finish(session)
     return _result(session)
 
@@ -146,7 +148,12 @@ def _append_session(session: TrainingSession, status: str, first_step: int) -> N
         "seconds": session.seconds,
         "devices": [device.name for device in tf.config.list_logical_devices()],
     }
-    session.run.write_information(status, step=session.run.last_step(), sessions=[*sessions, entry])
+    session.run.write_information(
+        status,
+        step=session.run.last_step(),
+        sessions=[*sessions, entry],
+        ended_by=session.ended_by,
+    )
 
 
 def _resume_hint(session: TrainingSession) -> str:

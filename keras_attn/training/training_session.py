@@ -35,6 +35,8 @@ class TrainingSession:
         plan: StepPlan. The number of updates.
         state: dict of str to array. The running metrics of the checkpoint resumed from.
         ended_by: str. What ended training; empty until then.
+        cut_from: int or None. The recipe's last update, if the clock cut it off in an earlier
+            session, which this one only finishes.
         started: float. When the session was made, by `time.monotonic`.
     """
 
@@ -51,6 +53,7 @@ class TrainingSession:
     plan: StepPlan
     state: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     ended_by: str = ""
+    cut_from: int | None = None
     started: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
@@ -59,10 +62,28 @@ class TrainingSession:
         return time.monotonic() - self.started
 
     @property
+    def clock_limit(self) -> str:
+        """The name of the time limit, as in `ended_by`."""
+        return f"max_minutes = {self.recipe.training.max_minutes:g}"
+
+    @property
+    def intended_last_step(self) -> int | None:
+        """The last update, had the clock not cut it off; None: only the clock decides."""
+        return self.cut_from or self.plan.last_step
+
+    @property
     def was_cut(self) -> bool:
         """Whether the time limit ended training before its planned number of updates."""
-        return (
-            self.ended_by.startswith("max_minutes")
-            and self.plan.last_step is not None
-            and self.steps.step < self.plan.last_step
-        )
+        last_step = self.intended_last_step
+        is_early = last_step is not None and self.steps.step < last_step
+        return is_early and self.ended_by.startswith("max_minutes")
+
+    @property
+    def rest_options(self) -> str:
+        """The options of `keras-attn train` that make the updates which the clock has cut off.
+
+        An end that the clock had planned is in the checkpoint; there the rate is zero. An end that
+        the recipe gives is reached without the clock.
+        """
+        is_planned = self.cut_from is None and self.plan.limit.startswith("max_minutes")
+        return "--resume" if is_planned else "--resume --set training.max_minutes=none"

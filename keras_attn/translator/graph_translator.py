@@ -112,7 +112,8 @@ class GraphTranslator:
             "log_probability": tf.where(empty, 0.0, result.log_probabilities[:, 0]),
             "truncated": cut | (result.truncated[:, 0] & ~empty),
             "source_tokens": _count_tokens(token_ids),
-            "target_tokens": tf.where(empty, 0, _count_tokens(best)),
+            # A search that found nothing, since logits are NaN, has not even an end token.
+            "target_tokens": tf.where(empty, 0, tf.maximum(_count_tokens(best), 0)),
             "unknown_tokens": tf.reduce_sum(unknown, axis=1),
         }
         if self._confidence is not None:

@@ -21,7 +21,7 @@ from keras_attn.layers import (
     TokenEmbedding,
 )
 from keras_attn.layers.dropout import Dropout, random_bits
-from keras_attn.models import ConvSeq2Seq, RNNSeq2Seq, Transformer
+from keras_attn.models import ConvSeq2Seq, Encoder, RNNSeq2Seq, Transformer
 from keras_attn.ops import causal_mask, scaled_dot_product_attention
 from keras_attn.ops.chunked_attention import chunked_attention
 from tests.support.attention_variants import VARIANTS, attend
@@ -114,6 +114,12 @@ def test_a_masked_token_changes_nothing() -> None:
     np.testing.assert_allclose(numpy(block(embedding(SOURCE[2:])))[:, :5], short, atol=1e-5)
 
 
+def test_a_mask_reaches_self_attention_in_a_compiled_sequential_model() -> None:
+    model = keras.Sequential([TokenEmbedding(V, D), MultiHeadAttention(H, 4)])
+    short = model.predict(SOURCE[2:, :5], verbose=0)
+    np.testing.assert_allclose(model.predict(SOURCE[2:], verbose=0)[:, :5], short, atol=1e-5)
+
+
 def test_cached_steps_equal_the_full_pass() -> None:
     model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
     expected, state = numpy(model(INPUTS)), model.start(SOURCE, max_length=T)
@@ -132,6 +138,13 @@ def test_layers_work_in_a_functional_model_of_any_length_and_are_saved(tmp_path)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(numpy(again(SOURCE[:, :4])), numpy(model(SOURCE[:, :4])), atol=1e-6)
+
+
+def test_learned_positions_go_into_a_functional_model_of_any_length() -> None:
+    token_ids = keras.Input((None,), dtype="int32")
+    sizes = {**SIZES, "num_layers": 1, "position": "learned", "max_sequence_length": 100}
+    model = keras.Model(token_ids, Encoder(V, **sizes)(token_ids))
+    assert model(SOURCE).shape == (B, S, D)
 
 
 def test_vectors_of_any_length_go_into_a_functional_model() -> None:

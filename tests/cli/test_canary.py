@@ -7,6 +7,7 @@ import json
 import pytest
 
 from keras_attn.cli.main import main
+from keras_attn.serving import ServingError
 
 SOURCES = [f"the cat number {i} sat on the old mat" for i in range(30)]
 REFERENCES = [f"die Katze Nummer {i} lag auf der alten Matte" for i in range(30)]
@@ -32,6 +33,8 @@ def ask(tmp_path, monkeypatch, capsys):
 
             def translate(self, sources):
                 assert sources == SOURCES
+                if translations is None:
+                    raise ServingError(14, "no answer")
                 return list(translations)
 
         monkeypatch.setattr("keras_attn.serving.ServingClient", Client)
@@ -49,6 +52,12 @@ def test_the_same_translations_are_no_regression(ask) -> None:
     status, output = ask(REFERENCES)
     assert status == 0
     assert "changed: 0 of 30" in output.out and "no regression" in output.out
+
+
+def test_a_server_that_does_not_answer_is_named(ask) -> None:
+    status, output = ask(None, "--record")
+    assert status == 1 and "error: " in output.err and "no answer" in output.err
+    assert "unexpected" not in output.err
 
 
 def test_a_regression_has_exit_status_1(ask) -> None:

@@ -15,6 +15,22 @@ from keras_attn.cli import evaluate
 from keras_attn.cli.main import main
 from keras_attn.serving import ExportError, VerificationCheck, VerificationReport
 
+_LOADED: dict[tuple[Path, int | None], keras_attn.Translator] = {}
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads each translator once for all tests, so that its graphs are traced once."""
+    load = keras_attn.Translator.load
+
+    def load_once(directory: Path, num_beams: int | None = None) -> keras_attn.Translator:
+        key = Path(directory).resolve(), num_beams
+        if key not in _LOADED:
+            _LOADED[key] = load(directory, num_beams)
+        return _LOADED[key]
+
+    monkeypatch.setattr(keras_attn.Translator, "load", load_once)
+
 
 def write(path: Path, *lines: str) -> str:
     """Writes lines and returns the path as it is typed."""
@@ -136,6 +152,17 @@ def test_evaluate_takes_a_tokenizer_for_bleu(
     assert "`--bleu-tokenizer`" in error and "Nearest names: char" in error
 
 
+def test_evaluate_takes_the_language_of_the_references(
+    run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "s", "两只狗在公园里奔跑。")
+    command = ["evaluate", str(run_directory), "--source", file, "--reference", file, "--json"]
+    assert main([*command, "--target-language", "zh"]) == 0
+    assert "tok:zh" in json.loads(capsys.readouterr().out)["signatures"]["bleu"]
+    assert main([*command, "--target-language", "zh", "--bleu-tokenizer", "char"]) == 0
+    assert "tok:char" in json.loads(capsys.readouterr().out)["signatures"]["bleu"]
+
+
 @pytest.mark.parametrize("command", ["score", "evaluate"])
 @pytest.mark.parametrize(
     ("second", "words"),
@@ -191,6 +218,15 @@ def test_average_of_what_is_no_run_writes_nothing(
     assert main(["average", str(saved_translator)]) == 2
     assert "no run.json" in only_line(capsys.readouterr().err)
     assert sorted(saved_translator.rglob("*")) == before
+
+
+def test_average_of_a_run_that_has_moving_averages_is_refused(
+    run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = keras_attn.training.Recipe.named("phrasebook_tiny")
+    recipe.override({"training.ema_decay": "0.9"}).to_toml(run_directory / "recipe.toml")
+    assert main(["average", str(run_directory), "--last", "1"]) == 2
+    assert "`RUN` must be a run without `training.ema_decay`" in only_line(capsys.readouterr().err)
 
 
 def test_average_of_a_run_without_checkpoints_is_one_line(

@@ -51,12 +51,18 @@ class FakeTraining:
         )
 
 
+@pytest.fixture(scope="module")
+def translator(saved_translator: Path) -> keras_attn.Translator:
+    """What every training results in."""
+    return keras_attn.Translator.load(saved_translator)
+
+
 @pytest.fixture
 def training(
-    saved_translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    translator: keras_attn.Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FakeTraining:
     """The training room, and an empty working directory."""
-    fake = FakeTraining(keras_attn.Translator.load(saved_translator))
+    fake = FakeTraining(translator)
     monkeypatch.setattr("keras_attn.training.train", fake)
     monkeypatch.chdir(tmp_path)
     return fake
@@ -195,7 +201,7 @@ def test_the_demo_ends_with_one_json_object(
     if result["attention_map"] is not None:
         assert Path(result["attention_map"]).read_bytes().startswith(b"\x89PNG")
     assert training.calls[0][0].name == "phrasebook_tiny"
-    references = keras_attn.data.phrasebook("test").targets[:8]
+    references = keras_attn.data.phrasebook("test", 8).targets
     shown = " ".join(captured.err.replace("│", " ").split())
     assert all(reference.split()[0] in shown for reference in references)
 
@@ -336,6 +342,27 @@ def test_workers_share_one_recipe_of_a_corpus(
     monkeypatch.setenv("KERAS_ATTN_WORKER", "1")
     assert main([*command, "--workers", "2"]) == 0
     assert made == ["run.toml"] and training.calls[0][0].name == "phrasebook_tiny"
+
+
+def test_a_run_of_a_corpus_makes_its_parents_and_never_takes_anothers_place(
+    training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[str] = []
+
+    def make_recipe(arguments: Any, path: str) -> Any:
+        made.append(path)
+        assert Path(path).parent.is_dir()
+        return types.SimpleNamespace(lines=lambda: ["a recipe"])
+
+    monkeypatch.setattr("keras_attn.cli.train.make_recipe", make_recipe)
+    monkeypatch.setattr("keras_attn.cli.train._recipe", lambda arguments: None)
+    command = ["train", "--source", "a.en", "--target", "a.de", "--output", "deep/runs/x"]
+    assert main(command) == 0
+    Path("deep/runs/x/thesis.txt").touch()
+    Path("deep/runs/x/run.json").unlink()
+    assert main(command) == 2
+    assert "holds something else" in capsys.readouterr().err.splitlines()[-1]
+    assert made == ["deep/runs/x.toml"]
 
 
 def test_a_corpus_is_not_given_to_several_machines(

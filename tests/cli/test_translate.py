@@ -297,6 +297,17 @@ def test_paragraphs_are_translated_sentence_by_sentence(
     assert "3 lines: 1 empty, 1 truncated" in errors
 
 
+def test_a_run_is_not_taken_for_the_language_of_paragraphs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["translate", "--split-sentences", "runs/phrasebook"])
+    assert stop.value.code == 2
+    assert "must be a language code" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["translate", "runs/phrasebook", "--split-sentences", "tatoeba_en_de"])
+
+
 def test_without_a_run_the_shipped_model_is_used_and_named(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

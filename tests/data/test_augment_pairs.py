@@ -71,6 +71,11 @@ def test_the_share_is_of_the_pairs_and_the_seed_decides():
     assert first.notes[-1] == "5 pairs were added by augmentation."
 
 
+def test_words_are_a_number_and_not_a_share():
+    with pytest.raises(ValueError, match=r"`words` must be a number of pairs.*Received: words=0.1"):
+        Augmentation(words=0.1)
+
+
 def test_no_augmentation_is_the_corpus_itself():
     assert augment_pairs(CORPUS, Augmentation()) is CORPUS
 

@@ -329,7 +329,7 @@ def test_fit_sees_another_order_in_every_epoch():
         def train_step(self, data):
             shape = tf.shape(data[1])
             seen[-1].append(tuple(shape.numpy().tolist()))
-            return super().train_step(data)
+            return {"loss": tf.constant(0.0)}
 
     start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append([]))
     model = Recorder()

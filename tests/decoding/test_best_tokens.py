@@ -12,6 +12,8 @@ from keras_attn.decoding.token_log_probabilities import token_log_probabilities
 
 B, W = 3, 2
 START, END = 2, 3
+# One of each for all cases, so that equal shapes are traced once.
+IN_A_GRAPH = [tf.function(best_tokens, jit_compile=jit_compile) for jit_compile in (False, True)]
 
 
 def sorted_vocabulary(logits: np.ndarray, limits: list[int], step: int, min_length: int, k: int):
@@ -41,8 +43,7 @@ def test_they_are_the_head_of_the_sorted_vocabulary(vocabulary_size, step, min_l
     limits, k = [9, 5, 7], 4
     rules = SearchRules(tf.constant(limits), START, END)
     ids, values = sorted_vocabulary(logits, limits, step, min_length, k)
-    for jit_compile in (False, True):
-        function = tf.function(best_tokens, jit_compile=jit_compile)
+    for function in IN_A_GRAPH:
         found = function(tf.constant(logits), rules, tf.constant(step), min_length, k)
         exists = values > -np.inf
         np.testing.assert_array_equal(found.token_ids.numpy()[exists], ids[exists])

@@ -32,21 +32,20 @@ TEXTS = [
 IDS = [[], [3], [4, 5, 6], [2, 0, 5, 1, 3, 7], [10**6, 5], [1], [0, 0]]
 
 
-def make_tokenizers():
-    words = ["the dog sees the cat", "the cat sees the dog", "naïve 日本語"] * 9
-    return {
-        "sentencepiece": SentencePieceTokenizer.train(words, 300),
-        "no bytes": SentencePieceTokenizer.train(words, 40, byte_fallback=False),
-        "byte": ByteTokenizer(),
-        "character": CharacterTokenizer.train([*TEXTS[2:6], "<fr>"], symbols=["<fr>"]),
-        "decomposed": CharacterTokenizer.train(TEXTS[2:6], decompose=True),
-        "word": WordTokenizer.train(TEXTS),
-    }
+WORDS = ["the dog sees the cat", "the cat sees the dog", "naïve 日本語"] * 9
+TOKENIZERS = {
+    "sentencepiece": lambda: SentencePieceTokenizer.train(WORDS, 300),
+    "no bytes": lambda: SentencePieceTokenizer.train(WORDS, 40, byte_fallback=False),
+    "byte": ByteTokenizer,
+    "character": lambda: CharacterTokenizer.train([*TEXTS[2:6], "<fr>"], symbols=["<fr>"]),
+    "decomposed": lambda: CharacterTokenizer.train(TEXTS[2:6], decompose=True),
+    "word": lambda: WordTokenizer.train(TEXTS),
+}
 
 
-@pytest.mark.parametrize("kind", make_tokenizers())
+@pytest.mark.parametrize("kind", TOKENIZERS)
 def test_ids_texts_and_pieces_are_equal(tmp_path, kind):
-    tokenizer = make_tokenizers()[kind]
+    tokenizer = TOKENIZERS[kind]()
     tokenizer.save(tmp_path)
     edge = load_edge_tokenizer(tmp_path)
     assert edge.vocabulary_size == tokenizer.vocabulary_size

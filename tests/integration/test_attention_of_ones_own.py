@@ -17,6 +17,8 @@ from tests.support.running_server import running_server
 class CosineAttention(MultiHeadAttention):
     """Henry et al., 2020: vectors of length one, and a learned temperature for each head."""
 
+    treats_keys_alike = True
+
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         shape = (self.num_heads, 1, 1)

@@ -34,7 +34,6 @@ WIDE = BeamSearch(4, num_hypotheses=3)
 # What differs from the paper's model, the search, and a seed for which translations of several
 # lengths end by themselves.
 CASES = {
-    "paper, beam": ({}, WIDE, 2),
     "other heads in the decoder": ({"decoder_attention": MultiHeadAttention(2, 6)}, WIDE, 0),
 }
 MORE_CASES = {
@@ -127,6 +126,14 @@ def exported(tmp_path_factory):
     translator = make(batch_tokens=40)
     directory = tmp_path_factory.mktemp("litert") / "model"
     return translator, export_litert(translator, directory)
+
+
+def test_the_papers_model_translates_as_the_translator(exported):
+    translator, directory = exported
+    edge, wanted = EdgeTranslator(directory), translator.translate_detailed(LINES)
+    assert len({len(one.tokens) for one in wanted}) > 3  # else the search was never tested
+    check_equal(edge.translate_detailed(LINES), wanted)
+    assert edge.report == translator.report
 
 
 def test_batches_and_threads_change_nothing(exported):

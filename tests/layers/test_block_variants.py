@@ -1,5 +1,7 @@
 """Gates, normalizations and depths of blocks; what fills a slot by a name and arguments."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -50,6 +52,9 @@ def test_a_gated_network_is_its_formula(name):
     )
     hidden = GATES[name](X @ gate[0] + gate[1]) * (X @ inner[0] + inner[1])
     np.testing.assert_allclose(layer(X), hidden @ output[0] + output[1], atol=2e-5)
+
+
+def test_a_gated_network_has_the_manners_of_a_layer():
     check_layer(lambda: GatedFeedForward(7, activation="silu", dropout=0.1), X, tolerance=1e-5)
 
 
@@ -120,10 +125,68 @@ def test_a_layer_among_the_arguments_of_a_slot_is_one_for_each_block(tmp_path):
     model.build()
     tables = [weight for weight in model.encoder.weights if "relative_position_bias" in weight.path]
     assert len({id(table) for table in tables}) == 2
+    json.dumps(model.get_config())
+    assert all(layer.built for layer in model._flatten_layers())
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class AroundDense(keras.layers.Layer):
+    """A feed-forward network around a layer that it is given."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+
+    def call(self, inputs, training=None):
+        return self.inner(inputs)
+
+    def get_config(self):
+        inner = keras.saving.serialize_keras_object(self.inner)
+        return {**super().get_config(), "inner": inner}
+
+    @classmethod
+    def from_config(cls, config):
+        inner = keras.saving.deserialize_keras_object(config.pop("inner"))
+        return cls(inner=inner, **config)
+
+
+def test_a_layer_among_the_arguments_of_ones_own_layer_is_saved(tmp_path):
+    feed_forward = {"name": "tests>AroundDense", "inner": keras.layers.Dense(6)}
+    model = Transformer(20, **SIZES, num_layers=1, feed_forward=feed_forward)
+    model.build()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(again.decoder.blocks[0].feed_forward.inner, keras.layers.Dense)
+    for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_call_without_training_takes_that_of_the_call_around_it():
+    class Feeding(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.block = EncoderBlock(**SIZES, dropout=0.5)
+
+        def call(self, inputs):
+            return self.block.feed(inputs)
+
+    class Halving(MultiHeadAttention):
+        def attend(self, query, key, value, attention_mask=None, training=None, positions=None):
+            return super().attend(query * 0.5, key, value, attention_mask)
+
+    for layer in (Feeding(), Halving(3, 2, dropout=0.5)):
+        if isinstance(layer, Feeding):
+            layer.block.build(X.shape)
+        first, second = (np.asarray(layer(X, training=True)) for _ in range(2))
+        assert np.abs(first - second).max() > 1e-3
+        np.testing.assert_array_equal(layer(X), layer(X))
 
 
 def test_a_layer_that_fills_a_slot_is_given_the_position():

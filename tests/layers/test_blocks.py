@@ -212,13 +212,18 @@ def test_an_attention_of_ones_own_fills_the_slot_and_survives_a_file(kind, block
 @pytest.mark.parametrize(
     "slots",
     [
-        {"normalization": "rms_norm"},
-        {"normalization": keras.layers.LayerNormalization(epsilon=1e-3), "normalize_first": True},
+        {
+            "normalization": "rms_norm",
+            "position": "sinusoidal",
+            "feed_forward": FeedForward(3, activation="gelu"),
+        },
+        {
+            "normalization": keras.layers.LayerNormalization(epsilon=1e-3),
+            "normalize_first": True,
+            "position": LearnedPositionEmbedding(9),
+            "attention": MultiHeadAttention(2, 5, num_key_value_heads=1),
+        },
         {"normalization": None},
-        {"position": "sinusoidal"},
-        {"position": LearnedPositionEmbedding(9)},
-        {"feed_forward": FeedForward(3, activation="gelu")},
-        {"attention": MultiHeadAttention(2, 5, num_key_value_heads=1)},
     ],
 )
 def test_every_slot_takes_names_and_layers_and_round_trips(slots):

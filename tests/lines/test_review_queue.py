@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import threading
 
@@ -38,6 +40,32 @@ def test_several_threads_and_a_second_run_append_whole_lines(tmp_path) -> None:
     records = [json.loads(line) for line in (tmp_path / "queue").read_text().splitlines()]
     assert len(records) == 1600
     assert {one["source"] for one in records} == {f"source {i}" for i in range(4)}
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch) -> None:
+    class Full(io.FileIO):
+        def write(self, content):
+            if self.tell() > 100:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(bytes(content[:60]))
+
+    path = tmp_path / "queue"
+    queue = ReviewQueue(path)
+    queue.take([doubtful(0)])
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", lambda name, mode, buffering: Full(name, "a+"))
+        with pytest.warns(UserWarning, match="cannot be written"):
+            queue.take([doubtful(1)])
+    assert path.read_bytes() == before and queue.dropped == 1
+    queue.take([doubtful(2)])
+    assert read_corrections(path) == []
+
+
+def test_a_byte_order_mark_is_not_part_of_the_queue(tmp_path) -> None:
+    record = {"source": "a", "translation": "b", "confidence": 0.1, "correction": "c"}
+    (tmp_path / "queue").write_text(json.dumps(record), encoding="utf-8-sig")
+    assert read_corrections(tmp_path / "queue") == [("a", "c")]
 
 
 def test_a_translation_without_confidence_is_refused(tmp_path) -> None:

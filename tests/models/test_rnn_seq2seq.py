@@ -56,6 +56,19 @@ def any_variant(request):
     return make(request.param)
 
 
+@pytest.mark.parametrize("name", ["transformer_tiny", "rnn_tiny", "conv_tiny"])
+def test_keras_losses_leave_padding_out(name):
+    sizes = {"source_vocabulary_size": V, "hidden_dim": 8, "num_layers": 1}
+    model = create_model(name, **sizes)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True)
+    losses = []
+    for more in (0, 3):
+        wide = np.pad(TARGET, ((0, 0), (0, more)))
+        losses.append(model.evaluate({**INPUTS, "decoder_token_ids": wide}, wide, verbose=0))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 # The equations, in float64, for one sentence without padding
 
 

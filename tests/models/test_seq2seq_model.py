@@ -58,14 +58,17 @@ class ParticularLoss(keras.losses.Loss):
 
 
 # What Keras trains a model with -> the class, the labels, the arguments of `compile`.
+# Keras compiles by XLA unless it is told not to; two are enough.
+PLAIN = {"jit_compile": False}
 WAYS = {
-    "without metrics": (Transformer, LABELS, {"loss": LabelSmoothedCrossEntropy()}),
+    "without metrics": (Transformer, LABELS, {"loss": LabelSmoothedCrossEntropy(), **PLAIN}),
     "one-hot labels": (
         Transformer,
         ONE_HOT,
         {
             "loss": keras.losses.CategoricalCrossentropy(from_logits=True),
             "metrics": ["categorical_accuracy"],
+            **PLAIN,
         },
     ),
     "sparse labels": (
@@ -77,13 +80,13 @@ WAYS = {
             "weighted_metrics": [Perplexity(), TokenAccuracy()],
         },
     ),
-    "a loss of the inputs": (LossOfInputs, None, {}),
+    "a loss of the inputs": (LossOfInputs, None, PLAIN),
     "two outputs": (
         TwoOutputs,
         {"logits": LABELS, "mean": np.zeros((B, T), "float32")},
-        {"loss": {"logits": LabelSmoothedCrossEntropy(), "mean": "mse"}},
+        {"loss": {"logits": LabelSmoothedCrossEntropy(), "mean": "mse"}, **PLAIN},
     ),
-    "a loss of one shape": (Transformer, LABELS, {"loss": ParticularLoss()}),
+    "a loss of one shape": (Transformer, LABELS, {"loss": ParticularLoss(), **PLAIN}),
     "several steps an execution": (
         Transformer,
         LABELS,

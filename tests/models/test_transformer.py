@@ -30,6 +30,15 @@ class FadingAttention(MultiHeadAttention):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class FadingLogits(MultiHeadAttention):
+    """As `FadingAttention`, by a smaller hook."""
+
+    def attention_logits(self, query, key, positions=None):
+        logits = super().attention_logits(query, key, positions)
+        return logits - 0.3 * keras.ops.arange(keras.ops.shape(key)[2], dtype="float32")
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class UnitKeysAttention(MultiHeadAttention):
     """Projects keys in a way of its own."""
 
@@ -167,16 +176,6 @@ def test_cached_steps_equal_the_full_pass(model):
         np.testing.assert_allclose(logits[real], expected[:, t][real], atol=3e-6)
 
 
-@pytest.mark.parametrize("num_beams", [None, 2])
-def test_several_hypotheses_share_the_source_of_their_sentence(model, num_beams):
-    expected = model(INPUTS)
-    state = model.start(SOURCE, max_length=T, num_beams=num_beams)
-    state["rows"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["rows"])
-    for t in range(2):
-        logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
-        np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
-
-
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, announced):
     # Three hypotheses a sentence; after each step a place goes on from the hypothesis of another.
@@ -195,6 +194,67 @@ def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, announced
         parents = parents.ravel()
         state["rows"] = tf.nest.map_structure(lambda x: tf.gather(x, parents), state["rows"])  # noqa: B023
         prefixes = np.concatenate([prefixes[parents], rng.integers(4, 16, (rows, 1))], axis=1)
+
+
+def test_a_smaller_hook_may_depend_on_the_positions_of_keys():
+    model = make(**ONE, attention=FadingLogits)
+    assert not model.decoder.can_share_caches
+    expected, state = model(INPUTS), model.start(SOURCE, max_length=T, num_beams=2)
+    state["rows"] = tf.nest.map_structure(lambda x: tf.repeat(x, 2, axis=0), state["rows"])
+    for t in range(3):
+        logits, state = model.decode_step(np.repeat(TARGET[:, t : t + 1], 2, 0), state)
+        np.testing.assert_allclose(logits, np.repeat(expected[:, t], 2, 0), atol=3e-6)
+
+
+class Adapter(keras.layers.Layer):
+    """A layer around a projection, as LoRA is written by hand."""
+
+    def __init__(self, projection):
+        super().__init__(name=projection.name)
+        self.projection = projection
+        self.kernel = projection.kernel
+
+    def call(self, inputs):
+        return 1.5 * self.projection(inputs)
+
+
+@pytest.mark.parametrize("name", ["_query_dense", "value_dense", "output_dense"])
+def test_a_projection_may_be_wrapped(name):
+    model = make(**ONE)
+    attention = model.decoder.blocks[0].self_attention
+    before = np.asarray(model(INPUTS))
+    attention._tracker.unlock()
+    setattr(attention, name, Adapter(getattr(attention, name)))
+    expected, state = model(INPUTS), model.start(SOURCE, max_length=T)
+    assert np.abs(expected - before).max() > 1e-3
+    for t in range(3):
+        logits, state = model.decode_step(TARGET[:, t : t + 1], state)
+        real = TARGET[:, t] != 0
+        np.testing.assert_allclose(logits[real], expected[:, t][real], atol=3e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
+@pytest.mark.parametrize("position", ["sinusoidal", "rotary", "relative_bias"])
+def test_every_layer_is_built_and_can_be_quantized(position):
+    model = make(**ONE, position=position)
+    assert all(layer.built for layer in model._flatten_layers())
+    before = np.asarray(model(INPUTS))
+    model.quantize("int8")
+    assert 0 < np.abs(model(INPUTS) - before).max() < 0.2
+
+
+def test_an_activation_is_the_function_that_was_given():
+    def gelu(x):
+        return 0.0 * x
+
+    model = make(**ONE, activation=gelu)
+    model.decoder.blocks[0].feed_forward.output_dense.bias.assign(np.ones(12))
+    other = make(**ONE, activation=lambda x: 0.0 * x)
+    other.set_weights(model.get_weights())
+    np.testing.assert_array_equal(model(INPUTS), other(INPUTS))
+    usual = make(**ONE, activation="gelu")
+    usual.set_weights(model.get_weights())
+    assert np.abs(usual(INPUTS) - model(INPUTS)).max() > 1e-3
 
 
 def test_no_future_token_changes_an_earlier_logit(model):
@@ -424,6 +484,12 @@ def test_a_decoder_without_anything_from_an_encoder_is_refused():
 # Errors
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """The paper's model."""
+    return make()
+
+
 @pytest.mark.parametrize(
     "ids, message",
     [
@@ -433,9 +499,9 @@ def test_a_decoder_without_anything_from_an_encoder_is_refused():
         (np.full((2, 3), V), f"vocabulary_size={V}"),
     ],
 )
-def test_bad_token_ids_are_named(ids, message):
+def test_bad_token_ids_are_named(ids, message, plain):
     with pytest.raises(ValueError, match=message):
-        make()({"encoder_token_ids": ids, "decoder_token_ids": TARGET[:2]})
+        plain({"encoder_token_ids": ids, "decoder_token_ids": TARGET[:2]})
 
 
 def test_unknown_presets_and_arguments_name_the_nearest():
@@ -460,9 +526,8 @@ def test_sizes_must_be_positive(arguments):
         make(**arguments)
 
 
-def test_inputs_that_are_not_those_of_the_interface_are_named():
-    model = make()
+def test_inputs_that_are_not_those_of_the_interface_are_named(plain):
     with pytest.raises(ValueError, match="`inputs` must be a dict with 'encoder_token_ids'"):
-        model({"encoder_token_ids": SOURCE})
+        plain({"encoder_token_ids": SOURCE})
     with pytest.raises(ValueError, match="3 rows of encoder_token_ids, 2 of decoder_token_ids"):
-        model({"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET[:2]})
+        plain({"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET[:2]})

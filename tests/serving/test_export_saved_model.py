@@ -58,18 +58,6 @@ def meta_graph_of(version: Path):
     return meta_graph
 
 
-def test_the_loaded_export_translates_and_scores_as_the_translator(translator, version_1) -> None:
-    outputs = tf.saved_model.load(str(version_1)).signatures["serving_default"](tf.constant(LINES))
-    expected = translator.translate_detailed(LINES)
-    assert sorted(outputs) == ["score", "translation", "truncated"]
-    assert outputs["truncated"].numpy().tolist() == [one.truncated for one in expected]
-    assert len({one.truncated for one in expected}) == 2
-    texts = [text.decode("utf-8") for text in outputs["translation"].numpy()]
-    assert texts == [one.text for one in expected]
-    assert len(set(texts)) == len(LINES)  # nonsense, but of each line its own
-    assert outputs["score"].numpy() == pytest.approx([one.score for one in expected], rel=1e-4)
-
-
 def test_the_graph_holds_no_xla_and_no_function_but_the_signatures(version_1) -> None:
     library = meta_graph_of(version_1).graph_def.library.function
     nodes = [node for function in library for node in function.node_def]
@@ -141,7 +129,7 @@ def test_sampling_is_refused(tmp_path) -> None:
         export_saved_model(translator, tmp_path)
 
 
-@pytest.mark.parametrize("texts", ["one line", [], [1, 2]])
+@pytest.mark.parametrize("texts", ["one line", [], [1, 2], ["a"] * 1025, ["é" * 32_769]])
 def test_verification_texts_must_be_lines(translator, tmp_path, texts) -> None:
     with pytest.raises(ValueError, match="`verification_texts`.*Received"):
         export_saved_model(translator, tmp_path, verification_texts=texts)
@@ -149,7 +137,15 @@ def test_verification_texts_must_be_lines(translator, tmp_path, texts) -> None:
 
 def test_a_version_or_a_file_is_no_place_for_versions(translator, version_1, tmp_path) -> None:
     (tmp_path / "file").write_text("mine")
-    for place in (version_1, tmp_path / "12", tmp_path / "file"):
+    for name in ("run.json", "translator.json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("{}")
+    runs = (tmp_path / "run.json", tmp_path / "translator.json")
+    for place in (version_1, tmp_path / "12", tmp_path / "file", *runs):
         with pytest.raises(ValueError, match="`directory` must be a model's directory.*Received"):
             export_saved_model(translator, place)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "file",
+        "run.json",
+        "translator.json",
+    ]

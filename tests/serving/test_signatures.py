@@ -34,6 +34,18 @@ def test_all_are_there(signatures) -> None:
     assert set(signatures) == set(SIGNATURES)
 
 
+def test_the_loaded_export_translates_and_scores_as_the_translator(translator, signatures) -> None:
+    outputs = signatures["serving_default"](tf.constant(LINES))
+    expected = translator.translate_detailed(LINES)
+    assert sorted(outputs) == ["score", "translation", "truncated"]
+    assert outputs["truncated"].numpy().tolist() == [one.truncated for one in expected]
+    assert len({one.truncated for one in expected}) == 2
+    translations = texts(outputs["translation"].numpy())
+    assert translations == [one.text for one in expected]
+    assert len(set(translations)) == len(LINES)  # nonsense, but of each line its own
+    assert outputs["score"].numpy() == pytest.approx([one.score for one in expected], rel=1e-4)
+
+
 def test_statistics_are_those_of_the_translator(translator, signatures) -> None:
     outputs = run(signatures, "translate_with_stats", text=[*LINES, "caf\u00e9 \u4e16"])
     expected = translator.translate_detailed([*LINES, "caf\u00e9 \u4e16"])

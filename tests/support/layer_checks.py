@@ -27,9 +27,22 @@ def _check_config(layer):
 
 
 def _check_compiled(layer, inputs, call_arguments, expected, tolerance):
+    """The same outputs and gradients in a graph, and compiled by XLA."""
+
+    def run(*inputs):
+        with tf.GradientTape() as tape:
+            outputs = layer(*inputs, **call_arguments)
+            loss = tf.reduce_mean(tf.square(outputs))
+        weights = layer.trainable_weights
+        gradients = tape.gradient(loss, [variable.value for variable in weights])
+        return outputs, [tf.convert_to_tensor(one) for one in gradients if one is not None]
+
+    _, expected_gradients = run(*inputs)
     for jit_compile in (False, True):
-        run = tf.function(lambda *x: layer(*x, **call_arguments), jit_compile=jit_compile)
-        np.testing.assert_allclose(run(*inputs), expected, atol=tolerance, rtol=tolerance)
+        outputs, gradients = tf.function(run, jit_compile=jit_compile)(*inputs)
+        np.testing.assert_allclose(outputs, expected, atol=tolerance, rtol=tolerance)
+        for ours, theirs in zip(gradients, expected_gradients, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=tolerance, rtol=1e-5)
 
 
 def _check_functional(make_layer, inputs, call_arguments):
@@ -50,7 +63,7 @@ def _check_functional(make_layer, inputs, call_arguments):
     np.testing.assert_allclose(twin(list(inputs)), expected, atol=1e-6)
     if not model.trainable_weights:
         return
-    model.compile(optimizer="sgd", loss="mse")
+    model.compile(optimizer="sgd", loss="mse", jit_compile=False)
     model.fit(list(inputs), np.zeros_like(expected), batch_size=len(inputs[0]), verbose=0)
 
 

@@ -18,7 +18,6 @@ import pytest
 import keras_attn
 from keras_attn.interop.litert_layers import LiteRTAttention, PositionTable
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.matrix_initializer import MatrixInitializer
 from keras_attn.system.registered_classes import REGISTERED_CLASSES
 
 TOKEN_IDS = np.array([[4, 5, 3], [6, 3, 0]], "int32")
@@ -80,7 +79,6 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "LearnedPositionEmbedding": lambda: keras_attn.layers.LearnedPositionEmbedding(5),
     "LongShortTermMemory": lambda: keras_attn.layers.LongShortTermMemory(7),
     "LuongAttention": lambda: keras_attn.layers.LuongAttention(),
-    "MatrixInitializer": lambda: MatrixInitializer(keras.initializers.GlorotUniform(), 1),
     "MultiHeadAttention": lambda: keras_attn.layers.MultiHeadAttention(3, 5),
     "Residual": lambda: keras_attn.layers.Residual(),
     "SinusoidalPositionEncoding": lambda: keras_attn.layers.SinusoidalPositionEncoding(),

@@ -49,6 +49,7 @@ def fit(callbacks, epochs=2, steps=3, metric=None, learning_rate=0.01, steps_per
         loss=LabelSmoothedCrossEntropy(),
         weighted_metrics=[metric or Perplexity()],
         steps_per_execution=steps_per_execution,
+        jit_compile=False,
     )
     data = np.tile(TOKEN_IDS, (steps, 1))
     model.fit(

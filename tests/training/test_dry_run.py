@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -36,13 +39,14 @@ def formula(rows: int, length: int, vocabulary_size: int) -> int:
     return 2 * 3 * rows * length * token
 
 
-@pytest.mark.parametrize("normalize_first", [False, True])
-def test_the_operations_of_an_update_are_those_of_the_formula(normalize_first: bool) -> None:
+@pytest.mark.parametrize(("normalize_first", "rows", "length"), [(False, 4, 8), (True, 3, 11)])
+def test_the_operations_of_an_update_are_those_of_the_formula(
+    normalize_first: bool, rows: int, length: int
+) -> None:
     model = create_model(
         "transformer_tiny", source_vocabulary_size=100, normalize_first=normalize_first, **SIZES
     )
-    for rows, length in ((4, 8), (3, 11)):
-        assert update_cost(model, rows, length).flops == formula(rows, length, 100)
+    assert update_cost(model, rows, length).flops == formula(rows, length, 100)
 
 
 def test_what_is_kept_grows_with_the_rows_and_holds_the_logits() -> None:
@@ -95,12 +99,49 @@ def test_parts_r_drop_and_a_time_limit_count(recipe: Recipe, result: DryRun) -> 
     assert changed.seconds() == pytest.approx(60, rel=0.05)
 
 
-def test_the_time_elsewhere_follows_from_what_it_sustains(result: DryRun) -> None:
+def test_the_time_elsewhere_follows_from_what_it_sustains() -> None:
+    result = DryRun(
+        pairs=1,
+        vocabulary_size=8,
+        parameters=9,
+        shapes={"1 x 8": 1},
+        steps_per_epoch=1,
+        target_tokens_per_step=1.0,
+        padding_share=0.0,
+        steps=10,
+        limit="max_steps = 10",
+        flops_per_step=3.6e15,
+        flops=3.6e16,
+        state_bytes=0,
+        saved_bytes=0,
+        measured_flops_per_second=1e9,
+    )
     hours = result.flops / (4 * 2e12) / 3600
     line = hardware_line(result, tflops=2, devices=4, price=3.0)
     assert line.endswith(f"{4 * hours:,.3g} device-hours, price {12 * hours:.2f}")
     assert result.cost_on(2, 4).price is None
     assert result.cost_on(2, 4, 3.0) == pytest.approx((3600 * hours, 4 * hours, 12 * hours))
+
+
+def test_each_replica_times_its_own_share_of_the_rows(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2, scope=contextlib.nullcontext)
+    module = sys.modules[dry_run.__module__]
+    monkeypatch.setattr(module, "get_strategy", lambda name: strategy)
+    cost = types.SimpleNamespace(flops=100.0, saved_bytes=1)
+    monkeypatch.setattr(module, "update_cost", lambda model, rows, length: cost)
+
+    def seconds_of_update(model, data, rows: int, length: int) -> float:
+        seen.append((rows, length))
+        return 0.5
+
+    monkeypatch.setattr(module, "_seconds_of_update", seconds_of_update)
+    result = dry_run(recipe)
+    ((rows, length),) = seen
+    assert f"{2 * rows} x {length}" in result.shapes
+    assert result.measured_flops_per_second == 2 * 100.0 / 0.5
 
 
 COMMAND = ["train", "phrasebook_tiny", "--dry-run"]

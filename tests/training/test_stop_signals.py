@@ -20,6 +20,17 @@ def test_the_first_is_noted_and_the_second_interrupts(number):
     assert raised.value.number == number and isinstance(raised.value, KeyboardInterrupt)
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError, SystemExit])
+def test_a_signal_is_noted_though_nobody_reads_the_output(error):
+    def show(line):
+        raise error
+
+    with StopSignals(show) as signals:
+        signals.deferred = True
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+
+
 def test_outside_an_update_it_interrupts_at_once_and_handlers_come_back():
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     with StopSignals() as signals:

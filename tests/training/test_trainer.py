@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -15,11 +16,13 @@ from rich.console import Console
 
 from keras_attn.lines.json_records import append_records, read_records
 from keras_attn.training import TrainingResult, rewrite_translator
+from keras_attn.training.callbacks import StepCounter
 from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
-from keras_attn.training.finish import choose_weights
+from keras_attn.training.finish import choose_weights, set_damaged_aside
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
+from keras_attn.training.resume import end_where_the_clock_did
 from keras_attn.training.run.average_checkpoints import average_checkpoints
 from keras_attn.training.run.checkpoint_file import (
     OptimizerMismatchError,
@@ -31,6 +34,7 @@ from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.trainer import train
+from keras_attn.training.training_session import TrainingSession
 from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.planned_schedule import PlannedSchedule
@@ -362,6 +366,17 @@ def test_a_gradient_that_is_no_number_leaves_the_weights_before_it(
     assert_same_checkpoint(tmp_path / "run", straight.run, step=6)
 
 
+def test_damaged_checkpoints_do_not_become_the_translator(averaged, tmp_path):
+    run = RunDirectory(shutil.copytree(averaged.run, tmp_path / "run"))
+    index = CheckpointIndex(run.checkpoints)
+    best, latest = index.best, index.latest
+    best.path.write_bytes(best.path.read_bytes()[:-1] + b"?")
+    assert set_damaged_aside(index, average_last=0) == [best.path.name]
+    assert index.best not in (None, best) and latest in (best, index.latest)
+    assert (run.checkpoints / f"damaged.{best.path.name}").is_file()
+    assert set_damaged_aside(CheckpointIndex(run.checkpoints), average_last=9) == []
+
+
 @pytest.mark.parametrize("mean_is_better", [True, False])
 def test_the_mean_of_the_last_checkpoints_is_taken_only_where_it_is_better(
     averaged, tmp_path, mean_is_better
@@ -610,12 +625,83 @@ def test_a_signal_during_the_last_validation_stops_and_a_resumed_run_only_finish
     assert resumed.steps == 2 and len(resumed.history) == 1
 
 
-def test_a_signal_after_the_end_of_the_time_loses_no_finished_run(recipe, tmp_path):
-    """A resumed run would start its clock again, and train on."""
+def test_a_signal_after_the_end_of_the_time_stops_and_a_resumed_run_only_finishes(recipe, tmp_path):
     limits = {"max_minutes": 0.001, "max_steps": 10**6, "validate_every_steps": 10**6}
     recipe = recipe.override({f"training.{name}": value for name, value in limits.items()})
-    result = train(recipe, tmp_path / "run", progress=False, callbacks=[SignalInValidation()])
-    assert result.report["ended_by"] == "max_minutes = 0.001" and len(result.history) == 1
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[SignalInValidation()])
+    (step,) = steps_in(tmp_path / "run")
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert resumed.steps == step and len(resumed.history) == 1
+    assert resumed.report["ended_by"] == "max_minutes = 0.001" and resumed.report["was_cut"]
+    assert resumed.report["rest_options"] == "--resume --set training.max_minutes=none"
+    # A finished run that is resumed trains on.
+    assert train(None, tmp_path / "run", resume=True, progress=False).steps > step
+
+
+@pytest.mark.parametrize(
+    ("status", "ended_by", "planned_end", "ends"),
+    [
+        ("interrupted", "", 9, True),
+        ("running", "", 9, True),  # killed
+        ("interrupted", "", 8, False),
+        ("interrupted", "", None, False),
+        ("finished", "max_minutes = 3", 9, False),
+        ("unfinished", "max_minutes = 3", None, True),
+        ("unfinished", "max_minutes = 2", 9, False),  # the recipe has another limit now
+        ("unfinished", "max_steps = 9", 9, False),
+    ],
+)
+def test_a_run_ends_where_its_clock_had_ended_it(tmp_path, status, ended_by, planned_end, ends):
+    run = RunDirectory(tmp_path / "run")
+    run.write_information(status, ended_by=ended_by)
+    schedule = PlannedSchedule(0.01, 3, decay="linear")
+    if planned_end is not None:
+        schedule.set_plan(decay_start=5, last_step=planned_end)
+    session = types.SimpleNamespace(
+        run=run,
+        steps=StepCounter(9),
+        plan=StepPlan(2, None, ""),
+        recipe=types.SimpleNamespace(training=TrainingRecipe(max_minutes=3)),
+        clock_limit="max_minutes = 3",
+        model=types.SimpleNamespace(optimizer=types.SimpleNamespace(schedule=schedule)),
+    )
+    end_where_the_clock_did(session)
+    assert session.plan.last_step == (9 if ends else None)
+    assert session.plan.limit == ("max_minutes = 3" if ends else "")
+
+
+def test_an_interrupt_in_the_last_update_loses_no_validation(recipe, tmp_path):
+    changes = {"training.max_steps": "5", "training.log_every_steps": "1"}
+    recipe = recipe.override(changes)
+    straight = train(recipe, tmp_path / "straight", progress=False)
+    assert [line["step"] for line in straight.history] == [2, 4, 5]
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(5)])
+    epochs = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    resumed = train(None, tmp_path / "run", resume=True, progress=False, callbacks=[note])
+    assert epochs == [2]
+    assert [line["step"] for line in resumed.history] == [2, 4, 5]
+    assert resumed.history[-1]["val_loss"] == straight.history[-1]["val_loss"]
+    logged = [
+        [line for line in read_records(tmp_path / name / "history.jsonl") if "recent_loss" in line]
+        for name in ("run", "straight")
+    ]
+    assert logged[0] == logged[1] and [line["step"] for line in logged[0]] == [1, 3, 5]
+    assert_same_checkpoint(tmp_path / "run", tmp_path / "straight", step=5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "options"),
+    [
+        ("max_minutes = 3", "--resume"),  # its end is in the checkpoint
+        ("max_steps = 9", "--resume --set training.max_minutes=none"),
+    ],
+)
+def test_the_rest_of_a_run_that_was_cut_is_made_by_its_own_plan(limit, options):
+    session = types.SimpleNamespace(plan=StepPlan(2, 9, limit), cut_from=None)
+    assert TrainingSession.rest_options.fget(session) == options
 
 
 def test_a_shortened_warmup_comes_back_and_a_new_one_takes_its_place(tmp_path):

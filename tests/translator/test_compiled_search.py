@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,12 +19,19 @@ def search(token_ids: tf.Tensor) -> SearchResult:
     return SearchResult(both, scores, -scores, both[:, :, 0] == 0)
 
 
+@pytest.fixture(scope="module")
+def run() -> Callable[[np.ndarray], SearchResult]:
+    """One graph for all numbers of rows and lengths."""
+    compiled = CompiledSearch(search, (1, 4), longest=40)
+    return tf.function(compiled, input_signature=[tf.TensorSpec((None, None), tf.int32)])
+
+
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 5, 9])
 @pytest.mark.parametrize("length", [1, 16, 17, 40])
-def test_any_number_of_rows_of_any_length(rows: int, length: int) -> None:
+def test_any_number_of_rows_of_any_length(
+    rows: int, length: int, run: Callable[[np.ndarray], SearchResult]
+) -> None:
     ids = np.random.default_rng(rows).integers(1, 50, (rows, length)).astype("int32")
-    compiled = CompiledSearch(search, (1, 4), longest=40)
-    run = tf.function(compiled, input_signature=[tf.TensorSpec((None, None), tf.int32)])
     result = run(ids)
     np.testing.assert_array_equal(result.token_ids[:, 0, :length], ids)
     assert not result.token_ids.numpy()[:, 0, length:].any()

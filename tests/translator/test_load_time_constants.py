@@ -13,9 +13,10 @@ from keras_attn.translator.load_time_constants import load_time_constants
 V = 29
 
 
-@pytest.fixture
-def saved(tmp_path):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
     """A model, and a SavedModel that gives the constants as they were computed at loading."""
+    directory = tmp_path_factory.mktemp("saved")
     model = create_model("transformer_tiny", source_vocabulary_size=V, num_layers=1)
     module = tf.Module()
     module.constants = load_time_constants(model, num_beams=4)
@@ -26,8 +27,8 @@ def saved(tmp_path):
         values = tf.nest.flatten(module.constants.read())
         return {f"value_{i:02d}": value for i, value in enumerate(values)}
 
-    tf.saved_model.save(module, str(tmp_path), signatures=read.get_concrete_function())
-    return model, tmp_path
+    tf.saved_model.save(module, str(directory), signatures=read.get_concrete_function())
+    return model, directory
 
 
 def test_they_are_what_the_model_starts_with(saved):

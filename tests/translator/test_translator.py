@@ -69,7 +69,7 @@ def test_blanks_are_a_line_without_tokens_for_a_tokenizer_that_drops_them(transl
 
 def test_compiled_and_plain_search_agree(translator):
     compiled = make(translator.model, decoding=translator.decoding, jit_compile=True)
-    lines = [LINES[0], "", LINES[3], LINES[5]]
+    lines = ["Hello!", "", "x", "a b"]  # one shape, so one program
     for plain, fast in zip(
         translator.translate_detailed(lines), compiled.translate_detailed(lines), strict=True
     ):
@@ -133,21 +133,24 @@ def log_probability(model, source, target_ids):
     return sum(logits[t, token] for t, token in enumerate([*target_ids, 3]))
 
 
-def test_scores_are_the_sum_of_the_models_log_probabilities():
-    translator = make()
+@pytest.fixture(scope="module", name="plain")
+def one_translator_with_the_default_search():
+    return make()
+
+
+def test_scores_are_the_sum_of_the_models_log_probabilities(plain):
     source, target = "some source", "a target"
-    expected = log_probability(translator.model, source, [byte + 4 for byte in target.encode()])
-    scores = translator.score(
+    expected = log_probability(plain.model, source, [byte + 4 for byte in target.encode()])
+    scores = plain.score(
         ["another, much longer source line", source, "b"],
         ["x", target, "some longer target than that"],
     )
     assert scores[1] == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_probabilities_of_some_targets_sum_to_less_than_one():
-    translator = make()
+def test_the_probabilities_of_some_targets_sum_to_less_than_one(plain):
     targets = ["", *(chr(c) for c in range(1, 128))]
-    scores = translator.score(["abc"] * len(targets), targets)
+    scores = plain.score(["abc"] * len(targets), targets)
     assert 0 < sum(math.exp(score) for score in scores) < 1
 
 
@@ -168,9 +171,9 @@ def test_a_wide_beam_finds_the_best_of_all_targets():
     assert best.log_probability >= max(scores) - 1e-4
 
 
-def test_empty_sources_have_empty_targets_for_certain():
-    assert make().score(["", ""], ["", "word"]) == [0.0, -math.inf]
-    empty = make().translate_detailed([""])[0]
+def test_empty_sources_have_empty_targets_for_certain(plain):
+    assert plain.score(["", ""], ["", "word"]) == [0.0, -math.inf]
+    empty = plain.translate_detailed([""])[0]
     assert (empty.text, empty.log_probability, empty.truncated) == ("", 0.0, False)
 
 
@@ -193,11 +196,10 @@ def test_scoring_counts_the_sources_that_it_reads_in_part():
     assert translator.report == TranslationReport(1)
 
 
-def test_output_is_never_longer_than_the_source_and_the_extra_tokens():
-    translator = make(max_extra_tokens=3)
+def test_output_is_never_longer_than_the_source_and_the_extra_tokens(translator):
     for translation in translator.translate_detailed(LINES):
         source_length = len(translation.source.encode())
-        assert len(translation.tokens) <= source_length + 3
+        assert len(translation.tokens) <= source_length + translator.max_extra_tokens
     truncated = sum(t.truncated for t in translator.translate_detailed(LINES))
     assert translator.report.truncated == truncated
 

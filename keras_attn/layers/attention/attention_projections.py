@@ -7,7 +7,7 @@ import keras
 from keras_attn.layers.attention.heads_dense import HeadsDense
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
-from keras_attn.layers.matrix_initializer import MatrixInitializer, clone_initializer
+from keras_attn.layers.initializers import clone_initializer, with_gain
 from keras_attn.layers.position.attention_position import as_attention_position, serialize_position
 from keras_attn.layers.size_checks import are_compatible, dropout_rate
 from keras_attn.system.argument_checks import check_integer
@@ -147,7 +147,7 @@ class AttentionProjections(DenseInputs):
             output_shape=(None, *output_dims),
             bias_axes=letters if self.use_bias else None,
             name="attention_output",
-            **self._projection_arguments(num_contracted=2, gain=1.0),
+            **self._projection_arguments(gain=1.0),
         )
         self.output_dense.build((None, None, heads, self.value_dim))
         self.dropout_layer = Dropout(
@@ -164,19 +164,16 @@ class AttentionProjections(DenseInputs):
             bias_axes="de" if self.use_bias else None,
             activation=activation,
             name=name,
-            **self._projection_arguments(num_contracted=1, gain=self.projection_gain),
+            **self._projection_arguments(gain=self.projection_gain),
         )
         dense.build((None, None, input_dim))
         # The masks act in `attend`. Without this, the projections would warn that they drop them.
         dense.supports_masking = True
         return dense
 
-    def _projection_arguments(self, num_contracted, gain):
-        kernel_initializer = clone_initializer(self.kernel_initializer)
-        if isinstance(kernel_initializer, keras.initializers.VarianceScaling):
-            kernel_initializer = MatrixInitializer(kernel_initializer, num_contracted, gain)
+    def _projection_arguments(self, gain):
         return {
-            "kernel_initializer": kernel_initializer,
+            "kernel_initializer": with_gain(self.kernel_initializer, gain),
             "bias_initializer": clone_initializer(self.bias_initializer),
             "kernel_regularizer": self.kernel_regularizer,
             "bias_regularizer": self.bias_regularizer,

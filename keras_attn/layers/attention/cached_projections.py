@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_attn.layers.attention.attention_cache import FusedKernels, SelfCache
 from keras_attn.layers.attention.attention_projections import AttentionProjections
+from keras_attn.layers.attention.heads_dense import HeadsDense
 from keras_attn.ops.axes import leading_sizes
 
 
@@ -65,16 +66,16 @@ class CachedProjections(AttentionProjections):
                 (self-attention with a cache); otherwise only the query is projected.
 
         Returns:
-            `FusedKernels`. Make it once, outside the loop that uses it. `()` if the layer is
-            quantized, because its kernels are not plain matrices, or if a subclass projects keys
-            and values in its own way.
+            `FusedKernels`. Make it once, outside the loop that uses it. `()` if a projection is
+            quantized or was replaced, such as by a wrapper that adds to it, because it is no plain
+            product with its kernel, or if a subclass projects keys and values in its own way.
         """
         denses = [self.query_dense]
         if has_own_key_value:
             denses += [self.key_dense, self.value_dense]
             if type(self).project_key_value is not CachedProjections.project_key_value:
                 return ()
-        if any(dense.quantization_mode is not None for dense in (*denses, self.output_dense)):
+        if not all(_is_plain(dense) for dense in (*denses, self.output_dense)):
             return ()
         kernels = [self._matrix(dense.kernel, num_contracted=1) for dense in denses]
         bias = output_bias = ()
@@ -129,9 +130,15 @@ class CachedProjections(AttentionProjections):
         return ops.reshape(rows, (*leading_sizes(outputs, 2), *self.output_dense.kernel.shape[2:]))
 
 
+def _is_plain(dense):
+    """Whether a projection is a product with its kernel and nothing else."""
+    return type(dense) is HeadsDense and dense.quantization_mode is None
+
+
 def heads_first(projected):
     """(B, T, H, K) -> (B, H, T, K), and back."""
-    if 1 in projected.shape[1:3] and None not in projected.shape[1:]:  # nothing to move in memory
+    sizes = projected.shape[1:]
+    if 1 in sizes[:2] and not {0, None} & set(sizes):  # nothing to move in memory
         _, length, heads, size = projected.shape
         return ops.reshape(projected, (-1, heads, length, size))
     return ops.transpose(projected, (0, 2, 1, 3))

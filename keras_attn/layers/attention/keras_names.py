@@ -8,6 +8,11 @@ from keras import ops
 from keras_attn.ops import causal_mask, combine_masks
 
 
+def _alias(name: str) -> property:
+    """Another name of an attribute, which may also be set, as code that wraps projections does."""
+    return property(lambda self: getattr(self, name), lambda self, new: setattr(self, name, new))
+
+
 class KerasNames:
     """A base of `MultiHeadAttention` with the names that Keras' layer has besides its public ones.
 
@@ -19,11 +24,11 @@ class KerasNames:
     attend: Callable
     position: Any
 
-    _query_dense = property(lambda self: self.query_dense)
-    _key_dense = property(lambda self: self.key_dense)
-    _value_dense = property(lambda self: self.value_dense)
-    _gate_dense = property(lambda self: self.gate_dense)
-    _output_dense = property(lambda self: self.output_dense)
+    _query_dense = _alias("query_dense")
+    _key_dense = _alias("key_dense")
+    _value_dense = _alias("value_dense")
+    _gate_dense = _alias("gate_dense")
+    _output_dense = _alias("output_dense")
     _num_heads = property(lambda self: self.num_heads)
     _key_dim = property(lambda self: self.key_dim)
     _value_dim = property(lambda self: self.value_dim)

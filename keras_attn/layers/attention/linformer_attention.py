@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.matrix_initializer import clone_initializer
+from keras_attn.layers.initializers import clone_initializer
 from keras_attn.system.argument_checks import check_integer
 
 

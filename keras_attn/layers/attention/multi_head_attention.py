@@ -1,5 +1,8 @@
 """Multi-head attention (Vaswani et al., 2017, Section 3.2.2)."""
 
+import functools
+import inspect
+
 import keras
 from keras import ops
 
@@ -43,12 +46,12 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
 
     Departures from Keras: a query row that may attend to nothing is always zero before the output
     projection. A given `query_mask` is honored. `flash_attention=True` is refused, because
-    TensorFlow has no such kernel. Kernels start with the variance of the matrices that they stand
-    for; Keras takes them for convolutions, and draws them several times too small.
+    TensorFlow has no such kernel.
 
     Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
     `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
-    Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`.
+    Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`. A class
+    that overrides one of them may set `treats_keys_alike`, see `can_share_cache`.
 
     A sequence of `LONG_SEQUENCE` tokens or more, if its length is known, is attended to in chunks:
     memory then grows linearly with the length. The result is the same. There are no chunks with
@@ -114,14 +117,16 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     """
 
     supports_causal_mask = True  # whether it can be the self-attention of a decoder
+    treats_keys_alike = True  # whether the hooks that this very class defines do
 
     def attend(self, query, key, value, attention_mask=None, training=None, positions=None):
         """Equation 1 on projected heads. The hook to override.
 
         In a step of decoding, S counts the positions of a cache; the mask allows those up to the
-        query's own. A layer that overrides this never sees keys of several hypotheses in one row
-        (see `can_share_cache`). In cross-attention, T may count the positions of all hypotheses of
-        a sentence. Layers that cut a sequence into blocks have an axis for them before T and S.
+        query's own. A layer that overrides this never sees keys of several hypotheses in one row,
+        unless it says so (see `can_share_cache`). In cross-attention, T may count the positions of
+        all hypotheses of a sentence. Layers that cut a sequence into blocks have an axis for them
+        before T and S.
 
         Args:
             query: float, (B, H, T, K).
@@ -172,11 +177,17 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     def can_share_cache(self):
         """bool. Whether W hypotheses may share a cache, told apart by a `beam_mask`.
 
-        Not if `attend` is overridden: what it does may depend on the position of a key, and in a
-        shared cache the keys of all hypotheses are side by side.
+        In a shared cache the keys of all hypotheses are side by side: what a hook does must depend
+        neither on the position of a key nor on their number. A class that overrides a hook says so
+        by `treats_keys_alike = True` in its own body.
         """
-        is_overridden = type(self).attend is not MultiHeadAttention.attend
-        return not is_overridden and not self._overrides_keras_hook
+        if self._overrides_keras_hook:
+            return False
+        hooks = ("attend", "attention_logits", "attention_weights", "weigh_values")
+        return all(
+            vars(_class_that_defines(type(self), hook)).get("treats_keys_alike", False)
+            for hook in hooks
+        )
 
     def cross_attention(self, name):
         """A layer like this one, without its weights, for attention to another sequence.
@@ -198,6 +209,15 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         config = {**MultiHeadAttention.get_config(self), "name": name}
         return MultiHeadAttention.from_config({**config, "position": None, "sliding_window": None})
 
+    def __call__(self, query, *args, **kwargs):
+        # Of one tensor alone, Keras does not hand over the mask.
+        is_alone = not args and kwargs.get("value") is None and _takes_value(type(self))
+        if is_alone and not isinstance(kwargs.get("cache"), CrossCache):
+            kwargs["value"] = query
+            if kwargs.get("query_mask") is not None and kwargs.get("value_mask") is None:
+                kwargs["value_mask"] = kwargs["query_mask"]
+        return super().__call__(query, *args, **kwargs)
+
     def call(
         self,
         query,
@@ -213,8 +233,6 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         cache=None,
     ):
         if value is None and not isinstance(cache, CrossCache):
-            if query_mask is None:  # Keras fills it in only if it is given two tensors
-                query_mask = getattr(query, "_keras_mask", None)
             value, value_mask = query, query_mask if value_mask is None else value_mask
         axes = self._check_inputs(query, value, key, cache)
         if axes is not None:
@@ -255,8 +273,9 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
             )
         if value is not None:
             self._check_shapes(query.shape, value.shape, None if key is None else key.shape)
-            self._check_rows(query.shape, value.shape)
         axes = attended_axes(len(query.shape), self.attention_axes)
+        if value is not None and (axes is None or 0 not in axes):
+            self._check_rows(query.shape, value.shape)
         if axes is None:
             return None
         if cache is not None:
@@ -288,7 +307,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         return (
             all(isinstance(heads.shape[2], int) for heads in (query, key))
             and key.shape[2] >= LONG_SEQUENCE
-            and query.shape[0] != 0
+            and 0 not in (query.shape[0], query.shape[2])
             and is_equation_1
             and (self.position is None or not self.position.has_bias)
             and (self.dropout == 0.0 or not training)
@@ -305,3 +324,14 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     def compute_output_spec(self, *args, **kwargs):
         # With scores and caches there are several outputs, so `call` is traced instead.
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
+
+@functools.cache
+def _takes_value(layer_class):
+    """Whether `call`, which a subclass may have written, has an argument `value`."""
+    return "value" in inspect.signature(layer_class.call).parameters
+
+
+def _class_that_defines(layer_class, name):
+    """The class whose body defines a method that another inherits."""
+    return next(one for one in layer_class.__mro__ if name in vars(one))

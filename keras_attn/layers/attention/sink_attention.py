@@ -30,6 +30,8 @@ class SinkAttention(MultiHeadAttention):
         - [Xiao et al., 2024](https://arxiv.org/abs/2309.17453), Section 3.
     """
 
+    treats_keys_alike = True
+
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         self.sinks = self.add_weight(name="sinks", shape=(self.num_heads,), initializer="zeros")

@@ -27,6 +27,8 @@ class SoftCappedAttention(MultiHeadAttention):
         - [Gemma Team, 2024](https://arxiv.org/abs/2408.00118), Section 2.
     """
 
+    treats_keys_alike = True
+
     def __init__(self, *args, soft_cap=50.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.soft_cap = float(soft_cap)

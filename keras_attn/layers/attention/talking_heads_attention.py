@@ -28,6 +28,8 @@ class TalkingHeadsAttention(MultiHeadAttention):
         - [Shazeer et al., 2020](https://arxiv.org/abs/2003.02436).
     """
 
+    treats_keys_alike = True
+
     def build(self, query_shape, value_shape=None, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         self.logits_mixer, self.weights_mixer = (

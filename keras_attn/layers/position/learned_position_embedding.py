@@ -59,7 +59,8 @@ class LearnedPositionEmbedding(DenseInputs):
 
     def call(self, inputs, start_index=0):
         length = inputs.shape[-2]
-        is_static = length is not None and isinstance(start_index, int)
+        # Under JAX, the length of a model's symbolic input is neither None nor a number.
+        is_static = isinstance(length, int) and isinstance(start_index, int)
         if is_static and start_index + length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {start_index + length} positions is longer than "

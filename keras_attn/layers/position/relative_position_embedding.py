@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_attn.layers.matrix_initializer import clone_initializer
+from keras_attn.layers.initializers import clone_initializer
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.system.argument_checks import check_integer
 

@@ -11,8 +11,14 @@ from keras_attn.serving.client.prediction import Answer, Prediction, to_array
 from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.status_code import StatusCode
 
-# Answers may exceed gRPC's 4 MiB, such as the attention of many lines.
-CHANNEL_OPTIONS = [("grpc.max_receive_message_length", 256 * 2**20)]
+CHANNEL_OPTIONS = [
+    # Answers may exceed gRPC's 4 MiB, such as the attention of many lines.
+    ("grpc.max_receive_message_length", 256 * 2**20),
+    # Until the next attempt to connect, every request fails at once. gRPC would wait up to 2
+    # minutes for it, though the server has long been back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
 
 
 def write_request(prediction: Prediction) -> predict_pb2.PredictRequest:

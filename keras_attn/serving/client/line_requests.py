@@ -16,6 +16,8 @@ from keras_attn.serving.row_translation import Row
 
 # An eighth of what a development server takes, and room for 16 of the longest lines.
 _MOST_BYTES = 2**20
+# Below it is the score of a place that no hypothesis fills.
+_SCORE_OF_NOTHING = -1e30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,13 +160,15 @@ def to_n_best(source: str, row: Row) -> Translation:
         row: dict.
 
     Returns:
-        `Translation`.
+        `Translation`. An answer has as many places for every line; those that the search of a line
+        did not fill are left out.
     """
     first, *others = (
         Translation(source, text, score=float(score), truncated=None)
         for text, score in zip(row["translations"], row["scores"], strict=True)
     )
-    return dataclasses.replace(first, alternatives=tuple(others))
+    found = tuple(one for one in others if one.score > _SCORE_OF_NOTHING)
+    return dataclasses.replace(first, alternatives=found)
 
 
 def to_attention(source: str, row: Row) -> Translation:

@@ -66,7 +66,7 @@ FEATURES: dict[str, Feature] = {
         "log-probability per token of the translation, end token included: how sure the model was",
         _steps(-3.0, 0.0, 31),
         lambda line: (
-            line.log_probability / (line.target_tokens + 1) if line.source_tokens else None
+            line.log_probability / max(1, line.target_tokens + 1) if line.source_tokens else None
         ),
     ),
     "length_ratio": Feature(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import math
 import signal
@@ -123,14 +124,15 @@ class DevelopmentServer:
             predictor = Predictor(store, metrics, options.limits)
             grpc_server, grpc_health = self._make_grpc_server(predictor)
             with _signals(self.stop):
-                await store.start()
+                stopped = asyncio.create_task(self._stop.wait())
+                if not await self._load(store, stopped):
+                    return
                 http_server = self._make_http_server(predictor)
                 http = asyncio.create_task(http_server.serve([listening]))
                 for service in _SERVICES:
                     await grpc_health.set(service, health_pb2.HealthCheckResponse.SERVING)
                 await grpc_server.start()
                 self._announce(store)
-                stopped = asyncio.create_task(self._stop.wait())
                 await asyncio.wait({http, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 self._say("stopping: no new requests; running requests are finished")
                 await grpc_health.enter_graceful_shutdown()
@@ -138,6 +140,19 @@ class DevelopmentServer:
                 await asyncio.gather(grpc_server.stop(options.drain_seconds), http)
                 await store.close()
                 self._say("stopped")
+
+    async def _load(self, store: ModelStore, stopped: asyncio.Task) -> bool:
+        """Loads the models; after `stop`, only the one that has begun. Returns whether to serve."""
+        loading = asyncio.create_task(store.start())
+        await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not loading.done():
+            self._say("stopping: the version that is being loaded is finished first")
+            store.stop_loading()
+        await loading
+        if stopped.done():
+            await store.close()
+            self._say("stopped")
+        return not stopped.done()
 
     def _say(self, line: str) -> None:
         # Whoever reads the output may have gone. The server goes on.
@@ -189,7 +204,7 @@ class DevelopmentServer:
         try:
             self._grpc_port = server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"gRPC cannot listen at {address}: {error}") from error
+            raise OSError(errno.EADDRINUSE, f"gRPC cannot listen at {address}: {error}") from error
         return server, servicer
 
 

@@ -43,6 +43,7 @@ class ModelStore:
         self._failed: dict[tuple[str, int], object] = {}
         self._unreadable: set[str] = set()
         self._lock = asyncio.Lock()
+        self._is_stopping = False
         self._poller: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
 
@@ -64,6 +65,8 @@ class ModelStore:
         """Loads new versions and unloads those that are no longer wanted."""
         async with self._lock:
             for name in sorted(self._versions):
+                if self._is_stopping:
+                    return
                 try:
                     await self._update(name)
                     self._unreadable.discard(name)
@@ -152,6 +155,10 @@ class ModelStore:
         self._reloading = asyncio.create_task(self.poll())
         await asyncio.shield(self._reloading)
 
+    def stop_loading(self) -> None:
+        """Loads no version any more, except the one that is being loaded."""
+        self._is_stopping = True
+
     async def close(self) -> None:
         """Stops watching the directories and unloads everything."""
         async with self._lock:  # so no version is being loaded or unloaded
@@ -184,12 +191,16 @@ class ModelStore:
         versions, config = self._versions[name], self._configs.get(name)
         wanted = {} if config is None else await asyncio.to_thread(wanted_versions, config)
         for version, directory in sorted(wanted.items()):
+            if self._is_stopping:
+                return
             if self._is_new(name, version, directory):
                 before = await asyncio.to_thread(_fingerprint, directory)
                 servable = versions[version] = Servable(name, version, directory, self._context)
                 await servable.load()
                 if servable.state == State.END:
                     self._failed[name, version] = before
+        if self._configs.get(name) is not config:
+            return  # reloaded meanwhile: its own poll follows, and decides what is unloaded
         states = {version: servable.state for version, servable in versions.items()}
         if wanted and not any(states.get(version) == State.AVAILABLE for version in wanted):
             return  # no new version answers yet: keep the old ones

@@ -137,4 +137,7 @@ def wanted_versions(
 
 
 def _has_versions(directory: Path) -> bool:
-    return directory.is_dir() and bool(versions_in(directory))
+    try:
+        return directory.is_dir() and bool(versions_in(directory))
+    except PermissionError:  # such as `lost+found`
+        return False

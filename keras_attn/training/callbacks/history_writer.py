@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_attn.lines.json_records import append_records, drop_records_after, read_records
+from keras_attn.system.whole_file import whole_file
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.replicas.workers import Workers
@@ -108,6 +109,20 @@ class HistoryWriter(keras.callbacks.Callback):
             line["target_tokens_per_second"] = self._throughput.recent_tokens_per_second
         line["seconds"] = time.monotonic() - self._started
         append_records(self._path, [line])
+
+
+def drop_validations_from(path: Path, step: int) -> None:
+    """Drops the records of the validation at a step, and of later ones; the losses stay.
+
+    Args:
+        path: Path. `history.jsonl` or `samples.jsonl`; nothing happens if it is missing.
+        step: int. The step.
+    """
+    if not path.exists():
+        return
+    kept = [one for one in read_records(path) if one["step"] < step or "recent_loss" in one]
+    with whole_file(path) as temporary:
+        append_records(temporary, kept)
 
 
 def _number(variable: keras.Variable) -> float:

@@ -70,7 +70,9 @@ class RunPlanner(keras.callbacks.Callback):
         if self._time_limit is None:
             if last_step is not None:
                 self._fix(int((1.0 - self._decay_share) * last_step), last_step)
-        elif schedule.last_step is not None and schedule.last_step > self._steps.step:
+        elif schedule.last_step is not None and (
+            schedule.last_step > self._steps.step or last_step == self._steps.step
+        ):
             planned = (
                 schedule.last_step if last_step is None else min(last_step, schedule.last_step)
             )

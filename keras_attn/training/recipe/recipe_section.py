@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -186,6 +187,15 @@ def _described_type(annotation: Any) -> str:
     )
 
 
+def _with_lists(value: Any) -> Any:
+    """The value with lists for tuples, as TOML gives it back."""
+    if isinstance(value, list | tuple):
+        return [_with_lists(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _with_lists(one) for key, one in value.items()}
+    return value
+
+
 def _checked(name: str, value: Any, annotation: Any, metadata: Mapping[str, Any]) -> Any:
     """Checks one field's value; an int for a float field becomes a float."""
     if not _is_of_type(value, annotation):
@@ -195,6 +205,10 @@ def _checked(name: str, value: Any, annotation: Any, metadata: Mapping[str, Any]
         )
     if value is None:
         return None
+    if isinstance(value, float) and not math.isfinite(value):
+        hint = " Set it to none." if _is_of_type(None, annotation) else ""
+        raise ValueError(f"`{name}` must be finite. Received: {value!r}.{hint}")
+    value = _with_lists(value)
     if isinstance(value, int) and not isinstance(value, bool) and int not in _options(annotation):
         value = float(value)
     choices = metadata["choices"]

@@ -1,5 +1,6 @@
 """The list of a run's checkpoints, with their metrics and the best one."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -146,7 +147,10 @@ class CheckpointIndex:
         entry = Checkpoint(step, path, dict(metrics), checksum(path) if crc32 is None else crc32)
         # Checkpoints after this step belong to a continuation of the run that was abandoned.
         before = self.checkpoints
-        validated = [one for one in before if one.step < step and one.metrics]
+        # Without a checksum, an entry was made from a file: its metrics are not known.
+        validated = [
+            one for one in before if one.step < step and (one.metrics or one.crc32 is None)
+        ]
         self.checkpoints = [*validated, entry]
         best = self.best
         last = (validated + [entry] * bool(metrics))[-self.keep :]
@@ -167,7 +171,8 @@ class CheckpointIndex:
         """
         self.checkpoints = [one for one in self.checkpoints if one != damaged]
         if rename:
-            os.replace(damaged.path, damaged.path.with_name(f"damaged.{damaged.path.name}"))
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(damaged.path, damaged.path.with_name(f"damaged.{damaged.path.name}"))
             self._write()
 
     def tidy(self) -> None:

@@ -126,7 +126,8 @@ class RunDirectory:
         """Writes `run.json`; entries that are not given stay as they were.
 
         Args:
-            status: str. `running`, `finished`, `interrupted` or `failed`.
+            status: str. `running`, `unfinished` (training has ended, the translator is not yet
+                saved and scored), `finished`, `interrupted` or `failed`.
             **values: further entries.
         """
         self.path.mkdir(parents=True, exist_ok=True)

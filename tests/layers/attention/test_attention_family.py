@@ -121,6 +121,14 @@ def test_a_batch_may_have_no_rows(layer, length):
     assert layer(np.zeros((0, length, D), "float32")).shape == (0, length, D)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_sequence_may_have_no_positions(layer, causal):
+    if causal and not layer.supports_causal_mask:
+        return
+    nothing = np.zeros((B, 0, D), "float32")
+    assert layer(nothing, use_causal_mask=causal).shape == (B, 0, D)
+
+
 def test_pairs_and_scores_mean_what_they_mean_in_dense_attention(variant, layer):
     pairs = random.random((B, T, T)) < 0.7
     if "scores" in variant.refuses:

@@ -375,3 +375,20 @@ def test_int8_quantization_reaches_the_projections_and_stays_close():
         assert dense.quantization_mode == "int8"
     difference = layer(inputs, inputs).numpy() - expected
     assert 0 < np.abs(difference).max() < 0.05 * np.abs(expected).max()
+
+
+def test_no_queries_may_meet_many_keys():
+    for heads, groups in ((2, 2), (2, 1), (1, 1)):
+        layer = MultiHeadAttention(heads, K, num_key_value_heads=groups)
+        assert layer(draw(B, 0, D), draw(B, 2048, D)).shape == (B, 0, D)
+
+
+def test_rows_may_attend_to_each_other():
+    layer = MultiHeadAttention(H, K, attention_axes=0)
+    query, value = draw(5, 3, D), draw(7, 3, D)
+    outputs = layer(query, value)
+    turned = MultiHeadAttention(H, K)
+    turned.build((3, 5, D))
+    turned.set_weights(layer.get_weights())
+    expected = turned(query.swapaxes(0, 1), value.swapaxes(0, 1))
+    np.testing.assert_allclose(np.swapaxes(outputs, 0, 1), expected, atol=1e-6)

@@ -9,15 +9,19 @@ import random
 import pytest
 
 from keras_attn.cli.main import main
+from keras_attn.cli.monitor import _follow
 from keras_attn.serving.monitoring import (
     LineFacts,
     TrafficLog,
     TrafficStatistics,
+    describe_line,
     describe_lines,
     read_reference,
     report_traffic,
     write_reference,
 )
+
+from .test_traffic_log import ROW
 
 LINES = [f"line {i} " + "word " * (i % 5) for i in range(12)]
 
@@ -110,6 +114,25 @@ def test_the_command_is_quiet_or_says_what_moved(log, capsys) -> None:
     (report,) = json.loads(capsys.readouterr().out)["versions"]
     assert report["drift"][0]["name"] == "capitals" and report["drift"][0]["alarm"]
     assert report["drift"][0]["since"] == 200  # of the windows 400-599, 200-399, 0-199
+
+
+def test_following_shows_each_picture_where_there_is_no_terminal(capsys) -> None:
+    pictures = iter(["first", "second"])
+
+    def picture():
+        shown = next(pictures, None)
+        if shown is None:
+            raise KeyboardInterrupt
+        return shown
+
+    with pytest.raises(KeyboardInterrupt):
+        _follow(picture, 0)
+    assert capsys.readouterr().out.split() == ["first", "second"]
+
+
+def test_a_line_for_which_nothing_was_found_counts() -> None:
+    nothing = describe_line("x", {**ROW, "translation": "", "target_tokens": -1})
+    assert TrafficStatistics.of([nothing]).lines == 1
 
 
 def test_the_command_refuses(log, tmp_path, capsys) -> None:

@@ -189,6 +189,64 @@ def test_versions_and_labels(make_store, tmp_path) -> None:
     asyncio.run(main())
 
 
+def waiting(monkeypatch, version: int) -> tuple[threading.Event, threading.Event]:
+    """Makes the load of a version wait; returns events for that it has begun, and may go on."""
+    begun, go_on, load = threading.Event(), threading.Event(), Loaded._load
+
+    def wait(self) -> None:
+        if self.version == version:
+            begun.set()
+            assert go_on.wait(30)
+        load(self)
+
+    monkeypatch.setattr(Loaded, "_load", wait)
+    return begun, go_on
+
+
+def test_a_reload_during_a_load_decides_what_is_unloaded(make_store, tmp_path, monkeypatch) -> None:
+    model = tmp_path / "m"
+    add(model, "1")
+
+    async def main():
+        store = make_store(config_of(model))
+        await store.poll()
+        add(model, "2")
+        begun, go_on = waiting(monkeypatch, 2)
+        loading = asyncio.create_task(store.poll())
+        await asyncio.to_thread(begun.wait, 30)
+        pinned = config_of(model, stable=1)
+        pinned.model_config_list.config[0].model_version_policy.specific.versions.append(1)
+        reloading = asyncio.create_task(store.reload(pinned))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(loading, reloading)
+        assert "unloaded 1" not in Loaded.log and store.find("m", label="stable").version == 1
+        assert states(store) == {2: "END", 1: "AVAILABLE"}
+
+    asyncio.run(main())
+
+
+def test_after_a_stop_only_the_version_that_has_begun_is_loaded(
+    make_store, tmp_path, monkeypatch
+) -> None:
+    add(tmp_path / "m", "1")
+    add(tmp_path / "n", "1")
+
+    async def main():
+        store = make_store(tmp_path)
+        begun, go_on = waiting(monkeypatch, 1)
+        loading = asyncio.create_task(store.start())
+        await asyncio.to_thread(begun.wait, 30)
+        store.stop_loading()
+        go_on.set()
+        await loading
+        assert Loaded.log == ["loaded 1"]
+        await store.close()
+        assert Loaded.log == ["loaded 1", "unloaded 1"]
+
+    asyncio.run(main())
+
+
 def test_a_reload_moves_labels_and_reaches_no_other_path(make_store, tmp_path) -> None:
     for version in ("1", "2"):
         add(tmp_path / "m", version)

@@ -1,10 +1,12 @@
 """Recipes round trip through TOML, and say what is wrong with a key or a value."""
 
 import dataclasses
+import math
 
 import pytest
 
 from keras_attn.training.recipe.data_recipe import DataRecipe
+from keras_attn.training.recipe.model_recipe import ModelRecipe
 from keras_attn.training.recipe.recipe import Recipe, built_in_recipe_names
 from keras_attn.training.recipe.recipe_info import list_recipes
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
@@ -39,6 +41,22 @@ def test_the_papers_recipes_have_the_papers_numbers():
         assert recipe.training.global_batch_tokens == 25_000
         assert recipe.tokenizer.vocabulary_size == 37_000 and recipe.tokenizer.shared
         assert recipe.decoding.config == {"num_beams": 4, "length_penalty": 0.6}
+
+
+def test_tuples_are_lists_as_in_a_file():
+    splits = {"train": ("a.en", "a.de"), "validation": ("v.en", "v.de")}
+    data = DataRecipe(kind="text_pair", **splits)
+    model = ModelRecipe(overrides={"attention": {"name": "local", "sizes": (1, (2, 3))}})
+    assert data.train == ["a.en", "a.de"]
+    assert model.overrides["attention"]["sizes"] == [1, [2, 3]]
+
+
+@pytest.mark.parametrize(
+    "field, value", [("max_minutes", math.inf), ("max_epochs", math.inf), ("clip_norm", math.nan)]
+)
+def test_numbers_are_finite(field, value):
+    with pytest.raises(ValueError, match=f"`training.{field}` must be finite.*Set it to none"):
+        TrainingRecipe(**{field: value})
 
 
 def test_every_field_has_a_description():

@@ -96,7 +96,11 @@ def test_without_an_index_the_files_are_the_list(tmp_path, contents):
     name.unlink()
     if contents is not None:
         name.write_text(contents)
-    assert [one.step for one in CheckpointIndex(tmp_path / "c").checkpoints] == [10, 20]
+    index = CheckpointIndex(tmp_path / "c", keep=3)
+    assert [one.step for one in index.checkpoints] == [10, 20]
+    add(index, 30, val_loss=1.0)  # each may have been validated, so none is deleted
+    assert [one.step for one in CheckpointIndex(tmp_path / "c").checkpoints] == [10, 20, 30]
+    assert len(list((tmp_path / "c").glob("*.h5"))) == 3
 
 
 def test_what_a_kill_left_is_deleted_and_nothing_else(tmp_path):
