@@ -93,7 +93,7 @@ def set_damaged_aside(index: CheckpointIndex, average_last: int) -> list[str]:
     Returns:
         list of str. The names that the files had.
     """
-    names = []
+    names: list[str] = []
     while True:
         last = index.checkpoints[-average_last:] if average_last > 1 else []
         used = {one.step: one for one in (index.best, index.latest, *last) if one is not None}

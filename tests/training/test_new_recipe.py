@@ -95,7 +95,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(quick, tmp_path, monk
         ValueError, match="at least 50 good pairs. Received: 2 of 3 .left out: 1 emp"
     ):
         new_recipe(Corpus(["a b", "", "c d"], ["x y", "z", "v w"]), tmp_path / "my.toml")
-    with pytest.raises(ValueError, match="`minutes` must be greater than zero"):
+    with pytest.raises(ValueError, match="`minutes` must be finite and greater than zero"):
         new_recipe(corpus, tmp_path / "my.toml", minutes=0)
 
     def fail(recipe):

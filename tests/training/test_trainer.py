@@ -671,6 +671,7 @@ def test_a_run_ends_where_its_clock_had_ended_it(tmp_path, status, ended_by, pla
     assert session.plan.limit == ("max_minutes = 3" if ends else "")
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_last_update_loses_no_validation(recipe, tmp_path):
     changes = {"training.max_steps": "5", "training.log_every_steps": "1"}
     recipe = recipe.override(changes)

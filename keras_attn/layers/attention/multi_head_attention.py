@@ -211,7 +211,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
 
     def __call__(self, query, *args, **kwargs):
         # Of one tensor alone, Keras does not hand over the mask.
-        is_alone = not args and kwargs.get("value") is None and _takes_value(type(self))
+        is_alone = not args and kwargs.get("value") is None and _takes_value(type(self).call)
         if is_alone and not isinstance(kwargs.get("cache"), CrossCache):
             kwargs["value"] = query
             if kwargs.get("query_mask") is not None and kwargs.get("value_mask") is None:
@@ -327,9 +327,9 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
 
 
 @functools.cache
-def _takes_value(layer_class):
+def _takes_value(call):
     """Whether `call`, which a subclass may have written, has an argument `value`."""
-    return "value" in inspect.signature(layer_class.call).parameters
+    return "value" in inspect.signature(call).parameters
 
 
 def _class_that_defines(layer_class, name):
