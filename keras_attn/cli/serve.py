@@ -138,6 +138,7 @@ def _batching(arguments: argparse.Namespace) -> BatchingOptions:
 def _config(arguments: argparse.Namespace) -> Iterator[ModelServerConfig]:
     """Which models to serve; a translator is exported into a temporary directory first."""
     from keras_attn.serving.server import config_of_directory, read_models_config
+    from keras_attn.serving.static_checks import is_version_name
 
     if arguments.config:
         yield read_models_config(arguments.config)
@@ -148,7 +149,7 @@ def _config(arguments: argparse.Namespace) -> Iterator[ModelServerConfig]:
         yield config_of_directory(location)
         return
     name = Path(location).resolve().name
-    if name.isdecimal():  # a model's directory must not look like a version
+    if is_version_name(name):  # a model's directory must not look like a version
         name = f"run_{name}"
     with tempfile.TemporaryDirectory(prefix="keras-attn-serve-") as temporary:
         say(make_console(), f"exporting {name} to serve it (about 20 seconds)")

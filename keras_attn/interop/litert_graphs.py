@@ -24,7 +24,7 @@ from keras_attn.layers import (
     SinusoidalPositionEncoding,
 )
 from keras_attn.layers.attention.attention_cache import BlockStep, CrossCache, DecodingStep
-from keras_attn.layers.slots import serialize_slot
+from keras_attn.layers.slots import copy_layer, serialize_slot
 from keras_attn.models import Decoder, Seq2SeqModel, Transformer
 
 _BEAM_DTYPES = {
@@ -66,7 +66,7 @@ def litert_model(model: Seq2SeqModel, longest: int) -> Transformer:
     for slot, stack in (("attention", model.encoder), ("decoder_attention", model.decoder)):
         config[slot] = _as(LiteRTAttention, stack.blocks[0].self_attention)
     if position is not None:
-        table = PositionTable(type(position).from_config(position.get_config()), limit)
+        table = PositionTable(copy_layer(position), limit)
         config["position"] = serialize_slot(table)
     other = Transformer.from_config(_in_float32({**config, "dtype": None}))
     other.build()

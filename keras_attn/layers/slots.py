@@ -102,7 +102,7 @@ def fill_slot(
     if isinstance(filling, keras.layers.Layer):
         if not clone:
             return filling
-        return _copy(filling, name=name)
+        return copy_layer(filling, name=name)
     layer_class = _layer_class(slot, filling)
     return layer_class(name=name, **_arguments(layer_class, sizes))
 
@@ -133,7 +133,7 @@ def _layer_of_arguments(
 def _own(argument: Any) -> Any:
     """An argument of a slot's dict; of a layer, or the config of one, a layer of its own."""
     if isinstance(argument, keras.layers.Layer):
-        return _copy(argument)
+        return copy_layer(argument)
     if isinstance(argument, dict) and {"class_name", "module"} <= set(argument):
         return _from_config(argument)
     return argument
@@ -144,8 +144,17 @@ def _from_config(config: dict[str, Any]) -> Any:
     return keras.saving.deserialize_keras_object(copy.deepcopy(dict(config)))
 
 
-def _copy(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
-    """A layer of the same arguments but for the changes, with weights of its own."""
+def copy_layer(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
+    """A layer of the same arguments but for the changes, with weights of its own.
+
+    Args:
+        layer: keras.layers.Layer.
+        **changes: arguments of its constructor.
+
+    Example:
+    >>> copy_layer(FeedForward(8), name="other").intermediate_dim
+    8
+    """
     return type(layer).from_config({**layer.get_config(), **changes})
 
 

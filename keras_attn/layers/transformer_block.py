@@ -9,7 +9,7 @@ from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.residual import Residual
 from keras_attn.layers.sandwich_residual import SandwichResidual
 from keras_attn.layers.size_checks import check_heads, dropout_rate
-from keras_attn.layers.slots import SLOTS, fill_slot, serialize_slot
+from keras_attn.layers.slots import SLOTS, copy_layer, fill_slot, serialize_slot
 from keras_attn.system.argument_checks import check_integer
 
 # Here, because residual connections themselves have a slot.
@@ -167,8 +167,7 @@ def _with_position(attention, position):
             "has no argument for it. Choose one that is added to the embeddings, such as "
             f"'sinusoidal'. Received: attention={type(attention).__name__}."
         )
-    own_position = type(position).from_config(position.get_config())
-    return type(attention).from_config({**attention.get_config(), "position": own_position})
+    return copy_layer(attention, position=copy_layer(position))
 
 
 def as_tuple(outputs):

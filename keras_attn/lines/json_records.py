@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,18 @@ def drop_records_after(path: Path, step: int) -> None:
         path: Path. The file; nothing happens if it is missing.
         step: int. The last step whose records are kept.
     """
+    keep_records(path, lambda record: record["step"] <= step)
+
+
+def keep_records(path: Path, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+    """Drops all records but some, and damaged lines.
+
+    Args:
+        path: Path. The file; nothing happens if it is missing.
+        is_kept: function of a record. Whether it stays.
+    """
     if not path.exists():
         return
-    kept = [one for one in read_records(path) if one["step"] <= step]
+    kept = [one for one in read_records(path) if is_kept(one)]
     with whole_file(path) as temporary:
         append_records(temporary, kept)

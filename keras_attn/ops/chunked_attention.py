@@ -45,7 +45,7 @@ def chunked_attention(
         - [Rabe and Staats, 2021](https://arxiv.org/abs/2112.05682).
     """
     length = query.shape[2]
-    chunk_size = max(1, min(chunk_size, length))
+    chunk_size = min(chunk_size, length)
 
     def weights_of(chunk: Tensor, index: Tensor, key: Tensor) -> Tensor:
         mask = None if key_mask is None else key_mask[:, None, None]

@@ -197,8 +197,8 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     flops_per_row = passes * shares[most].flops / (rows // parts)
     rows = min(rows, parts * max(1, int(_LARGEST_TIMED_FLOPS / flops_per_row / parts)))
     # Outside `fit`, Keras does not split a batch: each replica computes all rows of it.
-    share = rows // strategy.num_replicas_in_sync
-    speed = rows * flops_per_row / _seconds_of_update(model, data, share, length)
+    rows_of_replica = rows // strategy.num_replicas_in_sync
+    speed = rows * flops_per_row / _seconds_of_update(model, data, rows_of_replica, length)
     steps, limit = _steps(recipe, data, flops_per_step / speed)
     weights = sum(_bytes(weight) for weight in model.trainable_variables)
     state = model.weights + model.optimizer.variables

@@ -134,6 +134,7 @@ def test_the_papers_model_translates_as_the_translator(exported):
     assert len({len(one.tokens) for one in wanted}) > 3  # else the search was never tested
     check_equal(edge.translate_detailed(LINES), wanted)
     assert edge.report == translator.report
+    assert edge.translate(["gfedcb"]) == translator.translate(["gfedcb"])
 
 
 def test_batches_and_threads_change_nothing(exported):

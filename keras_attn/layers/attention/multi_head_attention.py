@@ -17,15 +17,10 @@ from keras_attn.ops.attention_products import weighted_values
 from keras_attn.ops.chunked_attention import chunked_attention
 
 LONG_SEQUENCE = 2048
+# Equation 1 and its parts, which a subclass may override.
+_HOOKS_OF_EQUATION_1 = ("attend", "attention_logits", "attention_weights", "weigh_values")
 # What a subclass may override that the chunks of a long sequence would not know of.
-_HOOKS = (
-    "attend",
-    "attention_logits",
-    "attention_weights",
-    "weigh_values",
-    "_compute_attention",
-    "_pattern",
-)
+_HOOKS = (*_HOOKS_OF_EQUATION_1, "_compute_attention", "_pattern")
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -183,10 +178,9 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         """
         if self._overrides_keras_hook:
             return False
-        hooks = ("attend", "attention_logits", "attention_weights", "weigh_values")
         return all(
             vars(_class_that_defines(type(self), hook)).get("treats_keys_alike", False)
-            for hook in hooks
+            for hook in _HOOKS_OF_EQUATION_1
         )
 
     def cross_attention(self, name):

@@ -7,8 +7,12 @@ from typing import Any
 
 import keras
 
-from keras_attn.lines.json_records import append_records, drop_records_after, read_records
-from keras_attn.system.whole_file import whole_file
+from keras_attn.lines.json_records import (
+    append_records,
+    drop_records_after,
+    keep_records,
+    read_records,
+)
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.replicas.workers import Workers
@@ -118,11 +122,7 @@ def drop_validations_from(path: Path, step: int) -> None:
         path: Path. `history.jsonl` or `samples.jsonl`; nothing happens if it is missing.
         step: int. The step.
     """
-    if not path.exists():
-        return
-    kept = [one for one in read_records(path) if one["step"] < step or "recent_loss" in one]
-    with whole_file(path) as temporary:
-        append_records(temporary, kept)
+    keep_records(path, lambda record: record["step"] < step or "recent_loss" in record)
 
 
 def _number(variable: keras.Variable) -> float:

@@ -306,23 +306,19 @@ def test_a_client_that_goes_away_does_not_stop_a_load_halfway(
     make_store, tmp_path, monkeypatch
 ) -> None:
     add(tmp_path / "m", "1")
-    go = threading.Event()
-    load = Loaded._load
-    monkeypatch.setattr(Loaded, "_load", lambda self: (go.wait(10), load(self)))
+    begun, go_on = waiting(monkeypatch, 2)
 
     async def main():
-        go.set()
         store = make_store(config_of(tmp_path / "m"))
         await store.start()
-        go.clear()
         add(tmp_path / "m", "2")
         reload = asyncio.create_task(store.reload(config_of(tmp_path / "m")))
-        await asyncio.sleep(0.1)
+        await asyncio.to_thread(begun.wait, 30)
         reload.cancel()
         closing = asyncio.create_task(store.close())
         await asyncio.sleep(0.1)
         assert not closing.done()  # the load is under way
-        go.set()
+        go_on.set()
         await closing
         assert Loaded.log == ["loaded 1", "loaded 2", "unloaded 1", "unloaded 2"]
 
