@@ -157,10 +157,12 @@ def test_vectors_of_any_length_go_into_a_functional_model() -> None:
     keras.backend.backend() == "tensorflow", reason="tests/models/test_transformer.py does this"
 )
 def test_the_transformer_is_trained_by_plain_fit() -> None:
+    keras.utils.set_random_seed(2)  # `conftest.py`, which seeds the other tests, needs TensorFlow
     model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    adam = keras.optimizers.Adam(0.01)
+    model.compile(adam, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     losses = model.fit(INPUTS, TARGET, epochs=12, verbose=0).history["loss"]
-    assert losses[-1] < losses[0] - 0.3
+    assert losses[-1] < losses[0] - 1  # with 24 seeds of both backends: 1.3 to 2.7 lower
 
 
 # Under TensorFlow, tests/layers, tests/ops and tests/models do the following.
