@@ -1,4 +1,4 @@
-"""A fine-tuned run begins with the tokenizers and weights of a translator, and needs it only then."""
+"""A fine-tuned run begins with tokenizers and weights of a translator; it needs it only then."""
 
 import shutil
 
@@ -82,7 +82,9 @@ def test_a_model_of_another_form_is_refused_before_anything_is_written(first, tm
 
 
 def test_a_start_that_is_no_translator_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"`model.start_from` must be .* Received: 'tatoeba_de_en'"):
+    with pytest.raises(
+        ValueError, match=r"`model.start_from` must be .* Received: 'tatoeba_de_en'"
+    ):
         read_start(ModelRecipe(start_from="tatoeba_de_en"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="`model.start_from` must be"):
