@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser) -> None:
         f"translator, which is exported first (default: the shipped {DEFAULT_MODEL})",
     )
     parser.add_argument(
-        "--config", metavar="FILE", help="models.config of TF Serving, in place of DIR"
+        "--config", metavar="FILE", help="models.config of TensorFlow Serving, in place of DIR"
     )
     parser.add_argument(
         "--host",

@@ -33,7 +33,7 @@ class GraphTranslator:
         source_tokenizer: `Tokenizer`.
         target_tokenizer: `Tokenizer`.
         decoding: search strategy.
-        max_source_tokens: int. Longer sources are cut to this many tokens.
+        max_source_tokens: int. Longer sources are truncated to this many tokens.
         max_extra_tokens: int. A translation has at most this many tokens more than its source.
         confidence: `Confidence`, or None for a model that is not calibrated.
     """
