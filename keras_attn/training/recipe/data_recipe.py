@@ -58,7 +58,7 @@ class DataRecipe(RecipeSection):
     )
     max_source_tokens: int = described(
         128,
-        "longest source, in tokens; longer ones are truncated, and left out of training",
+        "longest source, in tokens; training leaves out longer ones, translation truncates them",
         minimum=2,
     )
     max_target_tokens: int = described(
