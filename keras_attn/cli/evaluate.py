@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Translates a test set and scores the translations. The scores are BLEU, chrF and TER by sacreBLEU,
 with their signatures, and the shares of lines, tokens and characters that are wrong. For words and
-their phones, the first two are WER and PER. With several reference files, an empty line means that
-the file has no reference for that sentence. --tsv takes files with sources and references in two
-columns, scores each file, and prints the mean over the files. A source that occurs twice has two
-references.
+their phones, the shares of lines and tokens are WER and PER. With several reference files, an empty
+line means that the file has no reference for that sentence. --tsv takes files with sources and
+references in two columns, scores each file, and prints the mean over the files. A source that
+occurs twice has two references.
 
 BLEU counts words, which its tokenizer defines. The default of most languages (13a) gives 0 for
 Chinese, Japanese, Thai and other scripts without spaces between words."""
