@@ -25,7 +25,7 @@ from keras_attn.training import LabelSmoothedCrossEntropy, TokenAccuracy, Transf
 def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> None:
     keras.utils.set_random_seed(1)
 
-    # Text. The phrasebook is made by a grammar: English sentences and their German, no download.
+    # Text. A grammar makes the phrasebook: English sentences and their German. No download.
     train, test = phrasebook("train", num_pairs), phrasebook("test", num_test_pairs)
     tokenizer = SentencePieceTokenizer.train([*train.sources, *train.targets], vocabulary_size=2000)
 
@@ -43,7 +43,7 @@ def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> 
     )
     print(f"{model.count_params():,} parameters")
 
-    # Sections 5.3 and 5.4. A small model bears a higher peak than the paper's formula gives.
+    # Sections 5.3 and 5.4. A small model tolerates a higher peak than the paper's formula gives.
     schedule = TransformerSchedule.from_peak(0.002, warmup_steps=max(1, steps // 5))
     model.compile(
         optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.98, epsilon=1e-9),
@@ -51,7 +51,7 @@ def main(steps: int, num_pairs: int, num_test_pairs: int, jit_compile: bool) -> 
         weighted_metrics=[TokenAccuracy()],
         jit_compile=jit_compile,  # Keras does not compile for a CPU unless it is told to
     )
-    # The pipeline shuffles by itself, so Keras need not.
+    # The pipeline already shuffles, so Keras does not need to.
     model.fit(pipeline.dataset, steps_per_epoch=steps, verbose=2, shuffle=False)
 
     # Text to text: the tokenizer, the model and the paper's beam search in one object.

@@ -20,7 +20,7 @@ from keras_attn.training import Recipe, train
 
 
 def write_text_files(directory: Path, num_pairs: int) -> None:
-    """Two splits, two languages, one sentence per line: the plainest form a corpus can have."""
+    """Writes two splits in two languages, one sentence per line."""
     directory.mkdir(parents=True, exist_ok=True)
     for split, size in (("train", num_pairs), ("validation", max(10, num_pairs // 100))):
         corpus = phrasebook(split, size)
@@ -36,8 +36,9 @@ def main(
         directory = output.with_name(f"{output.name}-corpus")
         write_text_files(directory, num_pairs)
 
-    # A recipe is data: five sections, every field with a default. Start from one that exists and
-    # say what differs. Names are checked: the error for "training.max_step" names the right one.
+    # A recipe has five sections, and every field has a default. Start from an existing recipe and
+    # change what differs. The error for an unknown name, such as "training.max_step", suggests the
+    # right one.
     recipe = Recipe.named("phrasebook_tiny").override(
         {
             "data.kind": "text_directory",  # files named SPLIT.LANGUAGE
@@ -57,8 +58,8 @@ def main(
         }
     )
 
-    # Everything that can fail (files, sizes, names) is tried before the first update. The
-    # output is a whole run: if it is interrupted, `train(None, output, resume=True)` continues it.
+    # `train` checks files, sizes and names before the first update. If the run is interrupted,
+    # `train(None, output, resume=True)` continues it.
     result = train(recipe, output)
 
     print(f"\n{result.run}:")
@@ -70,7 +71,7 @@ def main(
     print(f"validation BLEU {result.report['validation']['bleu']:.1f}")
     print(f"weights of the translator: {result.report['weights']}")
 
-    # The translator stands on its own: it needs neither the recipe nor the checkpoints.
+    # The translator needs neither the recipe nor the checkpoints.
     translator = Translator.load(result.run / "translator")
     for sentence in ("The dog is sleeping.", "Where is my book?"):
         print(f"  {sentence}  ->  {translator.translate([sentence])[0]}")
@@ -78,7 +79,7 @@ def main(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", type=Path, help="files SPLIT.LANGUAGE of your own")
+    parser.add_argument("--directory", type=Path, help="directory of your own files SPLIT.LANGUAGE")
     parser.add_argument("--output", type=Path, default=Path("runs/from_text_files"))
     parser.add_argument("--steps", type=int, default=300, help="updates of the weights")
     parser.add_argument("--pairs", type=int, default=10_000, help="lines to write to the files")

@@ -3,11 +3,11 @@
     python examples/03_subclass_attention.py
 
 Cost: 20 seconds of processor time on a 2-core machine.
-Result: loss 3.159 -> 0.116, and the loaded model says a source backwards, token by token.
+Result: loss 3.159 -> 0.116, and the loaded model reverses a source, token by token.
 
 `MultiHeadAttention.attend` is the hook: it gets projected heads and one mask, and returns the
-attended values and the weights. Projections, masks, caches for decoding, beams that share a source,
-saving: all of that stays, and works with the new attention.
+attended values and the weights. Projections, masks, caches for decoding, beams that share a source
+and saving work with the new attention without any change.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main(steps: int) -> None:
     learned = [weight.path for weight in model.weights if weight.name == "temperature"]
     print(f"{len(learned)} temperatures, such as {learned[0]}")
 
-    # A task to learn in seconds: say the source backwards. Ids 4..19 are words, 2 starts, 3 ends.
+    # A task to learn in seconds: reverse the source. Ids 4..19 are words, 2 starts, 3 ends.
     source = np.random.default_rng(1).integers(4, 20, (256, 6), dtype="int32")
     start, end = np.full((256, 1), 2, "int32"), np.full((256, 1), 3, "int32")
     labels = np.hstack([source[:, ::-1], end])
@@ -78,7 +78,7 @@ def main(steps: int) -> None:
     losses = history.history["loss"]
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}")
 
-    # Saved by class name: whoever loads the file must have imported the class, and nothing more.
+    # The file has the name of the class. To load it, you must only import the class first.
     with tempfile.TemporaryDirectory() as directory:
         model.save(Path(directory) / "model.keras")
         again = keras.saving.load_model(Path(directory) / "model.keras")

@@ -1,4 +1,4 @@
-"""A text classifier of these layers, in Keras' functional API, without any model of this package.
+"""Builds a text classifier from these layers in Keras' functional API, without any model of ours.
 
     python examples/04_layers_in_your_own_model.py
 
@@ -24,7 +24,7 @@ def sentences_with_language(split: str, num_pairs: int) -> tuple[np.ndarray, np.
     """Byte ids of English and German sentences, and 1 where the sentence is German."""
     corpus, tokenizer = phrasebook(split, num_pairs), ByteTokenizer()
     texts = [*corpus.sources, *corpus.targets]
-    # Without capitals, which would give German nouns away.
+    # In lower case, because capitals would show which words are German nouns.
     token_ids = tokenizer.tokenize([text.lower() for text in texts])
     padded = token_ids[:, :LENGTH].to_tensor(shape=(None, LENGTH))  # (N, LENGTH), 0 = padding
     return padded.numpy(), np.repeat([0, 1], num_pairs)

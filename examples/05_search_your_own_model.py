@@ -18,8 +18,8 @@ from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling, search
 
 WORDS = ["<pad>", "<unk>", "<start>", "<end>", "the", "a", "cat", "dog", "sleeps"]
 
-# Row: the last word. Column: the next. Greedy search begins with "the", the likelier article, and
-# has already lost: after "the" everything is unlikely, after "a" it is nearly always a dog.
+# Row: the last word. Column: the next word. Greedy search begins with "the", the more probable
+# article. But after "the" no word is probable, and after "a" the next word is nearly always "dog".
 PROBABILITIES = np.zeros((9, 9))
 PROBABILITIES[2, [4, 5]] = 0.6, 0.4
 PROBABILITIES[4, [3, 6, 7, 8]] = 0.1, 0.4, 0.3, 0.2
@@ -71,7 +71,7 @@ def show(strategy, max_length: int) -> None:
 def main(samples: int) -> None:
     # 0.6 * 0.4 * 0.5 = 0.120 (of "cat <end>" and "cat sleeps" the lower id comes first).
     show(GreedySearch(), max_length=6)
-    # 0.4 * 0.9 * 0.8 = 0.288: two beams keep "a" alive long enough to see the dog.
+    # 0.4 * 0.9 * 0.8 = 0.288: two beams keep "a" alive until "dog" follows.
     show(BeamSearch(num_beams=2, length_penalty=0.0), max_length=6)
     # There are ten sentences, so ten beams are exhaustive search: the four best by log P / lp.
     show(BeamSearch(num_beams=10, length_penalty=0.6, num_hypotheses=4), max_length=6)

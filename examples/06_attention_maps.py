@@ -10,8 +10,8 @@ Result: three pictures, and links such as
       ▁ob  <-  ▁whether (0.59)
     ▁sind  <-  ▁are (0.52)
 
-The run is trained if it is not there yet. Name one of your own with `--run`; any translator that
-`train` left in `RUN/translator` will do.
+The script trains a run if there is none yet. To use your own run, pass `--run`. Any translator that
+`train` wrote to `RUN/translator` works.
 """
 
 import argparse

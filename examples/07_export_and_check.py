@@ -42,12 +42,12 @@ def load_or_train(run: Path, steps: int) -> Translator:
 def main(run: Path, directory: Path, steps: int) -> None:
     translator = load_or_train(run, steps)
 
-    # The next free number, written under another name, verified, and then renamed: a server that
-    # watches the directory never sees half a model. The sentences are recorded in the export.
+    # The version is written under another name, verified, and then renamed to the next free number,
+    # so a server that watches the directory never sees half a model. It records the sentences.
     version = export_saved_model(translator, directory, verification_texts=SENTENCES)
     print(f"exported {version}")
 
-    # The check can be repeated at any time, on any machine, without the translator.
+    # You can repeat the check at any time, without the translator.
     report = verify_saved_model(version)
     print("\n".join(report.lines()))
 

@@ -5,9 +5,9 @@
 Cost: 115 seconds of processor time on a 2-core machine.
 Result: BLEU falls from 46.1 to 0.0 (p = 0.001), and the label `stable` goes back to version 1.
 
-Clients ask for the label `stable`, never for a number. So a version is rolled back by moving the
-label while both are loaded: no request fails. The server here is the development server; a real
-TensorFlow Serving takes the same calls. Needs `pip install "keras_attn[serving]"`.
+Clients ask for the label `stable`, never for a number. To roll back, move the label while both
+versions are loaded: no request fails. The script uses the development server. TensorFlow Serving
+takes the same calls. Needs `pip install "keras_attn[serving]"`.
 """
 
 import argparse

@@ -22,6 +22,7 @@ DOCUMENTS = sorted(
         REPOSITORY / "saved_models/README.md",
     ]
 )
+TESTS = sorted(REPOSITORY.glob("tests/**/test_*.py"))
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -84,6 +85,15 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
         name for name in named_paths(document) if not any((root / name).exists() for root in roots)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=document_name)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in TESTS)
+    known = set(re.findall(r"^ *def (test_\w+)\(", sources, re.MULTILINE))
+    prose = FENCE.sub("", document.read_text(encoding="utf-8"))
+    named = {name for name in CODE.findall(prose) if re.fullmatch(r"test_\w+", name)}
+    assert named - known == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=document_name)

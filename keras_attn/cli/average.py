@@ -17,8 +17,8 @@ from keras_attn.cli.process import load_tensorflow
 _DESCRIPTION = """\
 Averages the weights of several checkpoints of a run: the last ones, as in the paper (Section 6.1),
 the best ones, or those of the given steps. The mean replaces the weights of the run's translator.
-The checkpoints are not changed. `--last 1` takes only the last one. A run with
-`training.ema_decay` is refused: its translator has the moving averages."""
+The checkpoints do not change. `--last 1` uses only the last checkpoint. A run with
+`training.ema_decay` is refused, because its translator already has moving averages."""
 
 
 COMMAND = Command(
@@ -48,7 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--best",
         type=positive_integer,
         metavar="N",
-        help="the N best checkpoints, by the metric that the recipe selects by",
+        help="the N best checkpoints, by the selection metric of the recipe",
     )
     which.add_argument(
         "--steps",

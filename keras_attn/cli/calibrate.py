@@ -11,10 +11,10 @@ from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_
 from keras_attn.pretrained import find_pretrained, list_pretrained
 
 _DESCRIPTION = """\
-Translates text with known translations that the model was not trained on, and fits the probability
-that a translation is good: that its sentence chrF is at least 40. It is written beside the
-translator, for `keras-attn translate --review-below`. One half of the lines is used for a fit, the
-other half to test it; the fit that is saved uses all lines."""
+Translates text that has reference translations and that the model was not trained on, and fits the
+probability that a translation is good, which means a sentence chrF of at least 40. The result is
+written beside the translator, for `keras-attn translate --review-below`. To test the fit, the
+command fits one half of the lines and tests on the other half. The saved fit uses all lines."""
 
 
 COMMAND = Command(
@@ -34,7 +34,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=float,
         default=40.0,
         metavar="CHRF",
-        help="the sentence chrF from which a translation counts as good (default: 40)",
+        help="the lowest sentence chrF of a good translation (default: 40)",
     )
     add_json_option(parser)
 

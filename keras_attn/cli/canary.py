@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _DESCRIPTION = """\
-Translates a fixed test set by a server (TensorFlow Serving, or `keras-attn serve`), and compares
-the translations with a baseline that was recorded before: BLEU and chrF by paired bootstrap, and
-the exact strings. The exit status is 1 if a score is lower, and not by chance, or if the server
-does not answer. Run it after each deployment, and every day."""
+Translates a fixed test set with a server (TensorFlow Serving, or `keras-attn serve`), and compares
+the translations with a recorded baseline: BLEU and chrF by paired bootstrap, and the exact strings.
+The exit status is 1 if a score is lower by more than chance explains, or if the server does not
+answer. Run it after each deployment, and every day."""
 
 
 COMMAND = Command(
@@ -50,14 +50,14 @@ def add_arguments(parser: CommandParser) -> None:
         action="store_true",
         help="record the server's current translations as the baseline",
     )
-    parser.add_argument("--version", type=int, metavar="N", help="the version to ask")
-    parser.add_argument("--label", metavar="LABEL", help="the version with this label")
+    parser.add_argument("--version", type=int, metavar="N", help="the version to test")
+    parser.add_argument("--label", metavar="LABEL", help="test the version with this label")
     parser.add_argument(
         "--significance",
         type=float,
         default=0.05,
         metavar="P",
-        help="the largest p-value of a regression (default: 0.05)",
+        help="the largest p-value that counts as a regression (default: 0.05)",
     )
     parser.add_argument(
         "--bleu-tokenizer",

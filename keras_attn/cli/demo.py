@@ -26,12 +26,12 @@ RUN, SAVED_MODEL = "runs/phrasebook", "saved_models/phrasebook"
 SHOWN_SENTENCES = 8
 
 _DESCRIPTION = f"""\
-Trains a tiny Transformer from scratch on built-in English-German sentences, translates sentences
-that it has never seen, scores them, draws an attention map, exports a SavedModel and verifies it.
-Nothing is downloaded; it takes minutes on a laptop.
+Trains a tiny Transformer from scratch on built-in English-German sentences, translates and scores
+sentences that it has not seen, draws an attention map, exports a SavedModel and verifies it. The
+demo downloads nothing, and takes minutes on a laptop.
 
-Nothing is overwritten: if the run directory exists, the run goes to the next free name,
-{RUN}-2 and so on.
+The demo overwrites nothing. If the run directory exists, it uses the next free name, {RUN}-2
+and so on.
 
 {HEAP_HELP}"""
 

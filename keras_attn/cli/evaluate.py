@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from keras_attn.training import Recipe
 
 _DESCRIPTION = """\
-Translates a test set and scores the translations: BLEU, chrF and TER by sacreBLEU, with their
-signatures, and the shares of lines, tokens and characters that are wrong (for words and their
-phones: WER and PER). With several reference files, an empty line means that the file has no
-reference for that sentence. --tsv takes files with sources and references in two columns, scores
-each, and prints the mean over the files; a source that occurs twice has two references.
+Translates a test set and scores the translations. The scores are BLEU, chrF and TER by sacreBLEU,
+with their signatures, and the shares of lines, tokens and characters that are wrong. For words and
+their phones, the shares of lines and tokens are WER and PER. With several reference files, an empty
+line means that the file has no reference for that sentence. --tsv takes files with sources and
+references in two columns, scores each file, and prints the mean over the files. A source that
+occurs twice has two references.
 
 BLEU counts words, which its tokenizer defines. The default of most languages (13a) gives 0 for
 Chinese, Japanese, Thai and other scripts without spaces between words."""
@@ -53,7 +54,7 @@ COMMAND = Command(
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     add_run_argument(parser, RUN_HELP)
-    parser.add_argument("--source", metavar="FILE", help="one sentence a line")
+    parser.add_argument("--source", metavar="FILE", help="one sentence per line")
     parser.add_argument(
         "--reference",
         action="append",
@@ -71,17 +72,17 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--tag-sources",
         action="store_true",
-        help="with --tsv: put the name of the file before its sources, as in '<fre> abby'",
+        help="with --tsv: put the name of each file before its sources, as in '<fre> abby'",
     )
     add_beams_option(parser)
     parser.add_argument(
-        "--confidence", action="store_true", help="95%% intervals by bootstrap resampling"
+        "--confidence", action="store_true", help="add 95%% intervals by bootstrap resampling"
     )
     parser.add_argument(
         "--tokenized-bleu",
         action="store_true",
-        help="also the kinds of BLEU that papers report: tokenized by Moses, lower-cased, with "
-        "compounds split (extra `moses`)",
+        help="also compute the kinds of BLEU that papers report: tokenized by Moses, lower-cased, "
+        "and with compounds split (extra `moses`)",
     )
     parser.add_argument(
         "--bleu-tokenizer",
@@ -93,8 +94,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--target-language",
         metavar="CODE",
-        help="the language of the references, such as de (default: that of the run; unknown for a "
-        "model without a run): it sets BLEU's tokenizer, and the rules of --tokenized-bleu",
+        help="the language of the references, such as de; it sets BLEU's tokenizer and the rules "
+        "of --tokenized-bleu (default: that of the run; unknown for a model without a run)",
     )
     parser.add_argument("--output", metavar="FILE", help="also write the translations to FILE")
     add_json_option(parser)

@@ -19,11 +19,12 @@ from keras_attn.cli.process import program
 from keras_attn.lines import read_lines
 
 _DESCRIPTION = """\
-Writes the translator of a run as a SavedModel for an unmodified TF Serving: strings in, strings
-out. The SavedModel is loaded again, as a server loads it, and must translate as the translator
-does. Then one rename makes it the next version directory, DIRECTORY/1, DIRECTORY/2 and so on.
+Writes the translator of a run as a SavedModel for an unmodified TensorFlow Serving, which takes and
+returns strings. The command loads the SavedModel as a server does, and checks that it translates as
+the translator does. Then one rename makes it the next version directory: DIRECTORY/1, DIRECTORY/2
+and so on.
 
-With `--format litert`, DIRECTORY becomes a model for LiteRT: `keras-attn translate DIRECTORY` then
+With `--format litert`, DIRECTORY becomes a model for LiteRT. `keras-attn translate DIRECTORY` then
 starts without TensorFlow (extra `litert`), and phones can run the same files."""
 
 
@@ -31,7 +32,7 @@ FORMATS = ("saved_model", "litert")
 
 COMMAND = Command(
     "export",
-    "write a model for TF Serving or LiteRT, verified",
+    "write and verify a model for TensorFlow Serving or LiteRT",
     _DESCRIPTION,
     [
         "keras-attn export runs/phrasebook saved_models/phrasebook",
@@ -53,7 +54,7 @@ def add_arguments(parser: CommandParser) -> None:
         choices=FORMATS,
         default=FORMATS[0],
         metavar="FORMAT",
-        help="saved_model, for TF Serving, or litert (default: saved_model)",
+        help="saved_model, for TensorFlow Serving, or litert (default: saved_model)",
     )
     parser.add_argument(
         "--quantize",
@@ -64,14 +65,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--reference",
         metavar="FILE",
-        help="lines like those that the model is made for, not from its training text: their "
-        "statistics are what `keras-attn monitor` compares with",
+        help="lines like those that the model is made for, but not from its training text; "
+        "`keras-attn monitor` compares with their statistics",
     )
     parser.add_argument(
         "--xla",
         action="store_true",
-        help="compile the search by XLA, for a server that is started with "
-        "--xla_cpu_compilation_enabled; others cannot run it",
+        help="compile the search with XLA, for a server that is started with "
+        "--xla_cpu_compilation_enabled; other servers cannot run it",
     )
     add_json_option(parser)
 

@@ -60,7 +60,7 @@ COMMANDS = (
 FAILED, BAD_INPUT, PIPE_CLOSED = 1, 2, 141
 
 _DESCRIPTION = """\
-The Transformer of "Attention Is All You Need": train, translate, evaluate, export."""
+Trains, evaluates, exports and serves the Transformer of "Attention Is All You Need"."""
 _EPILOG = f"""\
 start here:
   keras-attn demo

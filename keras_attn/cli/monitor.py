@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Reads the log that `ServingClient(traffic_log=...)` writes, and compares the newest lines of each
-version with what the model was made for: the reference statistics beside its export. It says what
-has moved, by how much, and since when. The exit status is 1 if something has.
+version with the reference statistics beside its export, which describe the text that the model is
+made for. The command says what has moved, by how much, and since when. The exit status is 1 if
+something has moved.
 
-Given a server's address, `http://HOST:8501`, it reads the Prometheus metrics, and shows how many
-requests each model has answered, how fast, and how many failed."""
+With a server's address, `http://HOST:8501`, the command reads the Prometheus metrics, and shows how
+many requests each model has answered, how fast, and how many failed."""
 
 
 COMMAND = Command(
@@ -61,14 +62,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--reference",
         metavar="PATH",
-        help="for a log: SavedModel version with reference statistics, or their file",
+        help="for a log: a SavedModel version with reference statistics, or the file of them",
     )
     parser.add_argument(
         "--window",
         type=positive_integer,
         default=200,
         metavar="N",
-        help="how many of the newest lines are judged (default: 200)",
+        help="how many of the newest lines to examine (default: 200)",
     )
     parser.add_argument(
         "--follow",
@@ -76,12 +77,12 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SECONDS",
         help="read again every SECONDS seconds, until interrupted",
     )
-    parser.add_argument("--html", metavar="FILE", help="write one page with plots, for a log")
+    parser.add_argument("--html", metavar="FILE", help="for a log: write one page with plots")
     parser.add_argument(
         "--metrics-port",
         type=positive_integer,
         metavar="PORT",
-        help="with --follow: serve what is found as Prometheus metrics on this machine",
+        help="with --follow: serve the findings as Prometheus metrics on this machine",
     )
     add_json_option(parser)
 

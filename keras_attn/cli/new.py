@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from keras_attn.training import NewRecipe
 
 _DESCRIPTION = """\
-Looks at sentence pairs: leaves out those that would teach a model nothing or something wrong (and
-says how many, and why), holds out pairs for validation and test that share no sentence with the
-others, chooses vocabulary, model size and regularization by rules (docs/own_data.md), times ten
-updates, and writes a commented recipe with its expected cost. The pairs are written to NAME_data,
-beside NAME.toml."""
+Writes a recipe for your sentence pairs. The command leaves out pairs that would teach a model
+nothing or something wrong, and says how many and why. It holds out pairs for validation and test
+that share no sentence with the others. It chooses the vocabulary, model size and regularization by
+rules (docs/own_data.md), times ten updates, and writes a commented recipe with its expected cost.
+The pairs go to NAME_data, beside NAME.toml."""
 
 
 _MINUTES = 60.0
@@ -53,10 +53,14 @@ def add_corpus_options(parser: CommandParser) -> None:
     Args:
         parser: CommandParser.
     """
-    parser.add_argument("--source", metavar="FILE", help="sources, one a line")
+    parser.add_argument("--source", metavar="FILE", help="sources, one per line")
     parser.add_argument("--target", metavar="FILE", help="their translations, line by line")
-    parser.add_argument("--tsv", metavar="FILE", help="or both in two columns")
-    parser.add_argument("--tfds", metavar="NAME", help="or a corpus of TensorFlow Datasets")
+    parser.add_argument(
+        "--tsv", metavar="FILE", help="instead of both: sources and translations in two columns"
+    )
+    parser.add_argument(
+        "--tfds", metavar="NAME", help="instead of files: a corpus of TensorFlow Datasets"
+    )
     parser.add_argument(
         "--languages",
         nargs=2,

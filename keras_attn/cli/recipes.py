@@ -14,7 +14,7 @@ from keras_attn.cli.process import load_tensorflow
 COMMAND = Command(
     "recipes",
     "list the built-in recipes with cost and expected score",
-    "Lists the built-in recipes: what each trains, what it costs, and the score to expect.",
+    "Lists the built-in recipes, with what each trains, what it costs, and the score to expect.",
     ["keras-attn recipes", "keras-attn recipes --json"],
 )
 

@@ -11,9 +11,9 @@ from keras_attn.lines import read_corrections
 from keras_attn.system.whole_file import whole_file
 
 _DESCRIPTION = """\
-Reads the file of `keras-attn translate --review-file`, in which a person has filled in corrections,
-and writes those as pairs: a TSV file, source and translation, that recipes read (data.kind =
-"tsv")."""
+Reads the file of `keras-attn translate --review-file`, after a person has filled in corrections,
+and writes the corrected pairs to a TSV file with source and translation. Recipes can read this file
+(data.kind = "tsv")."""
 
 
 COMMAND = Command(

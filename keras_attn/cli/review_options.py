@@ -15,14 +15,14 @@ def add_review_options(parser: CommandParser) -> None:
         "--review-below",
         type=float,
         metavar="CONFIDENCE",
-        help="write translations that are less sure than this (0 to 1) to --review-file; needs "
-        "`keras-attn calibrate` once",
+        help="write translations with a confidence below this (0 to 1) to --review-file; first run "
+        "`keras-attn calibrate`",
     )
     parser.add_argument(
         "--review-file",
         metavar="FILE",
-        help="JSON lines with source, translation, confidence and an empty correction, to be "
-        "filled in by a person and read by `keras-attn review`; appended to",
+        help="append JSON lines with source, translation, confidence and an empty correction to "
+        "this file; a person fills in the corrections, and `keras-attn review` reads them",
     )
 
 

@@ -19,7 +19,8 @@ COMMAND = Command(
     "log-probability of given translations, line by line",
     "Prints for each line the natural logarithm of the probability that the model gives to the\n"
     "whole target, end token included. For an empty source, the empty target has probability 1. A\n"
-    "source that is too long is truncated, as in translation. Both are counted on standard error.",
+    "source that is too long is truncated, as in translation. The command reports on standard\n"
+    "error how many lines were empty or truncated.",
     ["keras-attn score runs/phrasebook --source test.en --target test.de"],
 )
 
@@ -27,7 +28,7 @@ COMMAND = Command(
 def add_arguments(parser: CommandParser) -> None:
     """Adds the arguments of the command."""
     add_run_argument(parser)
-    parser.add_argument("--source", required=True, metavar="FILE", help="one sentence a line")
+    parser.add_argument("--source", required=True, metavar="FILE", help="one sentence per line")
     parser.add_argument("--target", required=True, metavar="FILE", help="their translations")
     add_json_option(parser)
 

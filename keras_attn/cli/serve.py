@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Serves models with the REST and gRPC interfaces of TensorFlow Serving, through the same C++ loader
-and with XLA switched off, as a stock server does. New versions are loaded as they appear. It is for
-development: production is TensorFlow Serving (see `keras-attn serve-config`).
+and with XLA switched off, as a stock server does. The server loads new versions as they appear. It
+is for development. In production, use TensorFlow Serving (see `keras-attn serve-config`).
 
-The file of --config must name directories of this machine: write it with `serve-config
+The file of --config must name directories of this machine. Write it with `serve-config
 --base-path`."""
 
 
 COMMAND = Command(
     "serve",
-    "serve models for development, as TF Serving would",
+    "serve models for development, as TensorFlow Serving does",
     _DESCRIPTION,
     [
         "keras-attn serve",
@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser) -> None:
         f"translator, which is exported first (default: the shipped {DEFAULT_MODEL})",
     )
     parser.add_argument(
-        "--config", metavar="FILE", help="models.config of TF Serving, in place of DIR"
+        "--config", metavar="FILE", help="models.config of TensorFlow Serving, in place of DIR"
     )
     parser.add_argument(
         "--host",
@@ -63,17 +63,21 @@ def add_arguments(parser: CommandParser) -> None:
         help="the address to listen at (default: 127.0.0.1, which only this machine reaches)",
     )
     parser.add_argument(
-        "--port", type=int, default=8501, help="for REST; 0: any free one (default: 8501)"
+        "--port", type=int, default=8501, help="port for REST; 0: any free one (default: 8501)"
     )
     parser.add_argument(
-        "--grpc-port", type=int, default=8500, help="for gRPC; 0: any free one (default: 8500)"
+        "--grpc-port",
+        type=int,
+        default=8500,
+        help="port for gRPC; 0: any free one (default: 8500)",
     )
     parser.add_argument(
         "--max-batch-size",
         type=positive_integer,
         default=32,
         metavar="N",
-        help="most lines of waiting requests in a batch; 1: each request alone (default: 32)",
+        help="maximum number of lines in a batch of waiting requests; 1: each request alone "
+        "(default: 32)",
     )
     parser.add_argument(
         "--batch-timeout-ms",

@@ -11,10 +11,10 @@ from keras_attn.cli.process import load_tensorflow
 from keras_attn.system.processor import num_cores
 
 _DESCRIPTION = """\
-Writes the configuration of an unmodified TensorFlow Serving: models.config (which versions are
-loaded, and their labels stable and canary), batching.config, monitoring.config (Prometheus),
-docker-compose.yml and kubernetes.yaml. Prints the commands that start a server with them. The
-models themselves are not changed."""
+Writes the configuration of an unmodified TensorFlow Serving: models.config (which versions to load,
+and their labels stable and canary), batching.config, monitoring.config (Prometheus),
+docker-compose.yml and kubernetes.yaml. Prints the commands that start a server with these files.
+The models do not change."""
 
 
 COMMAND = Command(
@@ -52,7 +52,10 @@ def add_arguments(parser: CommandParser) -> None:
         help="where the server sees the directory of the models (default: /models)",
     )
     parser.add_argument(
-        "--cores", type=int, default=num_cores(), help="of the server (default: as many as here)"
+        "--cores",
+        type=int,
+        default=num_cores(),
+        help="cores of the server (default: those here)",
     )
     parser.add_argument("--image", help="the container image (default: tensorflow/serving:2.20.0)")
     add_json_option(parser)

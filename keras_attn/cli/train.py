@@ -21,17 +21,17 @@ _IS_WORKER = "KERAS_ATTN_WORKER"
 _NEW_RECIPE = "KERAS_ATTN_NEW_RECIPE"  # for workers: what their parent made of the corpus
 
 _DESCRIPTION = f"""\
-Trains the model of a recipe, which sets data, tokenizer, model, schedule and limits.
+Trains the model of a recipe, which sets the data, tokenizer, model, schedule and limits.
 
 The run directory contains the resolved recipe, tokenizer, checkpoints, translator, history and
 report. Ctrl-C and SIGTERM save a checkpoint. --resume continues a run that was interrupted or
-killed, to the same weights as without the interruption. Without RECIPE it uses the run's recipe.
-With --source and --target, --tsv or --tfds in place of RECIPE, it first does what `keras-attn new`
-does, and writes RUN.toml and RUN_data beside the run.
+killed, and reaches the same weights as without the interruption. Without RECIPE, --resume uses the
+recipe of the run. With --source and --target, --tsv or --tfds in place of RECIPE, the command first
+does what `keras-attn new` does, and writes RUN.toml and RUN_data beside the run.
 
-On several machines, start this command on each, with the variable TF_CONFIG that TensorFlow's
-cluster managers set, and with the same RUN, which all can read; the first worker writes to it.
---workers N starts N workers on this machine.
+To train on several machines, start this command on each of them, with the variable TF_CONFIG, which
+cluster managers set. All machines need the same RUN and must be able to read it. The first worker
+writes to it. --workers N starts N workers on this machine.
 
 {HEAP_HELP}"""
 
@@ -79,13 +79,13 @@ def add_arguments(parser: CommandParser) -> None:
         "--tflops",
         type=float,
         metavar="T",
-        help="with --dry-run: also the time on devices that sustain T * 10^12 operations a second",
+        help="with --dry-run: also print the time on devices with T * 10^12 operations per second",
     )
     parser.add_argument(
-        "--devices", type=int, metavar="N", help="with --tflops: how many of them (default: 1)"
+        "--devices", type=int, metavar="N", help="with --tflops: the number of devices (default: 1)"
     )
     parser.add_argument(
-        "--price", type=float, metavar="P", help="with --tflops: price of one device per hour"
+        "--price", type=float, metavar="P", help="with --tflops: the price of one device per hour"
     )
     add_set_option(parser)
     add_json_option(parser)

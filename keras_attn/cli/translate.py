@@ -27,23 +27,23 @@ from keras_attn.cli.translate_files import add_engine_options, check_is_local, r
 from keras_attn.lines import CHUNK_LINES, Line, LineCounts, ReviewQueue, read_chunks
 
 _DESCRIPTION = f"""\
-Translates standard input to standard output, or files: one line a sentence, as many lines out as
-in, in the same order. An empty line stays empty. The input is UTF-8; a file that is not is refused
-as a whole. An output file appears only when the translation is complete.
+Translates standard input to standard output, or a file to a file. Each line is a sentence. The
+output has as many lines as the input, in the same order. An empty line stays empty. The command
+refuses a file that is not UTF-8. An output file appears only when the translation is complete.
 
-A model that was trained on sentences translates a paragraph badly: `--split-sentences` translates
-its sentences one by one and joins them again.
+A model that was trained on sentences translates paragraphs badly. `--split-sentences` translates
+the sentences of each line one by one and joins them again.
 
-Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). Lines that were
-empty, or too long and truncated, are counted on standard error.
+Lines are translated {CHUNK_LINES:,} at a time (one at a time from a keyboard). The command reports
+on standard error how many lines were empty, or too long and truncated.
 
 For large amounts of text on a CPU, `--engine ctranslate2` is the fastest. The model is exported for
 it once, and kept in the cache directory (KERAS_ATTN_CACHE). `--quantize int8` makes it even faster.
 
 With `--engine beam`, an Apache Beam pipeline translates many files, on this machine or, with Beam's
-options after `--`, on Flink, Spark or Dataflow. The output is OUTPUT-00000-of-00008 and so on: one
-file per input file, or --num-shards of them, in the order of the lines; OUTPUT.report.json has the
-counts. All files appear only when the translation is complete."""
+options after `--`, on Flink, Spark or Dataflow. The output files are OUTPUT-00000-of-00008 and so
+on, one per input file, or --num-shards of them. They keep the order of the lines.
+OUTPUT.report.json has the counts. All files appear only when the translation is complete."""
 
 
 COMMAND = Command(
@@ -77,8 +77,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--scores",
         action="store_true",
-        help="print before each translation its score and a tab: the natural log-probability "
-        "that the search ranked by, after its length penalty",
+        help="print the score and a tab before each translation; the score is the natural "
+        "log-probability that the search ranks by, after its length penalty",
     )
     parser.add_argument(
         "--split-sentences",
@@ -86,8 +86,8 @@ def add_arguments(parser: CommandParser) -> None:
         const="",
         type=_language,
         metavar="LANGUAGE",
-        help="translate each line sentence by sentence; LANGUAGE is that of the lines (default: "
-        "that of the model's recipe, or en)",
+        help="translate each line sentence by sentence; LANGUAGE is the language of the lines "
+        "(default: that of the model's recipe, or en)",
     )
     add_review_options(parser)
     add_engine_options(parser)

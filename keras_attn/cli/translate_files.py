@@ -28,8 +28,8 @@ def add_engine_options(parser: CommandParser) -> None:
         choices=ENGINES,
         default=ENGINES[0],
         metavar="ENGINE",
-        help="local: TensorFlow, or LiteRT for its exports, and for a shipped model without "
-        "--beams; ctranslate2, for much text (extra `ctranslate2`); beam, for many files (extra "
+        help="local: TensorFlow, or LiteRT for its exports and for a shipped model without "
+        "--beams; ctranslate2: for much text (extra `ctranslate2`); beam: for many files (extra "
         "`beam`); default: local",
     )
     parser.add_argument(

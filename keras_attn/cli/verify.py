@@ -9,9 +9,9 @@ from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow
 
 _DESCRIPTION = """\
-Checks a SavedModel version: that its files are complete, that an unmodified TF Serving accepts
-its graph, and that it translates as it did when it was exported. The exit status is 1 if a check
-failed. Nothing is written."""
+Checks that the files of a SavedModel version are complete, that an unmodified TensorFlow Serving
+accepts its graph, and that it translates as it did when it was exported. The exit status is 1 if a
+check fails. The command writes nothing."""
 
 
 COMMAND = Command(
@@ -33,10 +33,10 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--python",
         metavar="PROGRAM",
-        help="run it with this interpreter (Python 3.11 or newer), with the TensorFlow and "
+        help="verify with this interpreter (Python 3.11 or newer), which has the TensorFlow and "
         "TensorFlow Text of a server",
     )
-    parser.add_argument("--xla", action="store_true", help="for a server that has XLA switched on")
+    parser.add_argument("--xla", action="store_true", help="verify for a server that has XLA on")
     add_json_option(parser)
 
 

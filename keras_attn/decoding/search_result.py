@@ -23,7 +23,7 @@ class SearchResult(NamedTuple):
             gives to the whole sequence, end token included.
         scores: float32, (B, N). What the hypotheses are ranked by: the log-probability after the
             length penalty, if the strategy has one.
-        truncated: bool, (B, N). True where the length limit cut the hypothesis: the end token was
+        truncated: bool, (B, N). True where the length limit ended the hypothesis: the end token was
             forced although the model gave another token a higher logit.
 
     Example:

@@ -20,7 +20,7 @@ _DEFAULTS = {
     "ko-mecab": ("ko", "kor"),
     "char": ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"),
 }
-_PACKAGES = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
+_PACKAGES = {"ja-mecab": "keras_attn[japanese]", "ko-mecab": "keras_attn[korean]"}
 # The letters of scripts without spaces between words, and a number of letters that is above the
 # average length of a word.
 _UNSPACED_SCRIPTS = (

@@ -41,7 +41,7 @@ class EvaluationReport:
     Attributes:
         scores: `CorpusScores`.
         translations: tuple of str. One per source sentence, in order.
-        truncated: int or None. Sentences cut at the translator's limit on source tokens or on
+        truncated: int or None. Sentences truncated at the translator's limit on source tokens or on
             target length; None if the translator does not count them.
         empty: int. Source sentences that are empty or blank.
         seconds: float. Time of the translation alone, including compilation in a first call.

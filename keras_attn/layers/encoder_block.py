@@ -13,8 +13,8 @@ class EncoderBlock(TransformerBlock):
         output = norm(y + dropout(FFN(y)))                      (normalize_first=False, the paper)
 
     Each slot takes a name, a dict of a name and arguments (`{"name": "strided", "stride": 4}`), a
-    layer class, a layer or a layer's config. A class or a name is called with those of `num_heads`,
-    `key_dim`, `intermediate_dim`, `activation`, `dropout` ... that its constructor has.
+    layer class, a layer or a layer's config. The constructor of a class or a name gets `num_heads`,
+    `key_dim`, `intermediate_dim`, `activation`, `dropout` ..., as far as it has these arguments.
 
     Masking: `padding_mask` if given, else the Keras mask of the input. The outputs of padding are
     meaningless; nothing attends to them.

@@ -145,7 +145,7 @@ def _from_config(config: dict[str, Any]) -> Any:
 
 
 def copy_layer(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
-    """A layer of the same arguments but for the changes, with weights of its own.
+    """A layer with the same arguments, except for the changes, and with its own weights.
 
     Args:
         layer: keras.layers.Layer.

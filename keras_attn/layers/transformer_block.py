@@ -163,7 +163,7 @@ def _with_position(attention, position):
     """A copy of an attention layer, without its weights, that has the position."""
     if not hasattr(attention, "position"):
         raise ValueError(
-            f"`position` {type(position).__name__} acts inside of attention, and this attention "
+            f"`position` {type(position).__name__} acts inside attention, and this attention "
             "has no argument for it. Choose one that is added to the embeddings, such as "
             f"'sinusoidal'. Received: attention={type(attention).__name__}."
         )

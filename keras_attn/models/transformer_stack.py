@@ -83,7 +83,7 @@ class TransformerStack(TokenStack):
         )
 
     def _fill_position(self, position, max_sequence_length):
-        """Positions are added to the embeddings, or act inside of attention in every block."""
+        """Positions are added to the embeddings, or act inside attention in every block."""
         filled = fill_slot(
             "position",
             position,

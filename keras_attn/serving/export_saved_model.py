@@ -78,7 +78,7 @@ def export_saved_model(
 
         serving_default       `translation`; `score`, the value that the search ranks by (for beam
                               search the log-probability after the length penalty); `truncated`,
-                              whether a limit cut the line or its translation
+                              whether a limit truncated the line or its translation
         translate_with_stats  the same, with `log_probability`, counts of tokens and, for a
                               calibrated model, `confidence`
         n_best                `translations` and `scores` of all beams, best first: (batch, beams)

@@ -40,7 +40,8 @@ class ServedModel:
 
     Args:
         directory: path. The model's directory, `saved_models/NAME`; its name is the model's.
-        stable: int or None. The version with the label `stable`; the newest if None.
+        stable: int or None. The version with the label `stable`. None: the newest that is not the
+            canary.
         canary: int or None. The version to try; no label if None.
 
     Raises:

@@ -110,7 +110,7 @@ def check_recipe(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
     if recipe.training.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "`training.tensorboard` needs the package tensorboard, which is not installed. "
-            "Received: true. Run `pip install tensorboard`"
+            'Received: true. Run `pip install "keras_attn[tensorboard]"`'
         )
     if recipe.training.bleu_sentences or recipe.data.test is not None:
         find_bleu_tokenizer(

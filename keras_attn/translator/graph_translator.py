@@ -33,7 +33,7 @@ class GraphTranslator:
         source_tokenizer: `Tokenizer`.
         target_tokenizer: `Tokenizer`.
         decoding: search strategy.
-        max_source_tokens: int. Longer sources are cut to this many tokens.
+        max_source_tokens: int. Longer sources are truncated to this many tokens.
         max_extra_tokens: int. A translation has at most this many tokens more than its source.
         confidence: `Confidence`, or None for a model that is not calibrated.
     """
@@ -96,7 +96,7 @@ class GraphTranslator:
 
         Returns:
             dict, each (B,), of the best hypothesis: `translation` string; `score` and
-            `log_probability` float32; `truncated` bool, whether a limit cut the line or its
+            `log_probability` float32; `truncated` bool, whether a limit truncated the line or its
             translation; `source_tokens`, `target_tokens` and `unknown_tokens` int32: how many
             tokens were read and written, end tokens not counted, and how many of those read are not
             in the vocabulary; `confidence` float32, if the model is calibrated.

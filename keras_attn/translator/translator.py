@@ -36,8 +36,8 @@ LINES_WORTH_COMPILING = 128
 class Translator(tf.Module):
     """Translates lines of text with a model, its tokenizers and a search strategy.
 
-    `translate_tensor` is the whole path in a graph: tokens, encoder and caches, search, text. It is
-    what an exported model runs. `translate` takes the same path for lines of any number and length.
+    `translate_tensor` does all of it in a graph: tokens, encoder and caches, search, text. Exported
+    models run it. `translate` does the same for lines of any number and length.
 
     Args:
         model: `Seq2SeqModel`.
@@ -45,7 +45,7 @@ class Translator(tf.Module):
         target_tokenizer: `Tokenizer`. Defaults to `source_tokenizer`: one vocabulary.
         decoding: search strategy, its name or config. Defaults to the paper's `BeamSearch()`: 4
             beams, length penalty 0.6 (Section 6.1).
-        max_source_tokens: int. Longer sources are cut to this many tokens, and reported.
+        max_source_tokens: int. Longer sources are truncated to this many tokens, and reported.
         max_extra_tokens: int. A translation has at most this many tokens more than its source.
             Defaults to the paper's 50 (Section 6.1).
         batch_tokens: int. Source tokens, padding included, that are translated at once.
@@ -331,8 +331,8 @@ class Translator(tf.Module):
         Args:
             directory: path. An existing translator is replaced once the new one is complete. Other
                 files in the directory stay, except `litert`, an export of the old translator.
-            weights: str. How the weights are kept: `"float32"`, as they are; `"float16"`, half the
-                size; or `"int8"`, a quarter. A compact translator also computes in float32.
+            weights: str. How the weights are stored: `"float32"`, `"float16"` (half the size) or
+                `"int8"` (a quarter). A compact translator also computes in float32.
 
         Raises:
             ValueError: if the directory exists and holds something else.

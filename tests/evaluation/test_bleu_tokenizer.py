@@ -122,8 +122,8 @@ def test_tokenized_references_are_told_once_and_sacrebleu_is_silent(caplog) -> N
 @pytest.mark.parametrize(
     ("language", "module", "package"),
     [
-        ("ja", "tokenizer_ja_mecab", "sacrebleu[ja]"),
-        ("ko", "tokenizer_ko_mecab", "sacrebleu[ko]"),
+        ("ja", "tokenizer_ja_mecab", "keras_attn[japanese]"),
+        ("ko", "tokenizer_ko_mecab", "keras_attn[korean]"),
     ],
 )
 def test_a_missing_package_is_named_before_anything_is_translated(

@@ -30,7 +30,7 @@ def test_symbolic_lengths_give_the_same_sinusoids_within_float32():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
-def test_half_precision_never_makes_neighbouring_positions_equal(policy):
+def test_half_precision_never_makes_neighboring_positions_equal(policy):
     keras.config.set_dtype_policy(policy)
     encoding = np.asarray(ops.sinusoidal_encoding(1024, 64))
     assert encoding.dtype == "float32"

@@ -307,7 +307,7 @@ def test_a_directory_that_is_no_run_is_left_alone(recipe, tmp_path):
             {"model.overrides.position": "learned", "model.overrides.max_sequence_length": "131"},
             "`model.overrides.max_sequence_length` to 132 or more",
         ),
-        ({"training.tensorboard": "true"}, "pip install tensorboard"),
+        ({"training.tensorboard": "true"}, r"keras_attn\[tensorboard\]"),
     ],
 )
 def test_what_can_fail_fails_before_anything_is_written(override, message, recipe, tmp_path):

@@ -80,7 +80,7 @@ def attended_axes(rank: int, attention_axes: Sequence[int] | None) -> tuple[int,
         tuple of int or None.
 
     Raises:
-        ValueError: if the query has no such axis, an axis is the last one, or stands there twice.
+        ValueError: if the query has no such axis, an axis is the last one, or is given twice.
 
     Example:
     >>> attended_axes(4, None), attended_axes(4, (-2,)), attended_axes(3, None)

@@ -21,8 +21,8 @@ class BlockAttention(MultiHeadAttention):
     """`MultiHeadAttention` in which each block of positions attends to only a few others.
 
     The result is that of dense attention with the layout as a mask. A subclass defines the layout
-    in `block_layout`. Everything attends to the first `global_length` positions, and without a
-    causal mask they attend to everything. With a cache, a step reads the whole cache, under the
+    in `block_layout`. All positions attend to the first `global_length` positions. Without a causal
+    mask, these also attend to all positions. With a cache, a step reads the whole cache, under the
     same mask. A short sequence, for which the layout would name nearly all blocks, is computed
     densely if its length is known.
 

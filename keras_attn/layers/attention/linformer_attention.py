@@ -19,7 +19,7 @@ class LinformerAttention(MultiHeadAttention):
 
     Masked keys and values are zeros before they are mixed, so they change nothing. A mixture holds
     keys from before and after a query, so a causal mask and a cache are refused. So are an
-    `attention_mask`, scores, a sliding window and positions that act inside of attention. The layer
+    `attention_mask`, scores, a sliding window and positions that act inside attention. The layer
     is for encoders; in a `Transformer`, `decoder_attention` gives the decoder another one.
 
     Args:

@@ -19,8 +19,9 @@ _SMALLEST_BLOCK = 16
 class LocalAttention(BlockAttention):
     """`MultiHeadAttention` with a sliding window, at a cost that grows linearly with the length.
 
-    Every position attends to those fewer than `sliding_window` positions away, and to the first
-    `num_global` positions, which without a causal mask attend to everything (as in Longformer). The
+    Every position attends to the positions that are fewer than `sliding_window` away, and to the
+    first `num_global` positions. Without a causal mask, these attend to all positions, as in
+    Longformer. The
     result is that of dense attention with this mask, as `MultiHeadAttention(sliding_window=...)`
     computes it; here only the blocks that a window reaches are computed.
 

@@ -30,11 +30,11 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         head_h = softmax(Q W_h^Q (K W_h^K)^T / sqrt(key_dim)) V W_h^V            (Eq. 1)
         output = sum over heads of head_h W_h^O                                  (Fig. 2, right)
 
-    A drop-in for `keras.layers.MultiHeadAttention`: same arguments, same call, same weights by
-    name, shape and order, so `set_weights(theirs.get_weights())` works. It adds grouped and
-    multi-query heads (`num_key_value_heads`), a `cache` for decoding step by step, and hooks for
-    subclasses. The result does not depend on the options: it is the same with and without scores,
-    and with and without a cache.
+    A drop-in replacement for `keras.layers.MultiHeadAttention`. It has the same arguments, the same
+    call, and the same weights by name, shape and order, so `set_weights(theirs.get_weights())`
+    works. It adds grouped and multi-query heads (`num_key_value_heads`), a `cache` for decoding
+    step by step, and hooks for subclasses. The result is the same with and without scores, and with
+    and without a cache.
 
     Departures from the paper: the projections have biases, as in Keras (`use_bias=False` removes
     them).
@@ -43,10 +43,10 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     projection. A given `query_mask` is honored. `flash_attention=True` is refused, because
     TensorFlow has no such kernel.
 
-    Hooks for subclasses: `attend` is the whole of Eq. 1 on projected heads; override it (and
-    `build` to add weights) to try another attention. Cache, masks and projections stay as they are.
-    Its parts are smaller hooks: `attention_logits`, `attention_weights` and `weigh_values`. A class
-    that overrides one of them may set `treats_keys_alike`, see `can_share_cache`.
+    Hooks for subclasses: `attend` computes all of Eq. 1 on projected heads. Override it (and
+    `build`, to add weights) to try another attention. Cache, masks and projections do not change.
+    `attention_logits`, `attention_weights` and `weigh_values` are smaller hooks for parts of it. A
+    class that overrides one of them may set `treats_keys_alike` (see `can_share_cache`).
 
     A sequence of `LONG_SEQUENCE` tokens or more, if its length is known, is attended to in chunks:
     memory then grows linearly with the length. The result is the same. There are no chunks with
@@ -75,7 +75,7 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         projection_gain: float. Factor on the initial kernels of query, key and value. With
             `sqrt(1/2)`, as in PyTorch and fairseq, a small post-norm model learns much faster at
             first. Defaults to `1.0`, as in Keras and Tensor2Tensor.
-        position: `AttentionPosition`, or its config. Positions that act inside of attention, such
+        position: `AttentionPosition`, or its config. Positions that act inside attention, such
             as a `RotaryEmbedding`. Queries and keys are then positions 0, 1, ... of one sequence.
             Defaults to None.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.

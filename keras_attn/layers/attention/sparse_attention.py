@@ -23,9 +23,10 @@ class SparseAttention(BlockAttention):
                      is a multiple of `stride`
         "fixed"      its group of `stride` blocks, and the last block of every group
 
-    Everything attends to the first `num_global` blocks, and without a causal mask they attend to
-    everything. The cost of "big_bird" grows linearly with the length; that of the others with the
-    length to the power of 1.5, if the stride grows with the square root of the number of blocks.
+    All blocks attend to the first `num_global` blocks. Without a causal mask, these also attend to
+    all blocks. The cost of "big_bird" grows linearly with the length. The cost of the others grows
+    with the length to the power of 1.5, if the stride grows with the square root of the number of
+    blocks.
 
     Masks, dropout, positions, scores and grouped heads are those of `MultiHeadAttention`: the
     result is that of dense attention with the pattern as a mask. With a cache, a step reads the

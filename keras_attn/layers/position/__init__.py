@@ -1,1 +1,1 @@
-"""Positions: added to the embeddings, or acting inside of attention."""
+"""Positions: added to the embeddings, or acting inside attention."""

@@ -1,4 +1,4 @@
-"""Positions that act inside of attention, on queries, keys and weights."""
+"""Positions that act inside attention, on queries, keys and weights."""
 
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ class Positions(NamedTuple):
 
 
 class AttentionPosition(DenseInputs):
-    """The base of positions that act inside of attention; by itself it does nothing.
+    """The base of positions that act inside attention; by itself it does nothing.
 
     It fills the slot `position` of a stack, of a block, or of `MultiHeadAttention`, whose
     self-attention then calls it. Positions come as tensors, so the same three methods serve whole
@@ -136,7 +136,7 @@ def as_attention_position(position: Any) -> AttentionPosition | None:
     if position is None or isinstance(position, AttentionPosition):
         return position
     raise ValueError(
-        "`position` of an attention layer must be one that acts inside of attention: a "
+        "`position` of an attention layer must be one that acts inside attention: a "
         "RotaryEmbedding, RelativePositionBias, ALiBiBias, RelativePositionEmbedding or another "
         f"AttentionPosition, or None. Received: position={position!r}."
     )

@@ -75,7 +75,7 @@ FEATURES: dict[str, Feature] = {
         lambda line: _per(line.target_tokens, line.source_tokens),
     ),
     "truncated": Feature(
-        "share of lines that a limit cut", (0.5,), lambda line: float(line.truncated)
+        "share of lines that a limit truncated", (0.5,), lambda line: float(line.truncated)
     ),
     "faults": Feature(
         "share of translations with a visible fault (loops, lost numbers, copies, ...)",

@@ -26,7 +26,7 @@ class LineFacts:
         target_tokens: int.
         unknown_tokens: int. Source tokens that the vocabulary does not have.
         log_probability: float. Of the whole translation.
-        truncated: bool. Whether a limit cut the line or its translation.
+        truncated: bool. Whether a limit truncated the line or its translation.
         faults: tuple of str. `keras_attn.evaluation.translation_faults`.
         text: tuple of two str, or None. The line and its translation, after `redact`, if the log
             keeps text.

@@ -53,11 +53,13 @@ class DataRecipe(RecipeSection):
     )
     num_pairs: int | None = described(
         None,
-        "take only the first pairs of the training split (phrasebook: make that many)",
+        "use only this many pairs of the training split (phrasebook: make this many)",
         minimum=1,
     )
     max_source_tokens: int = described(
-        128, "longest source, in tokens; longer ones are cut, in training left out", minimum=2
+        128,
+        "longest source, in tokens; training leaves out longer ones, translation truncates them",
+        minimum=2,
     )
     max_target_tokens: int = described(
         128, "longest target, in tokens; pairs with a longer one are left out", minimum=2

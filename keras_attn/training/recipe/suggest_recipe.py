@@ -10,17 +10,17 @@
 | more | 32,000 | 6 | 512 / 2,048 | 0.1 | 8,192 | 5 |
 
 The third row follows Wu et al. (2021), who found that a Transformer of this size beats larger ones
-on Multi30k (29,000 pairs). The last row is the paper's base model. Araabi and Monz (2020) found
-that the smaller the corpus is, the more it helps to have fewer merges, fewer layers and more
-dropout. The decoder has two layers: a shallow decoder translates faster and about as well (Kasai et
-al., 2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on Multi30k, such a
-model has a validation perplexity of 26 after 822 updates, and one with the paper's order has 57
-(`benchmarks/learning.py`).
+on Multi30k (29,000 pairs). The last row has the sizes of the paper's base model. Araabi and Monz
+(2020) found that the smaller the corpus is, the more it helps to have fewer merges, fewer layers
+and more dropout. The decoder has two layers: a shallow decoder translates faster and about as well
+(Kasai et al., 2021). All models are pre-norm with `projection_gain = sqrt(1/2)`: measured on
+Multi30k, such a model has a validation perplexity of 26 after 822 updates, and a post-norm model
+without it has 57 (`benchmarks/learning.py`).
 
 With few pairs, a pass has few updates, so there are at least 1,500 updates. The best checkpoint is
 kept, so too many passes only cost time. If the minutes are too few for a quarter of the passes, the
-model of the row before is taken: a smaller model that is trained to its end is better than a larger
-one that is not.
+recipe has the model of the row before: a smaller model that is trained to its end is better than
+a larger one that is not.
 
 References:
     - Wu et al., 2021, "Good for Misconceived Reasons", ACL.

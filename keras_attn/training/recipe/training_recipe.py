@@ -44,7 +44,7 @@ class TrainingRecipe(RecipeSection):
     )
     num_buckets: int = described(8, "the number of batch shapes", minimum=1, maximum=MAX_BUCKETS)
     accumulation_steps: int = described(
-        1, "parts of its share of a batch that each device computes one by one", minimum=1
+        1, "the number of parts in which each device computes its share of a batch", minimum=1
     )
     max_steps: int | None = described(None, "stop after this many updates", minimum=1)
     max_epochs: float | None = described(
@@ -82,7 +82,7 @@ class TrainingRecipe(RecipeSection):
         minimum=0,
     )
     clip_norm: float | None = described(
-        None, "the largest norm of the gradient of all weights; none: no limit", minimum=1e-12
+        None, "the largest norm of the gradient; none: no limit", minimum=1e-12
     )
     ema_decay: float | None = described(
         None,
@@ -133,7 +133,7 @@ class TrainingRecipe(RecipeSection):
     average_last: int = described(
         0, "use the mean of this many last checkpoints if it beats the best; 0: the best", minimum=0
     )
-    tensorboard: bool = described(False, "write TensorBoard logs into the run (needs tensorboard)")
+    tensorboard: bool = described(False, "write TensorBoard logs into the run (extra tensorboard)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
