@@ -98,7 +98,12 @@ def read_answer(response: httpx.Response, prediction: Prediction) -> Answer:
         raise ServingError(StatusCode.UNKNOWN, f"No `outputs` in the answer: {response.text[:200]}")
     if not isinstance(outputs, dict):  # TF Serving does not name a single output
         outputs = {_ONLY_OUTPUTS.get(prediction.signature, "output"): outputs}
-    return Answer({name: to_array(value) for name, value in outputs.items()})
+    try:
+        return Answer({name: to_array(value) for name, value in outputs.items()})
+    except ValueError as error:  # lists of different lengths, which are no tensor
+        raise ServingError(
+            StatusCode.UNKNOWN, f"An output in the answer is not a tensor: {response.text[:200]}"
+        ) from error
 
 
 def read_versions(response: httpx.Response) -> list[ModelVersion]:
@@ -111,12 +116,18 @@ def read_versions(response: httpx.Response) -> list[ModelVersion]:
         list of `ModelVersion`.
 
     Raises:
-        ServingError: if the server answered with an error.
+        ServingError: if the server answered with an error, or the answer is not TF Serving's.
     """
-    return [
-        ModelVersion(int(one["version"]), one["state"], one["status"]["error_message"])
-        for one in read_json(response).get("model_version_status", [])
-    ]
+    content = read_json(response)
+    try:
+        return [
+            ModelVersion(int(one["version"]), one["state"], one["status"]["error_message"])
+            for one in content.get("model_version_status", [])
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServingError(
+            StatusCode.UNKNOWN, f"No states of versions in the answer: {response.text[:200]}"
+        ) from error
 
 
 def read_json(response: httpx.Response) -> dict[str, Any]:
