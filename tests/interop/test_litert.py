@@ -12,7 +12,7 @@ from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.edge import EdgeTranslator, edge_model
 from keras_attn.edge.litert_graph import LiteRTGraph
-from keras_attn.interop import export_litert
+from keras_attn.interop import LiteRTMismatchError, export_litert
 from keras_attn.interop import litert as litert_module
 from keras_attn.interop.litert_graphs import convert
 from keras_attn.interop.litert_layers import PositionTable
@@ -219,7 +219,7 @@ def an_export_with_other_weights(monkeypatch):
 
 @pytest.mark.slow
 def test_an_export_that_translates_otherwise_is_not_written(tmp_path, other_weights):
-    with pytest.raises(RuntimeError, match="export and the translator differ"):
+    with pytest.raises(LiteRTMismatchError, match="must translate as the translator does"):
         export_litert(make(), tmp_path / "litert", texts=["gfedcb", "jihg"])
     assert not any(tmp_path.iterdir())
 

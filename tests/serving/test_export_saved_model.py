@@ -135,6 +135,16 @@ def test_verification_texts_must_be_lines(translator, tmp_path, texts) -> None:
         export_saved_model(translator, tmp_path, verification_texts=texts)
 
 
+@pytest.mark.parametrize("texts", ["one line", [], [1, 2], ["\ud800"]])
+def test_reference_texts_are_checked_before_any_work(
+    translator, tmp_path, texts, monkeypatch
+) -> None:
+    monkeypatch.setattr("keras_attn.serving.export_saved_model.describe_translator", None)
+    with pytest.raises(ValueError, match="`reference_texts` must.*Received"):
+        export_saved_model(translator, tmp_path, reference_texts=texts)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_version_or_a_file_is_no_place_for_versions(translator, version_1, tmp_path) -> None:
     (tmp_path / "file").write_text("mine")
     for name in ("run.json", "translator.json"):
