@@ -148,6 +148,7 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
             source, correction = record["source"], record["correction"].strip()
             if not isinstance(source, str):
                 raise TypeError(f"a source of type {type(source).__name__}")
+            f"{source}{correction}".encode()  # no half of a surrogate pair, which no file can hold
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"Line {number} of {path} must be a line of a review queue. Received: "

@@ -412,9 +412,7 @@ def test_what_a_killed_run_left_is_named_and_kept(
     (output / ".de-0c1d2e3f.partial" / "running").touch()
     (output / ".de-at-0c1d2e3f.partial").mkdir()  # that of another prefix
     (output / ".de-at-0c1d2e3f.partial" / "running").touch()
-    with pytest.raises(
-        ValueError, match=r"/\.de-0c1d2e3f\.partial exists\..* delete that directory"
-    ):
+    with pytest.raises(ValueError, match=r"/\.de-0c1d2e3f\.partial exists\..* delete that dir"):
         translate()
     names = [".de-0c1d2e3f.partial", ".de-at-0c1d2e3f.partial"]
     assert sorted(path.name for path in output.iterdir()) == names

@@ -95,6 +95,7 @@ def test_wrong_options(directory, files, options, message, capsys) -> None:
         ("{", "Line 1 of"),
         ("[]", "must be a line of a review queue"),
         ('{"source": "a\\tb", "correction": "c"}', "no tab or line end"),
+        ('{"source": "a\\ud800", "correction": "c"}', "Line 1 of"),
     ],
 )
 def test_wrong_queues(line, message, tmp_path, capsys) -> None:
