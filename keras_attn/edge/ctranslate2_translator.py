@@ -61,9 +61,15 @@ class CTranslate2Translator(EngineTranslator):
         self._num_beams: int = num_beams or self._settings["num_beams"]
         self._target_ids = _ids_by_piece(self._target_tokenizer)
         model = str(self._directory / MODEL_DIRECTORY)
-        self._engine = ctranslate2.Translator(
-            model, device="cpu", inter_threads=self._num_threads, intra_threads=1
-        )
+        try:
+            self._engine = ctranslate2.Translator(
+                model, device="cpu", inter_threads=self._num_threads, intra_threads=1
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"{model} is incomplete or damaged ({error}). Delete {self._directory}, and export "
+                "again."
+            ) from error
 
     def _search(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[Found]:
         # CTranslate2 takes one length limit per call, and ours depends on the length of the source.

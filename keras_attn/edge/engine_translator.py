@@ -18,6 +18,16 @@ from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.system.processor import num_cores
 
 FORMAT_VERSION = 1
+_SETTINGS = (
+    "batch_tokens",
+    "max_extra_tokens",
+    "max_source_tokens",
+    "max_target_tokens",
+    "num_beams",
+    "num_hypotheses",
+    "shared_tokenizer",
+    "source_language",
+)
 
 
 class Hypothesis(NamedTuple):
@@ -148,6 +158,8 @@ class EngineTranslator(abc.ABC):
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
             version = settings["format_version"]
+            if version == FORMAT_VERSION:
+                _ = [settings[name] for name in _SETTINGS]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged: {error!r}. Export again.") from error
         if version != FORMAT_VERSION:

@@ -101,9 +101,11 @@ def test_other_directories_are_refused(tmp_path):
     settings.write_text(json.dumps({**before, "format_version": 99}))
     with pytest.raises(ValueError, match="format version 99"):
         EdgeTranslator(tmp_path / "model")
-    settings.write_text("{")
-    with pytest.raises(ValueError, match="damaged"):
-        EdgeTranslator(tmp_path / "model")
+    without = {name: before[name] for name in before if name != "max_source_tokens"}
+    for content in ("{", "[]", json.dumps(without)):
+        settings.write_text(content)
+        with pytest.raises(ValueError, match=r"litert\.json is damaged.*Export again"):
+            EdgeTranslator(tmp_path / "model")
     settings.write_text(json.dumps(before))
     (tmp_path / "model" / "decoder.tflite").write_bytes(b"not a graph")
     with pytest.raises(ValueError, match=r"decoder\.tflite"):
