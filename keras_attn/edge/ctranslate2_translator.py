@@ -10,6 +10,7 @@ from typing import Any
 from keras_attn.edge.edge_tokenizer import EdgeTokenizer
 from keras_attn.edge.engine_translator import EngineTranslator, Found, Hypothesis
 from keras_attn.lines.special_tokens import END, SPECIAL_PIECES, UNKNOWN
+from keras_attn.system.argument_checks import check_optional_integer
 
 MODEL_DIRECTORY = "model"
 
@@ -51,6 +52,7 @@ class CTranslate2Translator(EngineTranslator):
         num_threads: int | None = None,
         num_beams: int | None = None,
     ) -> None:
+        check_optional_integer("num_beams", num_beams)
         super().__init__(directory, num_threads)
         try:
             import ctranslate2

@@ -118,6 +118,8 @@ def test_calibrate_writes_beside_the_translator(directory, tmp_path, capsys) -> 
     report = json.loads(capsys.readouterr().out)
     assert report["sentences"] == 6 and 0 <= report["expected_calibration_error"] <= 1
     assert len(Confidence.find(directory).weights) == 4
+    assert main(["calibrate", str(directory), *paths, "--good-chrf", "nan"]) == 2
+    assert "`--good-chrf` must be above 0 and at most 100" in capsys.readouterr().err
     assert main(["calibrate", *paths]) == 2
     assert "the models that ship are calibrated already" in capsys.readouterr().err
 

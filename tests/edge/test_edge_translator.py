@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attn.edge import EdgeTranslator
+from keras_attn.edge import CTranslate2Translator, EdgeTranslator
 from keras_attn.edge.edge_model import EdgeModel
 from keras_attn.pretrained import find_pretrained, list_pretrained
 
@@ -90,6 +90,15 @@ def test_one_string_is_refused():
     with pytest.raises(ValueError, match="put it in a list"):
         translator.translate("Where is the station?")
     assert translator.translate([]) == []
+
+
+@pytest.mark.parametrize("engine", [EdgeTranslator, CTranslate2Translator])
+@pytest.mark.parametrize("number", [0, -1, 1.5])
+def test_wrong_numbers_are_refused(engine, number):
+    with pytest.raises(ValueError, match="`num_threads` must be an integer of at least 1"):
+        engine(find_pretrained("tatoeba_en_de") / "litert", num_threads=number)
+    with pytest.raises(ValueError, match="`num_beams` must be an integer of at least 1"):
+        CTranslate2Translator(find_pretrained("tatoeba_en_de"), num_beams=number)
 
 
 def test_other_directories_are_refused(tmp_path):
