@@ -29,7 +29,7 @@ _CODES = {
     503: StatusCode.UNAVAILABLE,
     504: StatusCode.DEADLINE_EXCEEDED,
 }
-_LONGEST_MESSAGE = 1024
+_LONGEST_MESSAGE, _LONGEST_PAGE = 1024, 100
 _ONLY_OUTPUTS = {"score": "log_probability"}
 
 
@@ -148,7 +148,10 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
         content = None
     if response.status_code >= 400:
         message = content.get("error") if isinstance(content, dict) else None
-        message = str(message or response.text or response.reason_phrase)[:_LONGEST_MESSAGE]
+        if not message:  # from a proxy, or another server: perhaps a page in HTML
+            page = " ".join(response.text.split())[:_LONGEST_PAGE]
+            message = f"{response.reason_phrase}, and no error of TF Serving: {page!r}"
+        message = str(message)[:_LONGEST_MESSAGE]
         code = _CODES.get(response.status_code, StatusCode.UNKNOWN)
         raise ServingError(code, f"{message} (HTTP {response.status_code})")
     if not isinstance(content, dict):

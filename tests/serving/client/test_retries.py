@@ -124,6 +124,15 @@ def test_the_answer_of_another_model(rest_server, monkeypatch, outputs, message,
         client.n_best(["yes"])
 
 
+def test_a_page_of_a_proxy_is_shown_in_part(rest_server, monkeypatch) -> None:
+    page = "<html>\n<h1>502 Bad Gateway</h1>" + "<hr>" * 1000
+    monkeypatch.setattr(json, "dumps", lambda value, **_: page)
+    rest_server.statuses[:] = [502, 502, 502]
+    with pytest.raises(ServingError, match="no error of TF Serving: '<html> <h1>502") as raised:
+        translate(rest_server.address)
+    assert len(str(raised.value)) < 200 and "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("states", [5, [{}], [{"version": "one"}]])
 def test_states_of_versions_that_are_none(rest_server, monkeypatch, states) -> None:
     monkeypatch.setitem(ANSWER, "model_version_status", states)
