@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from keras_attn.serving.monitoring.line_facts import LineFacts
 
@@ -83,7 +83,7 @@ class _LineHandler(logging.handlers.RotatingFileHandler):
     """A rotating file in which each record has a line of its own, whatever happened before."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not os.path.exists(self.baseFilename):  # removed, so nobody would read what is written
+        if not self._is_newest():
             self._leave_file()
         super().emit(record)
 
@@ -91,6 +91,15 @@ class _LineHandler(logging.handlers.RotatingFileHandler):
         # The line is lost, but its translation is not: logging would print a traceback for it.
         warnings.warn(f"The traffic log cannot be written: {sys.exception()}", stacklevel=2)
         self._leave_file()
+
+    def _is_newest(self) -> bool:
+        """Whether the open file still has the name: it may be removed, or rotated by another."""
+        if self.stream is None:
+            return False
+        try:
+            return _has_name(self.stream, self.baseFilename)
+        except FileNotFoundError:
+            return False
 
     def _leave_file(self) -> None:
         """Closes the file; the next record opens it again."""
@@ -175,5 +184,5 @@ def _names(newest: Path) -> list[Path]:
     return [*sorted(older, key=lambda one: -int(one.suffix[1:])), newest]
 
 
-def _has_name(file: BinaryIO, name: Path) -> bool:
+def _has_name(file: IO[Any], name: Path | str) -> bool:
     return os.path.samestat(os.fstat(file.fileno()), os.stat(name))

@@ -109,6 +109,18 @@ def test_a_log_whose_newest_file_is_not_there_yet(tmp_path, monkeypatch) -> None
         read_traffic(path)
 
 
+def test_two_logs_of_one_file_keep_its_order_and_bounds(tmp_path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    logs = [TrafficLog(path, most_bytes=2000, files=9) for _ in range(2)]  # as in two processes
+    written = numbered(40)
+    for i, line in enumerate(written):
+        logs[i % 3 % 2].write([line])
+    for log in logs:
+        log.close()
+    assert read_traffic(path) == (written, 0)
+    assert all(one.stat().st_size <= 2000 for one in tmp_path.iterdir())
+
+
 def test_half_a_line_of_an_earlier_process_spoils_no_other(tmp_path) -> None:
     path = tmp_path / "traffic.jsonl"
     path.write_text('{"time": 17')
