@@ -91,7 +91,8 @@ class ServedModel:
     @property
     def needs_xla(self) -> bool:
         """Whether one of the versions was exported with `xla=True`."""
-        return any(needs_xla(self.directory / str(one)) for one in self.labels.values())
+        paths = versions_in(self.directory)  # version 7 may be in the directory 00000007
+        return any(needs_xla(paths[version]) for version in self.labels.values())
 
 
 def write_server_config(

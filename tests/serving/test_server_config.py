@@ -103,6 +103,8 @@ def test_a_version_that_needs_xla_gets_the_flag(models, tmp_path) -> None:
     write_server_config([ServedModel(models / "en_de", canary=2)], tmp_path / "config")
     for name in ("docker-compose.yml", "kubernetes.yaml"):
         assert "- --xla_cpu_compilation_enabled" in (tmp_path / "config" / name).read_text()
+    (models / "en_de" / "2").rename(models / "en_de" / "00000002")  # to a server, the same version
+    assert ServedModel(models / "en_de", canary=2).needs_xla
 
 
 def test_files_that_are_there_are_never_replaced(models, tmp_path) -> None:
