@@ -55,7 +55,7 @@ def add_run_argument(parser: CommandParser, help_text: str = TRANSLATOR_HELP) ->
 
 
 class _ShippedByDefault(argparse.Action):
-    """Uses the default shipped model if no `RUN` is given, and says so on standard error."""
+    """Uses the default shipped model if no `RUN` is given; `notice` is what to say about it."""
 
     def __call__(
         self,
@@ -66,7 +66,7 @@ class _ShippedByDefault(argparse.Action):
     ) -> None:
         if values is None:
             values = DEFAULT_MODEL
-            say(make_console(stderr=True), f"no RUN given: using the shipped model {values}")
+            namespace.notice = f"no RUN given: using the shipped model {values}"
         setattr(namespace, self.dest, values)
 
 
