@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,8 @@ def test_verification_texts_must_be_lines(translator, tmp_path, texts) -> None:
 def test_reference_texts_are_checked_before_any_work(
     translator, tmp_path, texts, monkeypatch
 ) -> None:
-    monkeypatch.setattr("keras_attn.serving.export_saved_model.describe_translator", None)
+    module = sys.modules["keras_attn.serving.export_saved_model"]
+    monkeypatch.setattr(module, "describe_translator", None)  # the first work
     with pytest.raises(ValueError, match="`reference_texts` must.*Received"):
         export_saved_model(translator, tmp_path, reference_texts=texts)
     assert not any(tmp_path.iterdir())
