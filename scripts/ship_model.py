@@ -24,8 +24,8 @@ from keras_attn.data import group_references
 from keras_attn.evaluation import (
     ConfidenceReport,
     calibrate_confidence,
+    corpus_scores,
     error_rates,
-    evaluate,
     evaluate_confidence,
 )
 from keras_attn.interop import export_litert
@@ -54,7 +54,9 @@ def main() -> None:
     corpora = load_corpora(recipe.data)
     corpus = corpora.validation if corpora.test is None else corpora.test
     sources, references = group_references(corpus)
-    scored = evaluate(translator, sources, references, confidence=True)
+    translations = translator.translate_detailed(sources)
+    texts = [one.text for one in translations]
+    scores = corpus_scores(texts, references, confidence=True)
     known, known_references = group_references(corpora.validation)
     confidence = calibrate_confidence(translator.translate_detailed(known), known_references)
     confidence.save(target)
@@ -63,13 +65,11 @@ def main() -> None:
         "parameters": f"{report['parameters']:,}",
         "training": _training(report),
         "whole_scores": _scores(report.get("test") or report["validation"]),
-        "scores": "\n".join(f"    {line}" for line in scored.scores.lines()),
-        "confidence": _confidence(
-            evaluate_confidence(confidence, translator.translate_detailed(sources), references)
-        ),
-        "by_tag": _scores_by_tag(sources, references, scored.translations),
+        "scores": "\n".join(f"    {line}" for line in scores.lines()),
+        "confidence": _confidence(evaluate_confidence(confidence, translations, references)),
+        "by_tag": _scores_by_tag(sources, references, texts),
         "size": f"{sum(f.stat().st_size for f in target.rglob('*') if f.is_file()) / 1e6:.1f} MB",
-        "samples": _samples(sources, references, scored.translations),
+        "samples": _samples(sources, references, texts),
     }
     card = (ROOT / "scripts" / "cards" / f"{arguments.name}.md").read_text(encoding="utf-8")
     for name, text in facts.items():
@@ -83,7 +83,7 @@ def main() -> None:
         saved = ROOT / "saved_models" / arguments.name
         shutil.rmtree(saved, ignore_errors=True)
         print(export_saved_model(translator, saved, reference_texts=known, model_card=card))
-    print("\n".join(scored.scores.lines()))
+    print("\n".join(scores.lines()))
 
 
 def _publish_recipe(recipe: Recipe, name: str, target: Path) -> None:
@@ -114,7 +114,7 @@ def _confidence(report: ConfidenceReport) -> str:
 
 
 def _scores_by_tag(
-    sources: list[str], references: list[list[str | None]], translations: tuple[str, ...]
+    sources: list[str], references: list[list[str | None]], translations: list[str]
 ) -> str:
     """Error rates by the tag before a source, and their means; "" without tags."""
     if not all(source.startswith("<") for source in sources):
@@ -135,7 +135,7 @@ def _scores_by_tag(
 
 
 def _samples(
-    sources: list[str], references: list[list[str | None]], translations: tuple[str, ...]
+    sources: list[str], references: list[list[str | None]], translations: list[str]
 ) -> str:
     chosen = sorted(random.Random(SAMPLE_SEED).sample(range(len(sources)), NUM_SAMPLES))
     rows = ["| source | translation | a reference |", "|---|---|---|"]

@@ -93,7 +93,7 @@ def publish(files: Sequence[ShardFile], names: Sequence[str]) -> None:
 def give_name(path: str, name: str) -> None:
     """Gives a file its final name; nothing happens if an earlier attempt has done so.
 
-    A file that has the name belongs to this run, because no such file existed at the start.
+    A file that has the name belongs to this run: none existed when the run claimed its names.
 
     Args:
         path: str. The file.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keras_attn.bulk.beam_engine import FileSystems, PipelineOptions, PipelineState, beam
 from keras_attn.bulk.bulk_report import BulkError, BulkReport
+from keras_attn.bulk.claim import claim_names, run_directory
 from keras_attn.bulk.engine_options import read_options
-from keras_attn.bulk.files import absolute, delete_directory, find_files, find_named, is_local
+from keras_attn.bulk.files import absolute, delete_directory, find_files, is_local
 from keras_attn.bulk.line_format import LineFormat
 from keras_attn.bulk.pipeline import TranslateBlocks
 from keras_attn.bulk.plan import Plan
@@ -58,7 +59,8 @@ def translate_files(
         inputs: sequence of str. UTF-8 files, or patterns with `*`, `?` or `[...]`, on any file
             system that Beam supports. All files are read at the start, so a file that is not UTF-8
             is refused before anything is translated.
-        output_prefix: str. The beginning of all output names. No file may have such a name yet.
+        output_prefix: str. The beginning of all output names. No file may have such a name yet,
+            and no other run may be writing to them.
         num_beams: int or None. Hypotheses of the beam search; None for the search as saved.
         num_shards: int or None. The number of shards; None for one per file.
         scores: bool. Whether to write the score and a tab before each translation.
@@ -88,19 +90,20 @@ def translate_files(
             "`translator_directory` must hold a saved translator. "
             f"Received: {os.fspath(translator_directory)}, without {SETTINGS_FILE}."
         )
-    _check_arguments(inputs, num_shards)
+    patterns = _check_arguments(inputs, num_shards)
     pipeline_options = read_options(options)
     FileSystems.set_options(pipeline_options)  # such as credentials
-    names = find_files(inputs)
+    names = find_files(patterns)
     if line_ids:
         _check_names(names)
     prefix = _check_prefix(output_prefix)
-    directory = _temporary_directory(prefix)
+    directory = run_directory(prefix, uuid.uuid4().hex[:8])
     handler = TranslatorModelHandler(f"{directory}/translator.zip", num_beams)
-    plan = Plan.make(names, num_shards, BLOCK_LINES)
-    shard_names = [shard_name(prefix, n, len(plan.shards)) for n in range(len(plan.shards))]
     report_path = f"{prefix}.report.json"
     try:
+        claim_names(prefix, directory)
+        plan = Plan.make(names, num_shards, BLOCK_LINES)
+        shard_names = [shard_name(prefix, n, len(plan.shards)) for n in range(len(plan.shards))]
         write_archive(translator_directory, handler.translator)
         plan.write_blocks(f"{directory}/blocks.jsonl")
         pipeline = beam.Pipeline(options=pipeline_options)
@@ -137,14 +140,17 @@ def _cause(error: Exception) -> str:
     return last or type(error).__name__
 
 
-def _check_arguments(inputs: Any, num_shards: Any) -> None:
-    if isinstance(inputs, str) or not list(inputs) or not all(isinstance(x, str) for x in inputs):
+def _check_arguments(inputs: Any, num_shards: Any) -> list[str]:
+    is_several = isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes)
+    patterns = list(inputs) if is_several else []
+    if not patterns or not all(isinstance(one, str) for one in patterns):
         raise ValueError(
             "`inputs` must be a sequence of files or patterns, such as ['data/*.en']. "
             f"Received: {inputs!r}."
         )
     if num_shards is not None:
         check_integer("num_shards", num_shards, maximum=99_999)
+    return patterns
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -157,7 +163,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _check_prefix(output_prefix: str) -> str:
-    """The absolute prefix; ValueError if it is invalid or its names are taken."""
+    """The absolute prefix; ValueError if it is invalid."""
     if not isinstance(output_prefix, str) or re.search(r"[*?\[]|/$|^$", output_prefix):
         raise ValueError(
             "`output_prefix` must be the beginning of file names, without *, ? and [. "
@@ -170,17 +176,4 @@ def _check_prefix(output_prefix: str) -> str:
             "`output_prefix` must be in an existing directory that you may write to. "
             f"Received: {output_prefix}. Make the directory with `mkdir -p {parent}`."
         )
-    taken = find_named(prefix, ["-?????-of-?????", ".report.json"])
-    if taken:
-        others = f" (and {len(taken) - 1} more)" if taken[1:] else ""
-        raise ValueError(
-            f"`output_prefix` must be new. Received: {output_prefix}, but {min(taken)}{others} "
-            "exists. Delete what is there, or choose another prefix."
-        )
     return prefix
-
-
-def _temporary_directory(prefix: str) -> str:
-    """A directory beside the output, so that one rename gives a file its final name."""
-    parent, _, name = prefix.rpartition("/")
-    return f"{parent}/.{name}-{uuid.uuid4().hex[:8]}.partial"

@@ -6,8 +6,9 @@ import argparse
 
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.model_location import add_run_argument, find_translator, open_translator
-from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.cli.output import check_may_write, make_console, print_json, say
 from keras_attn.cli.parallel_files import add_parallel_options, read_source_and_references
+from keras_attn.lines.confidence import CONFIDENCE_FILE
 from keras_attn.pretrained import find_pretrained, list_pretrained
 
 _DESCRIPTION = """\
@@ -41,6 +42,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrates."""
+    if not 0 < arguments.good_chrf <= 100:
+        raise ValueError(
+            f"`--good-chrf` must be above 0 and at most 100. Received: {arguments.good_chrf}."
+        )
     sources, *references = read_source_and_references(arguments)
     directory = find_translator(arguments.run_path)
     if directory in map(find_pretrained, list_pretrained()):
@@ -48,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             "`RUN` must be a run or a saved translator of your own: the models that ship are "
             f"calibrated already. Received: {arguments.run_path}."
         )
+    check_may_write(str(directory / CONFIDENCE_FILE), "RUN")
     translator = open_translator(arguments.run_path)
     from keras_attn.evaluation import calibrate_confidence, evaluate_confidence
 

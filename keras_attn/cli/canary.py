@@ -70,15 +70,20 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Records or compares."""
+    if not 0 < arguments.significance < 1:
+        raise ValueError(
+            f"`--significance` must be between 0 and 1. Received: {arguments.significance}."
+        )
     sources, *references = read_source_and_references(arguments)
     if arguments.record:
         inputs = [arguments.source, *arguments.reference]
         check_may_write(arguments.baseline, "--baseline", inputs)
     baseline = None if arguments.record else _read(arguments, sources)
     load_tensorflow()
-    from keras_attn.evaluation import compare_translations
+    from keras_attn.evaluation import compare_translations, find_bleu_tokenizer
     from keras_attn.serving import ServingClient, ServingError
 
+    tokenizer = find_bleu_tokenizer(arguments.bleu_tokenizer, argument="--bleu-tokenizer")
     try:
         with (
             ServingClient(
@@ -96,7 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             say(make_console(), f"recorded {len(sources):,} translations: {arguments.baseline}")
         return 0
-    tokenizer = arguments.bleu_tokenizer
     comparison = compare_translations(baseline, translations, references, tokenizer)
     is_worse = comparison.is_worse(arguments.significance)
     if arguments.json:
@@ -143,6 +147,9 @@ def _read(arguments: argparse.Namespace, sources: list[str]) -> list[str]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         recorded, translations = content["sources"], content["translations"]
         is_known = content["format"] == _FORMAT
+        is_list = isinstance(translations, list)
+        if not is_list or [type(one) for one in translations] != [str] * len(recorded):
+            raise ValueError("it does not have a translation for each source")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"`--baseline` is damaged: {path} ({error}). Record it again.") from error
     if not is_known or recorded != sources:

@@ -16,9 +16,10 @@ Subparsers = Any  # argparse's class for subcommands is private
 class CommandParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` for `keras-attn` and its commands.
 
-    It differs from argparse in three ways. An error is one line without the usage. The error for an
+    It differs from argparse in four ways. An error is one line without the usage. The error for an
     unknown command or option names the nearest one. An option cannot be abbreviated, so that a new
-    option never changes the meaning of an old script.
+    option never changes the meaning of an old script. Options may stand between positional
+    arguments: argparse would take `DIRECTORY` for missing in `RUN --format litert DIRECTORY`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -27,6 +28,7 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self.commands: dict[str, CommandParser] = {}
         self._passed_on: str | None = None
+        self._is_mixing = False
 
     def error(self, message: str) -> NoReturn:
         """Prints one line and exits with status 2."""
@@ -38,9 +40,7 @@ class CommandParser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             parser = self._chosen(found)
-            options = [text for text in parser.option_names() if text.startswith("--")]
-            name = unknown[0].split("=")[0]
-            parser.error(f"unknown argument {name!r}{did_you_mean(name, options)}")
+            parser.error(parser.describe_unknown(unknown[0]))
         return found
 
     def pass_on(self, name: str) -> None:
@@ -54,16 +54,43 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses the arguments, but only those before `--` after a call of `pass_on`."""
         if self._passed_on is None:
-            return super().parse_known_args(args, namespace)
+            return self._parse_mixed(args, namespace)
         given = list(sys.argv[1:] if args is None else args)
         end = given.index("--") if "--" in given else len(given)
-        found, unknown = super().parse_known_args(given[:end], namespace)
+        found, unknown = self._parse_mixed(given[:end], namespace)
         setattr(found, self._passed_on, given[end + 1 :])
         return found, unknown
+
+    def _parse_mixed(self, args: Any, namespace: Any) -> Any:
+        """Parses options first, then positional arguments; a parser of commands cannot do that."""
+        if self.commands or self._is_mixing:  # argparse calls `parse_known_args` for each step
+            return super().parse_known_args(args, namespace)
+        self._is_mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
 
     def option_names(self) -> list[str]:
         """Every option that this parser takes."""
         return [text for action in self._actions for text in action.option_strings]
+
+    def describe_unknown(self, text: str) -> str:
+        """What is wrong with an argument that this parser does not take.
+
+        Args:
+            text: str. The argument.
+
+        Returns:
+            str.
+        """
+        name = text.split("=")[0]
+        if text.startswith("-"):
+            options = [one for one in self.option_names() if one.startswith("--")]
+            return f"unknown argument {name!r}{did_you_mean(name, options)}"
+        names = [str(one.metavar or one.dest) for one in self._get_positional_actions()]
+        taken = f"{' and '.join(names)} and options" if names else "options only"
+        return f"unknown argument {text!r}; this command takes {taken}"
 
     def _chosen(self, found: argparse.Namespace) -> CommandParser:
         """The parser of the given command, for errors that are found after parsing."""

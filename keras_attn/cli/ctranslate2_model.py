@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from keras_attn.version import __version__
 def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> LineTranslator:
     """Loads a translator for CTranslate2; the first call exports it to the cache.
 
+    Where there is no cache, or it cannot be written, each call exports it again.
+
     Args:
         location: str. `RUN` on the command line: a run, a saved translator or a shipped model.
         beams: int or None. Hypotheses of the beam search; None: as the model was saved.
@@ -35,13 +38,13 @@ def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> 
     from keras_attn.edge import CTranslate2Translator
 
     translator = find_translator(location)
+    name = f"{_fingerprint(translator)}-{quantize or 'float32'}"
     cache = cache_directory()
     with contextlib.ExitStack() as stack:
-        if cache is None:
+        exported = None if cache is None else cache / "ctranslate2" / name
+        if exported is None or not (exported.exists() or _can_write(exported.parent)):
             temporary = tempfile.TemporaryDirectory(prefix="keras-attn-ctranslate2-")
-            cache = Path(stack.enter_context(temporary))
-        name = f"{_fingerprint(translator)}-{quantize or 'float32'}"
-        exported = cache / "ctranslate2" / name
+            exported = Path(stack.enter_context(temporary), name)
         if not exported.exists():
             say(make_console(stderr=True), f"exporting for CTranslate2: {exported}")
             try:
@@ -50,6 +53,15 @@ def open_ctranslate2(location: str, beams: int | None, quantize: str | None) -> 
                 if not exported.exists():  # else another process was faster
                     raise
         return CTranslate2Translator(exported, num_beams=beams)
+
+
+def _can_write(directory: Path) -> bool:
+    """Makes a directory; returns whether files can be made in it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:  # the home is read-only or missing
+        return False
+    return os.access(directory, os.W_OK)
 
 
 def _fingerprint(directory: Path) -> str:

@@ -21,6 +21,7 @@ from keras_attn.cli.model_location import (
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
 from keras_attn.cli.parallel_files import read_source_and_references
 from keras_attn.cli.process import load_tensorflow
+from keras_attn.pretrained import locate
 
 if TYPE_CHECKING:
     from keras_attn.training import Recipe
@@ -139,6 +140,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raises ValueError unless the options name one test set."""
     pair = [arguments.source is not None, bool(arguments.reference)]
+    if arguments.tag_sources and not arguments.tsv:
+        raise ValueError("`--tag-sources` must be given with --tsv. Received: without.")
     if arguments.tsv and (any(pair) or arguments.output or arguments.confidence):
         raise ValueError(
             "`--tsv` must be given without --source, --reference, --output and --confidence. "
@@ -180,7 +183,9 @@ def _score_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _recipe_of_run(location: str) -> Recipe | None:
-    """The recipe of the model's run; None for a model without a run."""
+    """The recipe of the model's run; None for a model without a run, or for no model."""
+    if not locate(location).is_dir():
+        return None  # `open_model` says what is wrong
     try:
         return find_recipe(location)
     except ValueError as error:  # the model can still be evaluated

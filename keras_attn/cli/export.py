@@ -15,7 +15,7 @@ from keras_attn.cli.model_location import (
     open_translator,
 )
 from keras_attn.cli.output import make_console, print_json, say
-from keras_attn.cli.process import program
+from keras_attn.cli.process import load_tensorflow, program
 from keras_attn.lines import read_lines
 
 _DESCRIPTION = """\
@@ -87,10 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`--reference` must have a line. Received: {arguments.reference}, an empty file."
         )
+    card = _model_card(find_translator(arguments.run_path))
     translator = open_translator(arguments.run_path)
     from keras_attn.serving import ExportError, export_saved_model
 
-    card = _model_card(find_translator(arguments.run_path))
     try:
         with make_console(stderr=True).status("exporting and verifying"):
             version = export_saved_model(
@@ -129,15 +129,18 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 def _export_litert(arguments: argparse.Namespace) -> int:
     translator = open_translator(arguments.run_path)
-    from keras_attn.interop import export_litert
+    from keras_attn.interop import LiteRTMismatchError, export_litert
 
-    with make_console(stderr=True).status("exporting and verifying"):
-        directory = export_litert(
-            translator,
-            arguments.directory,
-            quantize=arguments.quantize,
-            source_language=find_source_language(arguments.run_path),
-        )
+    try:
+        with make_console(stderr=True).status("exporting and verifying"):
+            directory = export_litert(
+                translator,
+                arguments.directory,
+                quantize=arguments.quantize,
+                source_language=find_source_language(arguments.run_path),
+            )
+    except LiteRTMismatchError as error:
+        raise CommandFailure(str(error)) from error
     if arguments.json:
         print_json({"litert": directory, "quantize": arguments.quantize, "verified": True})
         return 0
@@ -149,12 +152,20 @@ def _export_litert(arguments: argparse.Namespace) -> int:
 
 def _model_card(translator: Path) -> str | None:
     """The card beside a translator, or else the facts in the report of its run."""
-    card, run = translator / "README.md", translator.absolute().parent
-    if card.is_file():
-        return card.read_text(encoding="utf-8")
-    if not (run / "run.json").is_file() or not (run / "report.json").is_file():
-        return None
+    path, run = translator / "README.md", translator.absolute().parent
+    try:
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        path = run / "report.json"
+        if not (run / "run.json").is_file() or not path.is_file():
+            return None
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise ValueError(
+            f"`RUN` must have a readable {path.name} for the model card. Received: {path} "
+            f"({error}). Repair or remove it."
+        ) from error
+    load_tensorflow()
     from keras_attn.serving.model_card import training_facts
 
-    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     return training_facts(run.name, report) if isinstance(report, dict) else None

@@ -43,7 +43,10 @@ def run_local_workers(command: Sequence[str], count: int) -> int:
     """
     addresses = [f"localhost:{port}" for port in free_ports(count)]
     with contextlib.ExitStack() as stack:
-        logs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count - 1)]
+        logs = [
+            stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+            for _ in range(count - 1)
+        ]
         processes = [
             _start(command, addresses, index, None if index == 0 else logs[index - 1])
             for index in range(count)

@@ -34,6 +34,7 @@ from keras_attn.cli import (
     verify,
 )
 from keras_attn.cli.command_parser import CommandFailure, CommandParser, add_command
+from keras_attn.cli.output import make_console, say
 from keras_attn.version import __version__
 
 DEBUG = "KERAS_ATTN_DEBUG"
@@ -107,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return BAD_INPUT
+    if notice := getattr(arguments, "notice", ""):
+        say(make_console(stderr=True), notice)
     process.prepare_environment()
     if argv is None and getattr(arguments, "keeps_heap", False):
         process.keep_the_heap()

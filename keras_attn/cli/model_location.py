@@ -55,7 +55,7 @@ def add_run_argument(parser: CommandParser, help_text: str = TRANSLATOR_HELP) ->
 
 
 class _ShippedByDefault(argparse.Action):
-    """Uses the default shipped model if no `RUN` is given, and says so on standard error."""
+    """Uses the default shipped model if no `RUN` is given; `notice` is what to say about it."""
 
     def __call__(
         self,
@@ -66,7 +66,7 @@ class _ShippedByDefault(argparse.Action):
     ) -> None:
         if values is None:
             values = DEFAULT_MODEL
-            say(make_console(stderr=True), f"no RUN given: using the shipped model {values}")
+            namespace.notice = f"no RUN given: using the shipped model {values}"
         setattr(namespace, self.dest, values)
 
 
@@ -240,9 +240,11 @@ def _existing_directory(location: str) -> Path:
         raise ValueError(f"`RUN` must be a {RUN_HELP}. Received: {location}, which is a file.")
     hint = ""
     if path.parent.is_dir():
-        names = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+        names = [entry.name for entry in path.parent.iterdir() if os.path.isdir(entry)]
         near = nearest_names(path.name, [*names, *list_pretrained()], limit=1)
-        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+        # A shipped model has a name, but is not in that directory.
+        meant = [path.parent / name if name in names else name for name in near]
+        hint = f" Did you mean {meant[0]}?" if meant else ""
     raise ValueError(f"`RUN` must exist. Received: {location}.{hint}")
 
 

@@ -109,7 +109,7 @@ def _check_options(arguments: argparse.Namespace, is_server: bool) -> None:
         raise ValueError(f"`--{name}` must be given with a log. Received: {arguments.source}.")
     if not is_server and not arguments.reference:
         raise ValueError("`--reference` must be given with a log. Received: none.")
-    check_may_write(arguments.html, "--html", inputs=[arguments.source])
+    check_may_write(arguments.html, "--html", inputs=[arguments.source, arguments.reference])
 
 
 def _watch_server(arguments: argparse.Namespace) -> int:

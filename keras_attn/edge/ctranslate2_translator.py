@@ -10,6 +10,7 @@ from typing import Any
 from keras_attn.edge.edge_tokenizer import EdgeTokenizer
 from keras_attn.edge.engine_translator import EngineTranslator, Found, Hypothesis
 from keras_attn.lines.special_tokens import END, SPECIAL_PIECES, UNKNOWN
+from keras_attn.system.argument_checks import check_optional_integer
 
 MODEL_DIRECTORY = "model"
 
@@ -51,6 +52,7 @@ class CTranslate2Translator(EngineTranslator):
         num_threads: int | None = None,
         num_beams: int | None = None,
     ) -> None:
+        check_optional_integer("num_beams", num_beams)
         super().__init__(directory, num_threads)
         try:
             import ctranslate2
@@ -61,9 +63,15 @@ class CTranslate2Translator(EngineTranslator):
         self._num_beams: int = num_beams or self._settings["num_beams"]
         self._target_ids = _ids_by_piece(self._target_tokenizer)
         model = str(self._directory / MODEL_DIRECTORY)
-        self._engine = ctranslate2.Translator(
-            model, device="cpu", inter_threads=self._num_threads, intra_threads=1
-        )
+        try:
+            self._engine = ctranslate2.Translator(
+                model, device="cpu", inter_threads=self._num_threads, intra_threads=1
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"{model} is incomplete or damaged ({error}). Delete {self._directory}, and export "
+                "again."
+            ) from error
 
     def _search(self, sources: Sequence[Sequence[int]], members: list[int]) -> Iterator[Found]:
         # CTranslate2 takes one length limit per call, and ours depends on the length of the source.

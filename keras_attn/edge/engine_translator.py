@@ -15,9 +15,20 @@ from keras_attn.lines.best_translation import best_translation
 from keras_attn.lines.confidence import Confidence
 from keras_attn.lines.special_tokens import END
 from keras_attn.lines.translation import Translation, TranslationReport
+from keras_attn.system.argument_checks import check_optional_integer
 from keras_attn.system.processor import num_cores
 
 FORMAT_VERSION = 1
+_SETTINGS = (
+    "batch_tokens",
+    "max_extra_tokens",
+    "max_source_tokens",
+    "max_target_tokens",
+    "num_beams",
+    "num_hypotheses",
+    "shared_tokenizer",
+    "source_language",
+)
 
 
 class Hypothesis(NamedTuple):
@@ -44,13 +55,15 @@ class EngineTranslator(abc.ABC):
         source_language: str or None. From the model's recipe.
 
     Raises:
-        ValueError: if the directory is missing, incomplete or of another version.
+        ValueError: if the directory is missing, incomplete or of another version, or a number is
+            below 1.
     """
 
     engine: ClassVar[str]
     settings_file: ClassVar[str]
 
     def __init__(self, directory: str | os.PathLike[str], num_threads: int | None = None) -> None:
+        check_optional_integer("num_threads", num_threads)
         self._directory = Path(directory)
         self._settings = self._read_settings()
         self._num_threads = num_threads or num_cores()
@@ -148,6 +161,8 @@ class EngineTranslator(abc.ABC):
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
             version = settings["format_version"]
+            if version == FORMAT_VERSION:
+                _ = [settings[name] for name in _SETTINGS]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged: {error!r}. Export again.") from error
         if version != FORMAT_VERSION:

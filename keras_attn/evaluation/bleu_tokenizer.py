@@ -23,7 +23,7 @@ _DEFAULTS = {
 _PACKAGES = {"ja-mecab": "keras_attn[japanese]", "ko-mecab": "keras_attn[korean]"}
 # The letters of scripts without spaces between words, and a number of letters that is above the
 # average length of a word.
-_UNSPACED_SCRIPTS = (
+UNSPACED_SCRIPTS = (
     # Han, kana
     (re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"), 3),
     # Thai, Lao, Tibetan; Myanmar; Khmer
@@ -193,7 +193,7 @@ def is_unspaced(texts: Iterable[str]) -> bool:
     """
     pieces = [piece for text in texts for piece in text.split()]
     num_letters = sum(map(len, pieces))
-    for script, longest_word in _UNSPACED_SCRIPTS:
+    for script, longest_word in UNSPACED_SCRIPTS:
         found = [len(script.findall(piece)) for piece in pieces]
         num_found, num_pieces = sum(found), sum(count > 0 for count in found)
         if 2 * num_found > num_letters and num_found > longest_word * num_pieces:

@@ -68,7 +68,7 @@ def calibrate_confidence(
         `Confidence`.
 
     Raises:
-        ValueError: if all translations are good, or none is.
+        ValueError: if all translations are good, or none is, or `good_chrf` is no chrF.
 
     Example:
 
@@ -76,6 +76,10 @@ def calibrate_confidence(
     Traceback (most recent call last):
     ValueError: `translations` must include both good and bad translations. Received: 1 good of 1.
     """
+    if not 0 < good_chrf <= 100:
+        raise ValueError(
+            f"`good_chrf` must be above 0 and at most 100. Received: {good_chrf}; 40 is usual."
+        )
     good = _good(translations, references, good_chrf)
     if good.all() or not good.any():
         raise ValueError(

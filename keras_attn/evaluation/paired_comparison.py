@@ -120,7 +120,7 @@ def compare_translations(
     annotated = cast(list[list[str]], streams)
     signatures, scores = PairedTest(systems, metrics, annotated, "bs", _SAMPLES)()
     changes = {
-        name: ScoreChange(float(before.score), float(after.score), float(after.p_value))
+        name: _change(before, after)
         for name, (before, after) in cast(dict[str, Any], scores).items()
         if name != "System"
     }
@@ -130,3 +130,9 @@ def compare_translations(
         tuple(i for i in range(len(baseline)) if baseline[i] != translations[i]),
         {name: str(signature) for name, signature in signatures.items()},
     )
+
+
+def _change(before: Any, after: Any) -> ScoreChange:
+    # sacreBLEU counts larger differences only: without any difference, it would find p = 0.001.
+    p_value = 1.0 if before.score == after.score else float(after.p_value)
+    return ScoreChange(float(before.score), float(after.score), p_value)

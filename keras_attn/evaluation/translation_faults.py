@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 
+from keras_attn.evaluation.bleu_tokenizer import UNSPACED_SCRIPTS
+
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*|[^\w\s]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _LONGEST_LOOP = 6  # words that repeat together
@@ -29,6 +31,9 @@ def translation_faults(source: str, translation: str) -> list[str]:
     A good translation may have such a fault (a number written as a word, a title left as it is), so
     their share in many translations says more than one of them.
 
+    In a script without spaces between words, such as Chinese, the letters tell how many words there
+    are.
+
     Args:
         source: str. The source text.
         translation: str. Its translation.
@@ -42,12 +47,13 @@ def translation_faults(source: str, translation: str) -> list[str]:
     ['loop', 'number']
     """
     source_words, words = _WORD.findall(source), _WORD.findall(translation)
+    num_source_words, num_words = _count(source_words), _count(words)
     has_text = any(word[0].isalnum() for word in source_words)
     found = {
         "empty": has_text and not any(word[0].isalnum() for word in words),
         "loop": _loops(words) and not _loops(source_words),
-        "long": len(words) > _MOST_WORDS_PER_WORD * len(source_words) + _MORE_WORDS,
-        "short": len(words) < _FEWEST_WORDS_PER_WORD * len(source_words) - 1,
+        "long": num_words > _MOST_WORDS_PER_WORD * num_source_words + _MORE_WORDS,
+        "short": num_words < _FEWEST_WORDS_PER_WORD * num_source_words - 1,
         "number": _numbers(source) != _numbers(translation),
         "copied": source_words == words and len(_distinct(words)) >= _FEWEST_COPIED_WORDS,
         "unknown": "\ufffd" in translation or "\u2047" in translation,
@@ -65,6 +71,17 @@ def _loops(words: list[str]) -> bool:
             if equal >= size * (_FEWEST_REPEATS - 1):
                 return True
     return False
+
+
+def _count(words: list[str]) -> float:
+    """The number of words. What has no spaces inside is counted by its letters."""
+    return sum(1.0 if word.isascii() else _words_in(word) for word in words)
+
+
+def _words_in(piece: str) -> float:
+    # A word has about half as many letters as the number that is above the average.
+    letters = ((len(script.findall(piece)), longest) for script, longest in UNSPACED_SCRIPTS)
+    return max(1.0, sum(2 * count / longest for count, longest in letters))
 
 
 def _distinct(words: list[str]) -> set[str]:

@@ -16,6 +16,7 @@ from keras_attn.interop.engine_files import (
     write_engine_files,
 )
 from keras_attn.interop.litert_graphs import convert, decoder_graph, encoder_graph, litert_model
+from keras_attn.lines import check_texts
 from keras_attn.system.whole_directory import whole_directory
 from keras_attn.translator import Translator
 
@@ -28,6 +29,10 @@ _EXAMPLE_TEXTS = (
     "Tom",
     "12 345",
 )
+
+
+class LiteRTMismatchError(RuntimeError):
+    """The export translates differently from the translator, and was not written."""
 
 
 def export_litert(
@@ -60,7 +65,8 @@ def export_litert(
     Raises:
         ValueError: if the model or the search has a part that cannot be written, or the directory
             is not empty.
-        RuntimeError: if the export translates `texts` differently from the translator.
+        LiteRTMismatchError: a `RuntimeError`, if the export translates `texts` differently from the
+            translator.
         ImportError: if LiteRT is not installed.
 
     Example:
@@ -79,6 +85,7 @@ def export_litert(
         raise ValueError(
             f"`quantize` must be one of {list(LITERT_QUANTIZATIONS)}. Received: {quantize!r}."
         )
+    lines = check_texts("texts", texts)
     longest = longest_target(translator)
     model = litert_model(translator.model, longest)
     with whole_directory(directory) as temporary:
@@ -89,7 +96,7 @@ def export_litert(
         write_engine_files(translator, temporary, settings_file, quantize, source_language)
         # A model in half precision rounds: its float32 copy may translate a few lines otherwise.
         is_exact = quantize is None and translator.model.compute_dtype == "float32"
-        _record(translator, temporary, list(texts), is_exact)
+        _record(translator, temporary, lines, is_exact)
     return directory
 
 
@@ -104,7 +111,11 @@ def _record(translator: Translator, directory: Path, texts: list[str], is_exact:
             if one.text != text
         ]
         if different:
-            raise RuntimeError(f"The export and the translator differ: {different[0]}.")
+            raise LiteRTMismatchError(
+                "The export must translate as the translator does. Received: "
+                f"{different[0]} ({len(different)} of {len(texts)} lines differ). Nothing was "
+                "written. Export a SavedModel instead."
+            )
     record = [{"source": one.source, "translation": one.text, "score": one.score} for one in found]
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (directory / EXPECTED_FILE).write_text(text, encoding="utf-8")

@@ -243,7 +243,7 @@ def convert(function: Any, quantize: str | None = None) -> bytes:
 
 def _frozen(function: Any) -> Any:
     """The graph with its variables as constants, and the same input and output names."""
-    frozen = convert_variables_to_constants_v2(function)
+    frozen = _without_gradients(convert_variables_to_constants_v2(function))
     names = sorted(function.structured_outputs)
 
     def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -251,6 +251,22 @@ def _frozen(function: Any) -> Any:
 
     _, specs = function.structured_input_signature
     return tf.function(call, autograph=False).get_concrete_function(**specs)
+
+
+def _without_gradients(function: Any) -> Any:
+    """The function without gradients of its own, such as that of `silu`.
+
+    They cannot be saved. The converter would then go on in another way, and lose the signature.
+    """
+    graph_def = function.graph.as_graph_def()
+    for node in graph_def.node:
+        node.attr.pop("_gradient_op_type", None)
+    imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    inputs, outputs = (
+        [imported.graph.get_tensor_by_name(tensor.name) for tensor in tensors]
+        for tensors in (function.inputs, function.outputs)
+    )
+    return imported.prune(inputs, outputs)
 
 
 def _names(prefix: str, block: int) -> dict[str, str]:

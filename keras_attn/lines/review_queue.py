@@ -30,7 +30,7 @@ class ReviewQueue:
         dropped: int. How many of them were not written, because the queue or the disk was full.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or the path is that of a device or a directory.
         OSError: if the file cannot be written.
 
     Example:
@@ -49,6 +49,11 @@ class ReviewQueue:
         if most < 1:
             raise ValueError(f"`most` must be at least 1. Received: {most}.")
         self._path, self._below = Path(path), below
+        if self._path.exists() and not self._path.is_file():
+            raise ValueError(
+                "`path` must be a file, which is read to its end and appended to. Received: "
+                f"{self._path}, a directory, a device or a pipe."
+            )
         self._lock = threading.Lock()
         with open(self._path, "a+b") as file:
             file.seek(0)
@@ -148,6 +153,7 @@ def read_corrections(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
             source, correction = record["source"], record["correction"].strip()
             if not isinstance(source, str):
                 raise TypeError(f"a source of type {type(source).__name__}")
+            f"{source}{correction}".encode()  # no half of a surrogate pair, which no file can hold
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"Line {number} of {path} must be a line of a review queue. Received: "

@@ -127,6 +127,7 @@ def export_saved_model(
     directory = Path(directory)
     _check_translator(translator, xla)
     texts = _check_texts(verification_texts)
+    references = _check_references(reference_texts)
     check_model_directory(directory)
     with temporary_version(directory) as temporary:
         record = {**describe_translator(translator, texts), "xla": xla}
@@ -136,8 +137,8 @@ def export_saved_model(
         lines = lines_of_lengths(translator, texts) if xla else []
         write_warmup(temporary, signatures, texts, targets, lines)
         write_model_card(temporary, record, signatures, model_card)
-        if reference_texts is not None:
-            write_reference(temporary, check_texts("reference_texts", reference_texts))
+        if references is not None:
+            write_reference(temporary, references)
         report = check_saved_model(temporary, published=False, xla=xla)
         if not report.passed:
             faults = "; ".join(f"{check.name}: {check.detail}" for check in report.failures)
@@ -188,6 +189,17 @@ def _check_texts(texts: Sequence[str] | None) -> list[str]:
             f"longest of {longest:,} bytes."
         )
     return list(texts)
+
+
+def _check_references(texts: Sequence[str] | None) -> list[str] | None:
+    if texts is None:
+        return None
+    lines = check_texts("reference_texts", texts)
+    if not lines:
+        raise ValueError(
+            "`reference_texts` must hold a line, or be None for no statistics. Received: no lines."
+        )
+    return lines
 
 
 def _write_graph(translator: Translator, directory: Path, xla: bool) -> list[str]:

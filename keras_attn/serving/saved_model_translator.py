@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizers' operations)
 
+from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.serving.row_translation import Row, to_translation
 from keras_attn.serving.signatures import (
@@ -111,7 +112,8 @@ class SavedModelTranslator:
             list of `Translation`: `source`, `text`, `score`, `log_probability`, `truncated` and
             `confidence`.
         """
-        translations = list(map(to_translation, texts, rows_of(self._signature, texts)))
+        lines = check_texts("texts", texts)
+        translations = list(map(to_translation, lines, rows_of(self._signature, lines)))
         self.report = self._make_report(translations)
         return translations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +92,8 @@ class ServedModel:
     @property
     def needs_xla(self) -> bool:
         """Whether one of the versions was exported with `xla=True`."""
-        return any(needs_xla(self.directory / str(one)) for one in self.labels.values())
+        paths = versions_in(self.directory)  # version 7 may be in the directory 00000007
+        return any(needs_xla(paths[version]) for version in self.labels.values())
 
 
 def write_server_config(
@@ -135,6 +137,11 @@ def write_server_config(
     """
     models, output = list(models), Path(output)
     _check(models, output, port, grpc_port, num_cores)
+    if not base_path.startswith("/") or not base_path.strip("/"):
+        raise ValueError(
+            "`base_path` must be an absolute path below the root, such as /models. Received: "
+            f"{base_path!r}."
+        )
     values = {
         "image": image,
         "rest_port": str(port),
@@ -212,9 +219,9 @@ def start_commands(
     'docker compose -f /etc/serving/docker-compose.yml up'
     """
     directory = output.resolve()
-    flags = " ".join(server_flags(str(directory), port, grpc_port, xla))
+    flags = shlex.join(server_flags(str(directory), port, grpc_port, xla))
     return [
-        f"docker compose -f {directory / 'docker-compose.yml'} up",
+        f"docker compose -f {shlex.quote(str(directory / 'docker-compose.yml'))} up",
         f"tensorflow_model_server {flags}    # needs the models in {base_path}",
     ]
 

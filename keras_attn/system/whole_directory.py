@@ -51,12 +51,12 @@ def whole_directory(directory: Path, replace: bool = False) -> Iterator[Path]:
 def _swap(temporary: Path, directory: Path) -> None:
     """Puts the new directory in place of the old, which is deleted last."""
     old = directory.with_name(f".{directory.name}-old-{os.getpid()}")
-    if directory.exists():
-        directory.rename(old)
     try:
+        if directory.exists():
+            directory.rename(old)
         temporary.rename(directory)
-    except OSError:
-        if old.exists():
+    except BaseException:  # also an interrupt between the two
+        if old.exists() and not directory.exists():
             old.rename(directory)
         raise
     shutil.rmtree(old, ignore_errors=True)

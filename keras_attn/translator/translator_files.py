@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +157,14 @@ def read_translator(directory: Path) -> dict[str, Any]:
 
 
 def _read_model(directory: Path) -> Seq2SeqModel:
-    if (directory / _MODEL_FILE).is_file():
-        return keras.saving.load_model(directory / _MODEL_FILE, compile=False)
+    path = directory / _MODEL_FILE
+    if path.is_file():
+        try:
+            if not zipfile.is_zipfile(path):  # Keras would say that there is no such file
+                raise zipfile.BadZipFile("it is not a zip file")
+            return keras.saving.load_model(path, compile=False)
+        except (EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path} is damaged: {error}. Save it again.") from error
     if (directory / _COMPACT_FILE).is_file():
         return read_compact_model(directory / _COMPACT_FILE)
     raise ValueError(f"{directory} is incomplete: {_MODEL_FILE} is missing. Save it again.")

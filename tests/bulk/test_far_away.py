@@ -90,6 +90,23 @@ def test_files_far_away_are_translated_to_there(
     assert left == ["de-00000-of-00001", "de.report.json"]
 
 
+def test_two_runs_far_away_do_not_mix_their_shards(
+    elsewhere: Path, translator_directory: Path
+) -> None:
+    (elsewhere / "a").write_text("one\n")
+    claim = elsewhere / "out" / ".de-0c1d2e3f.partial" / "running"
+    claim.parent.mkdir(parents=True)
+    claim.touch()
+    with pytest.raises(ValueError, match="must not be in use by another run"):
+        translate_files(
+            translator_directory,
+            [f"{SCHEME}://a"],
+            f"{SCHEME}://out/de",
+            options=["--runner=FnApiRunner"],
+        )
+    assert [path for path in (elsewhere / "out").rglob("*") if path.is_file()] == [claim]
+
+
 def test_a_failure_far_away_leaves_no_file(
     elsewhere: Path, translator_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -325,6 +325,7 @@ def test_workers_may_be_processes_of_their_own(
     [
         ({"inputs": "data/a.en"}, "`inputs` must be a sequence"),
         ({"inputs": []}, "`inputs` must be a sequence"),
+        ({"inputs": 7}, "`inputs` must be a sequence"),
         ({"inputs": ["data/*.fr"]}, r"data/\*\.fr"),
         ({"inputs": ["data"]}, "`inputs` must be files that exist"),
         ({"inputs": ["data/a.en", "data/*"]}, "data/a.en twice"),
@@ -385,6 +386,42 @@ def test_output_that_is_there_is_not_mixed_with_new(
         translate()
     assert [path.name for path in output.iterdir()] == [name]
     assert output.joinpath(name).read_text() == "precious"
+
+
+def test_two_runs_do_not_mix_their_shards(
+    translate: Callable[..., BulkReport], output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, refused = module._run, []
+
+    def run_beside_another(pipeline: Any) -> None:
+        with pytest.raises(ValueError, match="`output_prefix` must not be in use") as raised:
+            translate("d.en")  # begins while the first run is translating
+        refused.append(str(raised.value))
+        run(pipeline)
+
+    monkeypatch.setattr(module, "_run", run_beside_another)
+    report = translate("a.en")
+    assert report.counts.lines == len(FILES["a.en"]) and len(refused) == 1
+    assert sorted(path.name for path in output.iterdir()) == ["de-00000-of-00001", "de.report.json"]
+
+
+def test_what_a_killed_run_left_is_named_and_kept(
+    translate: Callable[..., BulkReport], output: Path
+) -> None:
+    (output / ".de-0c1d2e3f.partial").mkdir()
+    (output / ".de-0c1d2e3f.partial" / "running").touch()
+    (output / ".de-at-0c1d2e3f.partial").mkdir()  # that of another prefix
+    (output / ".de-at-0c1d2e3f.partial" / "running").touch()
+    with pytest.raises(ValueError, match=r"/\.de-0c1d2e3f\.partial exists\..* delete that dir"):
+        translate()
+    names = [".de-0c1d2e3f.partial", ".de-at-0c1d2e3f.partial"]
+    assert sorted(path.name for path in output.iterdir()) == names
+
+
+def test_inputs_may_be_any_iterable(translator_directory: Path, data: Path, output: Path) -> None:
+    inputs = (str(data / name) for name in ("d.en", "a.en"))
+    report = translate_files(translator_directory, inputs, str(output / "de"), options=QUICK)
+    assert report.counts.lines == len(FILES["a.en"]) + len(FILES["d.en"])
 
 
 def test_a_name_with_a_tab_has_no_line_ids(

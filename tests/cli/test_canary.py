@@ -54,6 +54,31 @@ def test_the_same_translations_are_no_regression(ask) -> None:
     assert "changed: 0 of 30" in output.out and "no regression" in output.out
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--significance", "0"], "`--significance` must be between 0 and 1. Received: 0.0."),
+        (["--significance", "nan"], "`--significance` must be between 0 and 1. Received: nan."),
+        (["--bleu-tokenizer", "13b"], "`--bleu-tokenizer` must be one of sacreBLEU's tokenizers"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_sent(ask, options, message) -> None:
+    ask(REFERENCES, "--record")
+    status, output = ask(None, *options)  # the server would not answer
+    assert status == 2 and message in output.err
+
+
+@pytest.mark.parametrize("translations", [None, 3, ["one"], [None] * 30, "x" * 30])
+def test_a_baseline_without_all_translations_is_damaged(ask, translations) -> None:
+    ask(REFERENCES, "--record")
+    content = json.loads(ask.baseline.read_text())
+    ask.baseline.write_text(json.dumps({**content, "translations": translations}))
+    status, output = ask(REFERENCES)
+    assert status == 2 and "`--baseline` is damaged" in output.err
+    ask.baseline.write_text(json.dumps({**content, "sources": 3}))
+    assert "`--baseline` is damaged" in ask(REFERENCES)[1].err
+
+
 def test_a_server_that_does_not_answer_is_named(ask) -> None:
     status, output = ask(None, "--record")
     assert status == 1 and "error: " in output.err and "no answer" in output.err

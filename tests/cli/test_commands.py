@@ -13,6 +13,7 @@ import pytest
 import keras_attn
 from keras_attn.cli import evaluate
 from keras_attn.cli.main import main
+from keras_attn.interop import LiteRTMismatchError
 from keras_attn.serving import ExportError, VerificationCheck, VerificationReport
 
 _LOADED: dict[tuple[Path, int | None], keras_attn.Translator] = {}
@@ -264,6 +265,18 @@ def test_an_export_that_failed_is_status_1(
     assert "failed its verification" in only_line(capsys.readouterr().err)
 
 
+def test_a_litert_export_that_translates_otherwise_is_status_1(
+    run_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def export(translator: Any, directory: str, **options: Any) -> Path:
+        raise LiteRTMismatchError("The export must translate as the translator does.")
+
+    monkeypatch.setattr("keras_attn.interop.export_litert", export)
+    assert main(["export", str(run_directory), "out", "--format", "litert"]) == 1
+    message = only_line(capsys.readouterr().err)
+    assert message.startswith("keras-attn export: error: The export must translate")
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_verify_has_status_1_if_a_check_failed(
     passed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -398,6 +411,8 @@ def test_evaluate_scores_tsv_files_and_their_mean(
         ([], "`--source` and `--reference`, or `--tsv`, must be given"),
         (["--source", "a"], "`--source` and `--reference`, or `--tsv`, must be given"),
         (["--tsv", "a.tsv", "--source", "a"], "`--tsv` must be given without"),
+        (["--source", "a", "--reference", "b", "--tag-sources"], "`--tag-sources` must be given"),
+        (["--tsv", "a.tsv"], "`RUN` must exist. Received: somewhere."),
     ],
 )
 def test_evaluate_wants_one_test_set(

@@ -38,10 +38,11 @@ def test_the_status_is_that_of_the_first_that_failed(program, status):
 def test_the_last_lines_of_one_that_failed_are_shown(capfd):
     program = (
         "import os, sys; index = os.environ['KERAS_ATTN_WORKER']; "
+        "sys.stderr.buffer.write(b'caf\\xe9 ' * (index == '1')); sys.stderr.buffer.flush(); "
         "print('why it failed', file=sys.stderr); sys.exit(index == '1')"
     )
     assert run_local_workers(python(program), 2) == 1
-    assert "[worker 1] why it failed" in capfd.readouterr().err
+    assert "[worker 1] caf\ufffd why it failed" in capfd.readouterr().err
 
 
 def test_those_that_do_not_end_by_themselves_are_ended(monkeypatch):

@@ -80,6 +80,7 @@ def test_every_example_parses(example: str) -> None:
         ("plot histry", "'history'"),
         ("plot history run --output a.png --outptu b.png", "'--output'"),
         ("evaluate r --source a --reference b --confidense", "'--confidence'"),
+        ("export r --formatt litert out", "'--format'"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(
@@ -92,6 +93,43 @@ def test_an_unknown_name_is_answered_with_the_nearest(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert f"did you mean {nearest}?" in captured.err
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "r out --format litert --quantize int8",
+        "--format litert --quantize int8 r out",
+        "r --format litert out --quantize int8",
+        "r --format litert --quantize int8 out",
+    ],
+)
+def test_options_may_stand_anywhere(order: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = build_parser().parse_args(["export", *order.split()])
+    assert (arguments.run_path, arguments.directory) == ("r", "out")
+    assert (arguments.format, arguments.quantize) == ("litert", "int8")
+    assert capsys.readouterr().err == ""
+
+
+def test_options_may_stand_between_the_words_of_a_picture() -> None:
+    command = ["plot", "attention", "--layer", "-1", "r", "--output", "a.png", "a sentence"]
+    arguments = build_parser().parse_args(command)
+    assert (arguments.run_path, arguments.sentence, arguments.layer) == ("r", "a sentence", -1)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("export r out more", "unknown argument 'more'; this command takes RUN and DIRECTORY and"),
+        ("recipes all", "unknown argument 'all'; this command takes options only."),
+    ],
+)
+def test_an_argument_too_many_is_answered_with_those_that_are_taken(
+    command: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(command.split())
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

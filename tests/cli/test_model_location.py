@@ -40,6 +40,11 @@ def test_a_misspelled_run_is_answered_with_the_nearest(run_directory: Path) -> N
         open_model(str(run_directory.with_name("rum")))
 
 
+def test_a_misspelled_name_of_a_shipped_model_is_answered_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Did you mean tatoeba_en_de\?"):
+        open_model(str(tmp_path / "tatoeba_en_d"))
+
+
 def test_a_run_without_a_translator_says_how_to_go_on(tmp_path: Path) -> None:
     information = {"format_version": 1, "status": "running"}
     (tmp_path / "run.json").write_text(json.dumps(information), encoding="utf-8")

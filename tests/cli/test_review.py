@@ -95,6 +95,7 @@ def test_wrong_options(directory, files, options, message, capsys) -> None:
         ("{", "Line 1 of"),
         ("[]", "must be a line of a review queue"),
         ('{"source": "a\\tb", "correction": "c"}', "no tab or line end"),
+        ('{"source": "a\\ud800", "correction": "c"}', "Line 1 of"),
     ],
 )
 def test_wrong_queues(line, message, tmp_path, capsys) -> None:
@@ -117,6 +118,8 @@ def test_calibrate_writes_beside_the_translator(directory, tmp_path, capsys) -> 
     report = json.loads(capsys.readouterr().out)
     assert report["sentences"] == 6 and 0 <= report["expected_calibration_error"] <= 1
     assert len(Confidence.find(directory).weights) == 4
+    assert main(["calibrate", str(directory), *paths, "--good-chrf", "nan"]) == 2
+    assert "`--good-chrf` must be above 0 and at most 100" in capsys.readouterr().err
     assert main(["calibrate", *paths]) == 2
     assert "the models that ship are calibrated already" in capsys.readouterr().err
 

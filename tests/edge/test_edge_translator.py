@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_attn.edge import EdgeTranslator
+from keras_attn.edge import CTranslate2Translator, EdgeTranslator
 from keras_attn.edge.edge_model import EdgeModel
 from keras_attn.pretrained import find_pretrained, list_pretrained
 
@@ -92,6 +92,15 @@ def test_one_string_is_refused():
     assert translator.translate([]) == []
 
 
+@pytest.mark.parametrize("engine", [EdgeTranslator, CTranslate2Translator])
+@pytest.mark.parametrize("number", [0, -1, 1.5])
+def test_wrong_numbers_are_refused(engine, number):
+    with pytest.raises(ValueError, match="`num_threads` must be an integer of at least 1"):
+        engine(find_pretrained("tatoeba_en_de") / "litert", num_threads=number)
+    with pytest.raises(ValueError, match="`num_beams` must be an integer of at least 1"):
+        CTranslate2Translator(find_pretrained("tatoeba_en_de"), num_beams=number)
+
+
 def test_other_directories_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"without litert\.json"):
         EdgeTranslator(tmp_path)
@@ -101,9 +110,11 @@ def test_other_directories_are_refused(tmp_path):
     settings.write_text(json.dumps({**before, "format_version": 99}))
     with pytest.raises(ValueError, match="format version 99"):
         EdgeTranslator(tmp_path / "model")
-    settings.write_text("{")
-    with pytest.raises(ValueError, match="damaged"):
-        EdgeTranslator(tmp_path / "model")
+    without = {name: before[name] for name in before if name != "max_source_tokens"}
+    for content in ("{", "[]", json.dumps(without)):
+        settings.write_text(content)
+        with pytest.raises(ValueError, match=r"litert\.json is damaged.*Export again"):
+            EdgeTranslator(tmp_path / "model")
     settings.write_text(json.dumps(before))
     (tmp_path / "model" / "decoder.tflite").write_bytes(b"not a graph")
     with pytest.raises(ValueError, match=r"decoder\.tflite"):

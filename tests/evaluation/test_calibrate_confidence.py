@@ -117,3 +117,10 @@ def test_it_is_written_and_read(tmp_path) -> None:
             Confidence.find(tmp_path)
     path.unlink()
     assert Confidence.find(tmp_path) is None
+
+
+@pytest.mark.parametrize("good_chrf", [0, 100.1, float("nan")])
+def test_a_limit_that_is_no_chrf_is_refused(good_chrf) -> None:
+    translations, references = corpus(9, seed=1)
+    with pytest.raises(ValueError, match="`good_chrf` must be above 0 and at most 100"):
+        calibrate_confidence(translations, references, good_chrf)

@@ -72,3 +72,9 @@ def test_several_references() -> None:
 def test_other_numbers_of_sentences() -> None:
     with pytest.raises(ValueError, match="as many sentences as `baseline`. Received: 1 and 2"):
         compare_translations(["a", "b"], ["a"], ["a", "b"])
+
+
+def test_no_difference_is_no_finding() -> None:
+    references, translations = corpus(0.2, seed=2)
+    comparison = compare_translations(translations, translations, references)
+    assert comparison.bleu.p_value == comparison.chrf.p_value == 1.0 and not comparison.changed

@@ -40,3 +40,27 @@ def test_a_fault_is_found(source, translation, fault):
 
 def test_all_faults_are_tested():
     assert {fault for *_, fault in BAD} == set(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "我喜欢吃苹果和香蕉，但是我的妹妹只喜欢喝牛奶。",
+            "I like eating apples and bananas, but my little sister only likes to drink milk.",
+        ),
+        (
+            "昨日、駅の前で古い友達に会いました。",
+            "Yesterday I met an old friend in front of the station.",
+        ),
+        (
+            "เมื่อวานนี้ฉันพบเพื่อนเก่าที่หน้าสถานีรถไฟ",
+            "Yesterday I met an old friend in front of the station.",
+        ),
+    ],
+)
+def test_words_without_spaces_between_them_are_counted_by_their_letters(one, other) -> None:
+    assert translation_faults(one, other) == translation_faults(other, one) == []
+    many = " ".join(first + second for first in "abcdefgh" for second in "klmnopqrs")
+    assert translation_faults(one, many) == ["long"]
+    assert translation_faults(" ".join([one] * 3), "No.") == ["short"]

@@ -1,6 +1,7 @@
 """A pile of text by CTranslate2: our tokenizers, limits, ranking, order and report around it."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -102,6 +103,22 @@ sys.exit(main(sys.argv[1:]))
     )
     assert again.stdout == first.out
     assert "exporting" not in again.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_not_needed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_ATTN_CACHE", str(tmp_path / "file" / "cache"))
+    make(GreedySearch()).save(tmp_path / "translator")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"gfedcb\n\n")))
+    assert main(["translate", str(tmp_path / "translator"), "--engine", "ctranslate2"]) == 0
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_damaged_model_is_named(tmp_path):
+    directory = export_ctranslate2_engine(make(GreedySearch()), tmp_path / "engine")
+    os.truncate(directory / "model" / "model.bin", 100)
+    with pytest.raises(ValueError, match=f"{directory}/model is incomplete or damaged.*Delete"):
+        CTranslate2Translator(directory)
 
 
 def test_its_option_is_refused_elsewhere(capsys):

@@ -12,9 +12,9 @@ from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
 from keras_attn.decoding.search_rules import SearchRules
 from keras_attn.edge import EdgeTranslator, edge_model
 from keras_attn.edge.litert_graph import LiteRTGraph
-from keras_attn.interop import export_litert
+from keras_attn.interop import LiteRTMismatchError, export_litert
 from keras_attn.interop import litert as litert_module
-from keras_attn.interop.litert_graphs import convert
+from keras_attn.interop.litert_graphs import convert, encoder_graph, litert_model
 from keras_attn.interop.litert_layers import PositionTable
 from keras_attn.layers import FeedForward, MultiHeadAttention, SinusoidalPositionEncoding
 from keras_attn.models import Transformer
@@ -93,6 +93,20 @@ def test_it_translates_as_the_translator(tmp_path, name):
     check_equal(edge.translate_detailed(LINES), wanted)
     assert edge.report == translator.report
     assert edge.translate(["gfedcb"]) == translator.translate(["gfedcb"])
+
+
+def test_an_activation_with_a_gradient_of_its_own_can_be_written(tmp_path):
+    sizes = {"num_layers": 1, "num_decoder_layers": 1}
+    function = encoder_graph(litert_model(make_model(2, activation="silu", **sizes), longest=9))
+    path = tmp_path / "encoder.tflite"
+    path.write_bytes(convert(function))
+    graph, token_ids = LiteRTGraph(path), [[5, 7, 4, 3, 0]]
+    graph.resize({"token_ids": (1, 5)})
+    graph.inputs["token_ids"][:] = token_ids
+    wanted = function(token_ids=tf.constant(token_ids))
+    assert set(graph.run()) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(graph.outputs[name], value, atol=1e-5)
 
 
 def test_a_line_may_have_a_token_for_every_position(tmp_path, monkeypatch):
@@ -219,7 +233,7 @@ def an_export_with_other_weights(monkeypatch):
 
 @pytest.mark.slow
 def test_an_export_that_translates_otherwise_is_not_written(tmp_path, other_weights):
-    with pytest.raises(RuntimeError, match="export and the translator differ"):
+    with pytest.raises(LiteRTMismatchError, match="must translate as the translator does"):
         export_litert(make(), tmp_path / "litert", texts=["gfedcb", "jihg"])
     assert not any(tmp_path.iterdir())
 

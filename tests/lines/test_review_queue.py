@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import threading
 
 import pytest
@@ -108,3 +109,10 @@ def test_a_disk_that_is_full_is_a_warning(tmp_path) -> None:
 def test_wrong_options(tmp_path, options) -> None:
     with pytest.raises(ValueError, match=f"`{next(iter(options))}` must be"):
         ReviewQueue(tmp_path / "queue", **options)
+
+
+def test_what_has_no_end_is_no_queue(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", os.devnull):
+        with pytest.raises(ValueError, match="`path` must be a file, which is read to its end"):
+            ReviewQueue(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,17 @@ def test_sampling_is_refused(tmp_path) -> None:
 def test_verification_texts_must_be_lines(translator, tmp_path, texts) -> None:
     with pytest.raises(ValueError, match="`verification_texts`.*Received"):
         export_saved_model(translator, tmp_path, verification_texts=texts)
+
+
+@pytest.mark.parametrize("texts", ["one line", [], [1, 2], ["\ud800"]])
+def test_reference_texts_are_checked_before_any_work(
+    translator, tmp_path, texts, monkeypatch
+) -> None:
+    module = sys.modules["keras_attn.serving.export_saved_model"]
+    monkeypatch.setattr(module, "describe_translator", None)  # the first work
+    with pytest.raises(ValueError, match="`reference_texts` must.*Received"):
+        export_saved_model(translator, tmp_path, reference_texts=texts)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_version_or_a_file_is_no_place_for_versions(translator, version_1, tmp_path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from keras_attn.cli.export import _model_card
 from keras_attn.serving.model_card import CARD_PATH, training_facts, write_model_card
 
@@ -57,6 +59,10 @@ def test_the_command_finds_the_card_or_the_report(tmp_path, monkeypatch) -> None
     (tmp_path / "en_de" / "report.json").write_text('{"steps": 7}')
     assert _model_card(translator) is None  # another program's report
     (tmp_path / "en_de" / "run.json").write_text("{}")
+    (tmp_path / "en_de" / "report.json").write_text('{"steps"')
+    with pytest.raises(ValueError, match="`RUN` must have a readable report.json.*Repair"):
+        _model_card(translator)
+    (tmp_path / "en_de" / "report.json").write_text('{"steps": 7}')
     monkeypatch.chdir(translator)
     assert _model_card(Path(".")).startswith("# en_de\n")
     (translator / "README.md").write_text("# Mine")

@@ -47,6 +47,12 @@ def test_lines_keep_their_order_over_batches(version_directory: Path) -> None:
     assert model.translate([]) == []
 
 
+@pytest.mark.parametrize("texts", ["one line", [b"bytes"], ["half \ud800"]])
+def test_texts_are_lines_as_for_a_translator(version_directory: Path, texts) -> None:
+    with pytest.raises(ValueError, match="`texts` must"):
+        SavedModelTranslator(version_directory).translate(texts)
+
+
 def test_translate_takes_a_saved_model(
     version_directory: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,8 @@ def test_a_version_that_needs_xla_gets_the_flag(models, tmp_path) -> None:
     write_server_config([ServedModel(models / "en_de", canary=2)], tmp_path / "config")
     for name in ("docker-compose.yml", "kubernetes.yaml"):
         assert "- --xla_cpu_compilation_enabled" in (tmp_path / "config" / name).read_text()
+    (models / "en_de" / "2").rename(models / "en_de" / "00000002")  # to a server, the same version
+    assert ServedModel(models / "en_de", canary=2).needs_xla
 
 
 def test_files_that_are_there_are_never_replaced(models, tmp_path) -> None:
@@ -128,11 +131,30 @@ def test_files_that_are_there_are_never_replaced(models, tmp_path) -> None:
             ),
             "must be different",
         ),
+        (
+            lambda models: write_server_config(
+                [ServedModel(models / "g2p")], models / "o", base_path="models"
+            ),
+            "`base_path` must be an absolute path.*'models'",
+        ),
+        (
+            lambda models: write_server_config(
+                [ServedModel(models / "g2p")], models / "o", base_path="/"
+            ),
+            "`base_path` must be an absolute path below the root",
+        ),
     ],
 )
 def test_what_no_server_could_start_with_is_refused(models, make, message) -> None:
     with pytest.raises(ValueError, match=message):
         make(models)
+
+
+def test_the_commands_can_be_typed_where_a_name_has_a_blank(tmp_path) -> None:
+    docker, server = start_commands(tmp_path / "my files", "/models", 8501, 8500)
+    assert shlex.split(docker)[3] == str(tmp_path / "my files" / "docker-compose.yml")
+    flags = shlex.split(server, comments=True)
+    assert f"--model_config_file={tmp_path / 'my files' / 'models.config'}" in flags
 
 
 def test_a_name_that_is_none_for_a_url_is_refused(tmp_path) -> None:

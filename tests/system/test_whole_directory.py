@@ -1,6 +1,7 @@
 """A directory appears whole, or not at all."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,21 @@ def test_what_is_there_is_replaced_only_if_it_may_be(tmp_path):
     write(link, replace=True)
     assert os.listdir(directory) == ["new"] and link.is_symlink()
     assert sorted(os.listdir(tmp_path)) == ["export", "latest"]
+
+
+def test_an_interrupt_between_two_renames_leaves_the_old_one(tmp_path, monkeypatch):
+    directory = tmp_path / "model"
+    directory.mkdir()
+    (directory / "file").write_text("old")
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if "-old-" not in target.name and "-old-" not in path.name:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_directory(directory, replace=True) as temporary:
+        (temporary / "file").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (directory / "file").read_text() == "old"

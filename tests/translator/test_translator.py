@@ -346,7 +346,15 @@ def test_directories_that_are_no_whole_translator_are_named(translator, tmp_path
         with pytest.raises(ValueError, match="is damaged"):
             Translator.load(tmp_path / "t")
     settings_path.write_text(json.dumps(settings))
-    (tmp_path / "t" / "model.keras").unlink()
+    model_path = tmp_path / "t" / "model.keras"
+    content = model_path.read_bytes()
+    middle = len(content) // 2
+    spoiled = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 9])
+    for damaged in (b"", content[:middle], spoiled + content[middle + 9 :]):
+        model_path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"model\.keras is damaged.*Save it again"):
+            Translator.load(tmp_path / "t")
+    model_path.unlink()
     with pytest.raises(ValueError, match="model.keras is missing"):
         Translator.load(tmp_path / "t")
 

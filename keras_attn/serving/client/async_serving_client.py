@@ -126,7 +126,11 @@ class AsyncServingClient:
     async def wait_until_available(self, seconds: float = 60.0) -> None:
         """Waits for the model; see `ServingClient.wait_until_available`."""
         wait = AvailabilityWait(self._plan.model, seconds, self._timeout)
-        while not wait.is_over(await self._versions_or_error(wait.timeout)):
+        while True:
+            with wait.request():
+                wait.judge(await self._channel.versions(self._plan.model, wait.timeout))
+            if wait.is_over:
+                return
             await asyncio.sleep(wait.pause)
 
     async def close(self) -> None:
@@ -151,12 +155,6 @@ class AsyncServingClient:
     ) -> list[Translation]:
         lines = check_texts("texts", texts)
         return list(map(convert, lines, await self.predict(signature, text=lines)))
-
-    async def _versions_or_error(self, timeout: float) -> list[ModelVersion] | ServingError:
-        try:
-            return await self._channel.versions(self._plan.model, timeout)
-        except ServingError as error:
-            return error
 
     async def _send(self, prediction: Prediction) -> Answer:
         async with self._slots:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from keras_attn.serving.client.model_version import ModelVersion
 from keras_attn.serving.client.serving_error import ServingError
@@ -22,14 +24,19 @@ class AvailabilityWait:
 
     Attributes:
         pause: float. Seconds between two requests.
+        is_over: bool. Whether a version of the model answers.
 
     Example:
 
-    >>> AvailabilityWait("m", 60.0, 1.0).is_over([ModelVersion(3, "AVAILABLE")])
+    >>> wait = AvailabilityWait("m", 60.0, 1.0)
+    >>> with wait.request():
+    ...     wait.judge([ModelVersion(3, "AVAILABLE")])
+    >>> wait.is_over
     True
     """
 
     pause = 0.2
+    is_over = False
 
     def __init__(self, model: str, seconds: float, timeout: float) -> None:
         self._model, self._longest = model, timeout
@@ -40,26 +47,33 @@ class AvailabilityWait:
         """Seconds for the next request."""
         return min(self._longest, max(0.1, self._end - time.monotonic()))
 
-    def is_over(self, found: list[ModelVersion] | ServingError) -> bool:
-        """Whether a version of the model answers.
-
-        Args:
-            found: list of `ModelVersion`, or the error of the request.
-
-        Returns:
-            bool. False: ask again after a pause.
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Takes the error of a request in this block for an answer, if waiting may help.
 
         Raises:
             ServingError: if waiting does not help, or time is over.
         """
-        if isinstance(found, ServingError):
-            if found.code not in _NOT_YET:
-                raise found
-            problem = str(found)
-        elif any(one.state == "AVAILABLE" for one in found):
-            return True
-        else:
-            problem = f"No version of {self._model} is available yet"
+        try:
+            yield
+        except ServingError as error:
+            if error.code not in _NOT_YET:
+                raise
+            self._go_on(str(error))
+
+    def judge(self, found: list[ModelVersion]) -> None:
+        """Sets `is_over` if one of the versions answers.
+
+        Args:
+            found: list of `ModelVersion`.
+
+        Raises:
+            ServingError: if none does, and time is over.
+        """
+        self.is_over = any(one.state == "AVAILABLE" for one in found)
+        if not self.is_over:
+            self._go_on(f"No version of {self._model} is available yet")
+
+    def _go_on(self, problem: str) -> None:
         if time.monotonic() > self._end:
             raise ServingError(StatusCode.DEADLINE_EXCEEDED, problem)
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from keras_attn.lines.check_texts import check_texts
 from keras_attn.lines.special_tokens import SPECIAL_PIECES
 from keras_attn.lines.translation import Translation
 from keras_attn.serving.client.prediction import Answer, Prediction
+from keras_attn.serving.client.serving_error import ServingError
 from keras_attn.serving.monitoring.line_facts import LineFacts, describe_line
 from keras_attn.serving.row_translation import Row
+from keras_attn.serving.status_code import StatusCode
+from keras_attn.system.argument_checks import check_integer
 
 # An eighth of what a development server takes, and room for 16 of the longest lines.
 _MOST_BYTES = 2**20
@@ -57,6 +61,10 @@ class RequestPlan:
                 "`version` must be None if a `label` is given. "
                 f"Received: {self.version} and {self.label!r}."
             )
+        if self.version is not None:
+            check_integer("version", self.version, minimum=0)
+        if self.label == "":
+            raise ValueError("`label` must be the name of a label, or None. Received: ''.")
 
     def requests(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> list[LineRequest]:
         """Makes the requests for all lines; lines of similar length share a request.
@@ -118,12 +126,40 @@ def rows_of(requests: Sequence[LineRequest], answers: Sequence[Answer]) -> list[
 
     Returns:
         list of dict of str to value or array, in the order of the lines.
+
+    Raises:
+        ServingError: if an output does not have a value for each line.
     """
     rows: dict[int, Row] = {}
     for request, answer in zip(requests, answers, strict=True):
-        for position, i in enumerate(request.members):
-            rows[i] = {name: array[position] for name, array in answer.outputs.items()}
+        rows |= zip(request.members, _rows_of_one(request, answer), strict=True)
     return [rows[i] for i in range(len(rows))]
+
+
+class _AnswerRow(dict[str, Any]):
+    """The outputs of a line. That one is missing is an error of the server, not of the caller."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise ServingError(
+            StatusCode.FAILED_PRECONDITION,
+            f"The model has no output `{name}` in this signature, so `keras-attn export` did not "
+            f"write it. Received: {', '.join(self) or 'no outputs'}.",
+        )
+
+
+def _rows_of_one(request: LineRequest, answer: Answer) -> list[Row]:
+    count = len(request.members)
+    for name, array in answer.outputs.items():
+        if array.shape[:1] != (count,):
+            raise ServingError(
+                StatusCode.UNKNOWN,
+                f"The output `{name}` must have a value for each of {count} lines. Received: an "
+                f"answer of the shape {list(array.shape)}.",
+            )
+    return [
+        _AnswerRow({name: array[position] for name, array in answer.outputs.items()})
+        for position in range(count)
+    ]
 
 
 def facts_of(
@@ -142,13 +178,15 @@ def facts_of(
     return [
         describe_line(
             line,
-            {name: array[position] for name, array in answer.outputs.items()},
+            row,
             answer.version or request.prediction.version,
             answer.seconds,
             keep_text,
         )
         for request, answer in zip(requests, answers, strict=True)
-        for position, line in enumerate(request.prediction.inputs["text"])
+        for line, row in zip(
+            request.prediction.inputs["text"], _rows_of_one(request, answer), strict=True
+        )
     ]
 
 

@@ -29,7 +29,7 @@ _CODES = {
     503: StatusCode.UNAVAILABLE,
     504: StatusCode.DEADLINE_EXCEEDED,
 }
-_LONGEST_MESSAGE = 1024
+_LONGEST_MESSAGE, _LONGEST_PAGE = 1024, 100
 _ONLY_OUTPUTS = {"score": "log_probability"}
 
 
@@ -98,7 +98,12 @@ def read_answer(response: httpx.Response, prediction: Prediction) -> Answer:
         raise ServingError(StatusCode.UNKNOWN, f"No `outputs` in the answer: {response.text[:200]}")
     if not isinstance(outputs, dict):  # TF Serving does not name a single output
         outputs = {_ONLY_OUTPUTS.get(prediction.signature, "output"): outputs}
-    return Answer({name: to_array(value) for name, value in outputs.items()})
+    try:
+        return Answer({name: to_array(value) for name, value in outputs.items()})
+    except ValueError as error:  # lists of different lengths, which are no tensor
+        raise ServingError(
+            StatusCode.UNKNOWN, f"An output in the answer is not a tensor: {response.text[:200]}"
+        ) from error
 
 
 def read_versions(response: httpx.Response) -> list[ModelVersion]:
@@ -111,12 +116,18 @@ def read_versions(response: httpx.Response) -> list[ModelVersion]:
         list of `ModelVersion`.
 
     Raises:
-        ServingError: if the server answered with an error.
+        ServingError: if the server answered with an error, or the answer is not TF Serving's.
     """
-    return [
-        ModelVersion(int(one["version"]), one["state"], one["status"]["error_message"])
-        for one in read_json(response).get("model_version_status", [])
-    ]
+    content = read_json(response)
+    try:
+        return [
+            ModelVersion(int(one["version"]), one["state"], one["status"]["error_message"])
+            for one in content.get("model_version_status", [])
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServingError(
+            StatusCode.UNKNOWN, f"No states of versions in the answer: {response.text[:200]}"
+        ) from error
 
 
 def read_json(response: httpx.Response) -> dict[str, Any]:
@@ -137,7 +148,10 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
         content = None
     if response.status_code >= 400:
         message = content.get("error") if isinstance(content, dict) else None
-        message = str(message or response.text or response.reason_phrase)[:_LONGEST_MESSAGE]
+        if not message:  # from a proxy, or another server: perhaps a page in HTML
+            page = " ".join(response.text.split())[:_LONGEST_PAGE]
+            message = f"{response.reason_phrase}, and no error of TF Serving: {page!r}"
+        message = str(message)[:_LONGEST_MESSAGE]
         code = _CODES.get(response.status_code, StatusCode.UNKNOWN)
         raise ServingError(code, f"{message} (HTTP {response.status_code})")
     if not isinstance(content, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 8501, "https": 443, "grpc": 8500, "grpcs": 443}
@@ -66,12 +67,14 @@ def parse_address(address: str) -> ServerAddress:
     rule = "`address` must be like http://localhost:8501 or grpc://localhost:8500"
     try:
         parts = urlsplit(address if "://" in address else f"grpc://{address}")
-        port = parts.port
+        port, host = parts.port, parts.hostname or ""
+        host.encode("idna")  # as a connection does: each part has 1 to 63 letters
     except (TypeError, ValueError) as error:
         raise ValueError(f"{rule}. Received: {address!r} ({error}).") from error
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.username:
+    is_complete = parts.scheme in _DEFAULT_PORTS and host and not re.search(r"\s", host)
+    if not is_complete or port == 0 or parts.query or parts.username:
         raise ValueError(f"{rule}. Received: {address!r}.")
     path = parts.path.rstrip("/")
     if path and parts.scheme.startswith("grpc"):
         raise ValueError(f"{rule}, without a path. Received: {address!r}.")
-    return ServerAddress(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], path)
+    return ServerAddress(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path)

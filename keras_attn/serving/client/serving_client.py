@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -211,7 +212,11 @@ class ServingClient:
             ServingError: if none answers in time.
         """
         wait = AvailabilityWait(self._plan.model, seconds, self._timeout)
-        while not wait.is_over(self._versions_or_error(wait.timeout)):
+        while True:
+            with wait.request():
+                wait.judge(self._channel.versions(self._plan.model, wait.timeout))
+            if wait.is_over:
+                return
             time.sleep(wait.pause)
 
     def close(self) -> None:
@@ -237,12 +242,6 @@ class ServingClient:
     ) -> list[Translation]:
         lines = check_texts("texts", texts)
         return list(map(convert, lines, self.predict(signature, text=lines)))
-
-    def _versions_or_error(self, timeout: float) -> list[ModelVersion] | ServingError:
-        try:
-            return self._channel.versions(self._plan.model, timeout)
-        except ServingError as error:
-            return error
 
     def _send(self, prediction: Prediction) -> Answer:
         started, waits = time.monotonic(), self._retry.waits()
@@ -280,7 +279,7 @@ def check_client_options(model: str, timeout: float, concurrency: int) -> None:
     """
     if not isinstance(model, str) or not model or "/" in model or ":" in model:
         raise ValueError(f"`model` must be a name without / and :. Received: {model!r}.")
-    if not timeout > 0:
-        raise ValueError(f"`timeout` must be above 0 seconds. Received: {timeout}.")
+    if not 0 < timeout < math.inf:
+        raise ValueError(f"`timeout` must be above 0 seconds, and finite. Received: {timeout}.")
     if concurrency < 1:
         raise ValueError(f"`concurrency` must be at least 1. Received: {concurrency}.")

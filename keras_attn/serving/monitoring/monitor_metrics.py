@@ -50,7 +50,11 @@ class MonitorMetrics(Collector):
         self._families: list[GaugeMetricFamily] = []
         registry = CollectorRegistry()
         registry.register(self)
-        self._server, self._thread = start_http_server(port, host, registry)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as error:
+            message = f"{error.strerror}: {host}:{port} for metrics"
+            raise OSError(error.errno, message) from error
         self.port: int = self._server.server_port
 
     def update(self, reports: Sequence[VersionReport]) -> None:

@@ -102,5 +102,5 @@ def read_reference(location: Path) -> TrafficStatistics:
             "`reference` must be a SavedModel version with reference statistics, or their file. "
             f"Received: {location}. Write one with `keras-attn export --reference FILE`."
         ) from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged: {error}. Write it again.") from error

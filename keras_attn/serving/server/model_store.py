@@ -193,7 +193,7 @@ class ModelStore:
         for version, directory in sorted(wanted.items()):
             if self._is_stopping:
                 return
-            if self._is_new(name, version, directory):
+            if await self._is_new(name, version, directory):
                 before = await asyncio.to_thread(_fingerprint, directory)
                 servable = versions[version] = Servable(name, version, directory, self._context)
                 await servable.load()
@@ -215,13 +215,14 @@ class ModelStore:
         for version in ended[:-_ENDED_TO_REMEMBER]:
             del versions[version]
 
-    def _is_new(self, name: str, version: int, directory: Path) -> bool:
+    async def _is_new(self, name: str, version: int, directory: Path) -> bool:
         servable = self._versions[name].get(version)
         if servable is None or servable.state != State.END:
             return servable is None
         if servable.error is None:
             return True  # was unloaded, is wanted again
-        return self._failed.get((name, version)) != _fingerprint(directory)
+        # In a thread: a slow disk must not keep the event loop from answering.
+        return self._failed.get((name, version)) != await asyncio.to_thread(_fingerprint, directory)
 
 
 def _fingerprint(directory: Path) -> object:

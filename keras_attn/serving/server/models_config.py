@@ -73,8 +73,9 @@ def read_models_config(path: str | os.PathLike[str]) -> ModelServerConfig:
     try:
         config = text_format.Parse(Path(path).read_text(encoding="utf-8"), ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
+        reason = str(error).rstrip(".")
         raise ValueError(
-            f"`config` must be a ModelServerConfig as text. Received: {path}: {error}."
+            f"`config` must be a ModelServerConfig as text. Received: {path}: {reason}."
         ) from error
     check_config(config)
     return config

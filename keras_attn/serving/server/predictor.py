@@ -90,7 +90,8 @@ class Predictor:
                         f"output tensor alias not found or given twice in signature: {output} "
                         f"Outputs expected to be in the set {{{','.join(definition.outputs)}}}.",
                     )
-        deadline = time.monotonic() + min(seconds or limits.seconds, limits.seconds)
+        longest = limits.seconds if seconds is None else min(seconds, limits.seconds)
+        deadline = time.monotonic() + longest
         return await servable.run(name, inputs, outputs, deadline)
 
     def refuse_kind(self, spec: ModelSpec, signature: str, kind: str, method: str) -> NoReturn:

@@ -89,7 +89,7 @@ class Servable:
                 if isinstance(error, SessionError)
                 else SessionError(StatusCode.INVALID_ARGUMENT, str(error))
             )
-            self._close()
+            await asyncio.to_thread(self._close)
             self.state = State.END
             metrics.count_load(self.directory, "fail")
             reason = " ".join(str(self.error).split())

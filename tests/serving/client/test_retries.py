@@ -39,6 +39,10 @@ def rest_server():
             self.end_headers()
             self.wfile.write(body)
 
+        def do_GET(self):
+            self.headers["Content-Length"] = "0"
+            self.do_POST()
+
         def log_message(self, *arguments):
             pass
 
@@ -99,6 +103,42 @@ def test_what_is_no_server_of_models(rest_server, monkeypatch) -> None:
     monkeypatch.setitem(ANSWER, "outputs", None)
     with pytest.raises(ServingError, match="No `outputs` in the answer"):
         translate(rest_server.address)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ({"translation": []}, r"`translation` must have a value for each of 1 lines.*\[0\]"),
+        ({"translation": "ja"}, "`translation` must have a value for each of 1 lines"),
+        ({"translation": [["ja"], []]}, "is not a tensor"),
+        ({"y": [1.0], "z": [2.0]}, "The model has no output `translation`.*Received: y, z"),
+        ([1.0], "The model has no output `translation`"),
+    ],
+)
+def test_the_answer_of_another_model(rest_server, monkeypatch, outputs, message, tmp_path) -> None:
+    monkeypatch.setitem(ANSWER, "outputs", outputs)
+    for options in ({}, {"traffic_log": tmp_path / "traffic.jsonl"}):
+        with pytest.raises(ServingError, match=message):
+            translate(rest_server.address, **options)
+    with ServingClient(rest_server.address, "m") as client, pytest.raises(ServingError):
+        client.n_best(["yes"])
+
+
+def test_a_page_of_a_proxy_is_shown_in_part(rest_server, monkeypatch) -> None:
+    page = "<html>\n<h1>502 Bad Gateway</h1>" + "<hr>" * 1000
+    monkeypatch.setattr(json, "dumps", lambda value, **_: page)
+    rest_server.statuses[:] = [502, 502, 502]
+    with pytest.raises(ServingError, match="no error of TF Serving: '<html> <h1>502") as raised:
+        translate(rest_server.address)
+    assert len(str(raised.value)) < 200 and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("states", [5, [{}], [{"version": "one"}]])
+def test_states_of_versions_that_are_none(rest_server, monkeypatch, states) -> None:
+    monkeypatch.setitem(ANSWER, "model_version_status", states)
+    with ServingClient(rest_server.address, "m") as client:
+        with pytest.raises(ServingError, match="No states of versions in the answer"):
+            client.versions()
 
 
 def test_grpc_is_tried_again_likewise() -> None:

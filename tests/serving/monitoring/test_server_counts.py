@@ -131,3 +131,12 @@ def test_what_the_monitor_finds_is_served() -> None:
     assert 'keras_attn_alarm{feature="length_ratio",version="2"} 0.0' in text
     assert 'keras_attn_latency_seconds{quantile="0.95",version="2"} 0.1' in text
     assert 'version="1"' not in text  # it has left the log
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    metrics = MonitorMetrics(port=0)
+    try:
+        with pytest.raises(OSError, match=rf"in use: 127\.0\.0\.1:{metrics.port} for metrics"):
+            MonitorMetrics(metrics.port)
+    finally:
+        metrics.close()

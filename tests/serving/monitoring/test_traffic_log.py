@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
+import os
+
 import pytest
 
-from keras_attn.serving.monitoring import LineFacts, TrafficLog, describe_line, read_traffic
+from keras_attn.serving.monitoring import (
+    LineFacts,
+    TrafficLog,
+    describe_line,
+    read_traffic,
+    traffic_log,
+)
 
 ROW = {
     "translation": "Hallo Hallo Hallo Hallo",
@@ -54,3 +63,92 @@ def test_damaged_lines_are_counted(tmp_path) -> None:
     assert len(lines) == 2 and damaged == 4
     with pytest.raises(FileNotFoundError):
         read_traffic(tmp_path / "missing.jsonl")
+
+
+def numbered(count: int, first: int = 0) -> list[LineFacts]:
+    return [describe_line("x" * i, ROW) for i in range(first, first + count)]
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2, 3])
+def test_a_rotation_while_the_log_is_read_loses_and_repeats_nothing(
+    tmp_path, monkeypatch, moment
+) -> None:
+    path = tmp_path / "traffic.jsonl"
+    log = TrafficLog(path, most_bytes=1000, files=9)
+    written = numbered(16)
+    log.write(written)
+    assert len(list(tmp_path.iterdir())) > 3
+    opened = []
+
+    def open_and_rotate(name, *arguments, **options):
+        opened.append(name)
+        if len(opened) == moment + 1:  # as another process would do it now
+            later = numbered(6, first=16)
+            written.extend(later)
+            log.write(later)
+        return builtins.open(name, *arguments, **options)
+
+    monkeypatch.setattr(traffic_log, "open", open_and_rotate, raising=False)
+    lines, damaged = read_traffic(path)
+    assert damaged == 0 and lines == written
+    log.close()
+
+
+def test_a_log_whose_newest_file_is_not_there_yet(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "traffic.jsonl"
+    log = TrafficLog(path)
+    log.write(numbered(2))
+    log.close()
+    path.rename(f"{path}.1")  # the first half of a rotation
+    monkeypatch.setattr(traffic_log.time, "sleep", lambda seconds: path.touch())
+    lines, damaged = read_traffic(path)
+    assert [one.characters for one in lines] == [0, 1] and damaged == 0
+    monkeypatch.setattr(traffic_log.time, "sleep", lambda seconds: None)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        read_traffic(path)
+
+
+def test_two_logs_of_one_file_keep_its_order_and_bounds(tmp_path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    logs = [TrafficLog(path, most_bytes=2000, files=9) for _ in range(2)]  # as in two processes
+    written = numbered(40)
+    for i, line in enumerate(written):
+        logs[i % 3 % 2].write([line])
+    for log in logs:
+        log.close()
+    assert read_traffic(path) == (written, 0)
+    assert all(one.stat().st_size <= 2000 for one in tmp_path.iterdir())
+
+
+def test_half_a_line_of_an_earlier_process_spoils_no_other(tmp_path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    path.write_text('{"time": 17')
+    log = TrafficLog(path)
+    log.write(numbered(2))
+    log.close()
+    lines, damaged = read_traffic(path)
+    assert [one.characters for one in lines] == [0, 1] and damaged == 1
+
+
+def test_a_log_that_is_removed_is_begun_again(tmp_path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    log = TrafficLog(path)
+    log.write(numbered(2))
+    path.unlink()
+    log.write(numbered(3, first=2))
+    log.close()
+    assert [one.characters for one in read_traffic(path)[0]] == [2, 3, 4]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_a_warning_and_not_an_error(tmp_path, capsys) -> None:
+    path = tmp_path / "traffic.jsonl"
+    path.symlink_to("/dev/full")
+    log = TrafficLog(path)
+    with pytest.warns(UserWarning, match="The traffic log cannot be written.*No space left"):
+        log.write(numbered(2))
+    path.unlink()  # there is space again
+    log.write(numbered(1))
+    log.close()
+    assert len(read_traffic(path)[0]) == 1 and capsys.readouterr().err == ""

@@ -350,6 +350,31 @@ def test_a_version_that_is_completed_while_it_fails_to_load_is_tried_again(
     asyncio.run(main())
 
 
+def test_files_are_read_and_freed_outside_the_thread_that_answers(
+    make_store, monkeypatch, tmp_path
+) -> None:
+    add(tmp_path / "m", "1", "damaged")
+    threads = []
+
+    def in_thread(function):
+        def call(*arguments):
+            threads.append(threading.current_thread())
+            return function(*arguments)
+
+        return call
+
+    for owner, name in ((model_store, "_fingerprint"), (Loaded, "_close"), (Loaded, "_load")):
+        monkeypatch.setattr(owner, name, in_thread(getattr(owner, name)))
+
+    async def main():
+        store = make_store(tmp_path / "m")
+        for _ in range(3):
+            await store.poll()
+
+    asyncio.run(main())
+    assert len(threads) == 5 and threading.current_thread() not in threads
+
+
 def test_versions_that_do_not_load_are_not_tried_again_and_again(
     make_store, tmp_path, said
 ) -> None:
