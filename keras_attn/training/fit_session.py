@@ -12,6 +12,7 @@ from keras_attn.training.built_in_callbacks import (
     counting_callbacks,
     make_display,
     make_early_stopping,
+    make_pace,
     saving_callbacks,
     validating_callbacks,
 )
@@ -50,10 +51,11 @@ class FitSession:
         self._writer = CheckpointWriter(
             session.index, session.steps, session.workers, settings.save_every_minutes
         )
-        self._display = make_display(session)
+        pace = make_pace(session)
+        self._display = make_display(session, pace)
         self._early_stopping = make_early_stopping(session)
         built_in = [
-            *counting_callbacks(session),
+            *counting_callbacks(session, pace),
             *validating_callbacks(session, self._display),
             *saving_callbacks(session, self._writer),
             *([self._early_stopping] if self._early_stopping is not None else []),

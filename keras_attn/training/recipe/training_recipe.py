@@ -158,3 +158,15 @@ class TrainingRecipe(RecipeSection):
                 "`training.bleu_sentences` must be above 0 for training.selection_metric = "
                 f"{self.selection_metric!r}. Received: bleu_sentences=0"
             )
+
+    @property
+    def limits(self) -> str:
+        """All that the end of the run follows from, in words, to be compared.
+
+        Example:
+
+        >>> TrainingRecipe(max_steps=9).limits
+        'max_steps=9, max_epochs=None, max_minutes=None, decay=none, decay_share=0.25'
+        """
+        names = ("max_steps", "max_epochs", "max_minutes", "decay", "decay_share")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
