@@ -145,6 +145,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
     """Refuses options that would have no effect."""
+    if arguments.columns is not None and arguments.tsv is None:
+        raise ValueError(
+            "`--columns` must be given with --tsv. With a recipe, use --set, such as --set "
+            "data.source_column=1; recipes count columns from 0."
+        )
     for option in ("minutes", "languages"):
         if getattr(arguments, option) is not None and not has_corpus:
             raise ValueError(

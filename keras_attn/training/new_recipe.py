@@ -4,28 +4,43 @@ import dataclasses
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import tensorflow as tf
 
-from keras_attn.data import CleaningReport, Corpus, clean_pairs, hold_out
-from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
+from keras_attn.data import (
+    CleaningReport,
+    Corpus,
+    TrainingPipeline,
+    clean_pairs,
+    hold_out,
+    training_pipeline,
+)
+from keras_attn.data.token_sequences import TokenSequences
 from keras_attn.system.whole_file import whole_file
+from keras_attn.training.callbacks import Pace, StepCounter
+from keras_attn.training.fit_tokenizers import fit_tokenizers
+from keras_attn.training.prepare_session import make_model
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.recipe.suggest_recipe import (
     find_rule,
     learns_enough,
     smaller_rule,
     suggest_recipe,
+    suggest_tokenizer,
+    token_limit,
+    validation_interval,
 )
+from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
-from keras_attn.training.trainer import train
+from keras_attn.training.replicas.distribute_batches import distribute_batches
+from keras_attn.training.replicas.strategies import get_strategy
+from keras_attn.training.step_plan import StepPlan
+from keras_attn.training.tokenizer_pair import TokenizerPair
 
-_TIMED_STEPS = 10
-_REAL_SHARE = 0.85  # of the positions of a batch hold a token
+_TIMED_STEPS, _TIMED_PAIRS = 10, 20_000
 # Held out for validation and test: a tenth of the pairs each, and at most this many.
 _MOST_HELD_OUT = 1000
 _FEWEST_PAIRS = 50
@@ -66,12 +81,21 @@ class NewRecipe:
         return [
             *self.report.lines(),
             f"splits: {splits}",
-            f"vocabulary: {self.recipe.tokenizer.vocabulary_size:,}"
-            f"{'' if self.recipe.tokenizer.shared else ' for each side'}",
+            f"vocabulary: {_describe(self.recipe.tokenizer)}",
             f"model: {layers}, {widths}, dropout {model['dropout']:g}",
             f"cost: {self.recipe.cost}",
             f"recipe: {self.path} (at most {training.max_minutes:g} minutes)",
         ]
+
+
+def _describe(tokenizer: TokenizerRecipe) -> str:
+    """The sizes of the vocabularies, in words."""
+    sizes = f"{tokenizer.vocabulary_size:,}"
+    if tokenizer.shared:
+        return sizes
+    if tokenizer.target_vocabulary_size is None:
+        return f"{sizes} for each side"
+    return f"{sizes} for the source, {tokenizer.target_vocabulary_size:,} for the target"
 
 
 def new_recipe(
@@ -194,23 +218,32 @@ def _choose(
     show: Callable[[str], None],
 ) -> tuple[Recipe, float, float]:
     """The largest model of the rules that learns enough in the time, with its measured speed."""
-    num_pairs = len(splits["train"])
-    rule = find_rule(num_pairs)
+    train, num_validation = splits["train"], len(splits["validation"])
+    rule = find_rule(len(train))
+    strategy = get_strategy("auto")
+    show("making the vocabulary")
+    tokenizer, pair = fit_tokenizers(suggest_tokenizer(rule, report), train)
+    limits = _token_limits(train, pair)
+    recipe = suggest_recipe(rule, tokenizer, limits, data, minutes, num_validation)
+    steps_per_epoch = _pipeline(recipe, train, pair, strategy).steps_per_epoch
     while True:
-        recipe = suggest_recipe(rule, report, data, minutes, len(splits["validation"]))
         model = recipe.model.overrides
         sizes = f"{model['num_layers']} layers of width {model['hidden_dim']}"
         show(f"timing {_TIMED_STEPS} updates of {sizes}")
-        recipe, seconds, steps_per_epoch = _timed(recipe)
+        seconds = _timed(recipe, train, pair, strategy)
         passes = 60.0 * minutes / seconds / steps_per_epoch
-        smaller = smaller_rule(rule, num_pairs)
+        smaller = smaller_rule(rule, len(train))
         if learns_enough(passes, rule) or smaller is None:
             break
         rule = smaller
+        recipe = suggest_recipe(rule, tokenizer, limits, data, minutes, num_validation)
     most = max(rule.passes, math.ceil(_FEWEST_UPDATES / steps_per_epoch))
-    recipe = recipe.override({"training.max_epochs": float(most)})
     passes = min(passes, most)
     steps = round(passes * steps_per_epoch)
+    interval = validation_interval(steps, steps_per_epoch)
+    recipe = recipe.override(
+        {"training.max_epochs": float(most), "training.validate_every_steps": interval}
+    )
     needed = steps * seconds / 60.0
     cost = (
         f"{max(needed, 1.0):,.0f} minutes on the machine where this was written: {steps:,} updates "
@@ -219,38 +252,50 @@ def _choose(
     return dataclasses.replace(recipe, cost=cost), seconds, passes
 
 
-def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
-    """Times ten updates, with another vocabulary if the text has too few pieces or characters.
+def _token_limits(train: Corpus, pair: TokenizerPair) -> tuple[int, int]:
+    """The longest source and the longest target to train on, end tokens not counted."""
+    sides = ((train.sources, pair.source), (train.targets, pair.target))
+    source, target = (
+        token_limit(TokenSequences.encode(texts, tokenizer).lengths - 1)
+        for texts, tokenizer in sides
+    )
+    return source, target
 
-    Returns:
-        The recipe with the vocabulary used, seconds per update, and updates per epoch.
-    """
-    limits = {
-        "training.max_steps": _TIMED_STEPS,
-        "training.max_epochs": "none",
-        "training.max_minutes": "none",
-        "training.bleu_sentences": 0,
-        "training.sample_sentences": 0,
-        "training.average_last": 0,
-        "training.num_buckets": 1,
-        "data.test": "none",
-    }
-    with tempfile.TemporaryDirectory() as directory:
-        while True:
-            try:
-                timed = recipe.override(limits)
-                result = train(timed, Path(directory) / "run", console=Console(quiet=True))
-                break
-            except VocabularySizeError as error:
-                size = recipe.tokenizer.vocabulary_size
-                # Too many: with all pieces that a small text has, most would be seen only once.
-                size = error.possible if error.possible > size else size // 2
-                recipe = recipe.override({"tokenizer.vocabulary_size": size})
-    report = result.report
-    speed = report["target_tokens_per_second_without_compilation"]
-    tokens_per_step = report["target_tokens"] / report["steps"]
-    seconds = tokens_per_step / (speed or result.target_tokens_per_second)
-    tokens_per_epoch = report["target_tokens"] / report["epochs"]
-    # The timed run has one shape for all lengths, so its batches have more padding.
-    steps_per_epoch = tokens_per_epoch / (_REAL_SHARE * recipe.training.global_batch_tokens)
-    return recipe, seconds, math.ceil(steps_per_epoch)
+
+def _pipeline(
+    recipe: Recipe,
+    train: Corpus,
+    pair: TokenizerPair,
+    strategy: tf.distribute.Strategy,
+    num_buckets: int | None = None,
+) -> TrainingPipeline:
+    """The training batches of a recipe, perhaps of fewer shapes."""
+    return training_pipeline(
+        train,
+        pair.source,
+        pair.target,
+        global_batch_tokens=recipe.training.global_batch_tokens,
+        max_source_tokens=recipe.data.max_source_tokens,
+        max_target_tokens=recipe.data.max_target_tokens,
+        num_buckets=num_buckets or recipe.training.num_buckets,
+        rows_multiple=math.lcm(8, strategy.num_replicas_in_sync),
+        repeat=True,
+    )
+
+
+def _timed(
+    recipe: Recipe, train: Corpus, pair: TokenizerPair, strategy: tf.distribute.Strategy
+) -> float:
+    """Seconds of an update, measured in ten of one shape, so that only the first one compiles."""
+    model, _ = make_model(recipe, pair, strategy)
+    steps = StepCounter()
+    pace = Pace(steps, StepPlan(_TIMED_STEPS, None, ""))
+    pipeline = _pipeline(recipe, train.take(_TIMED_PAIRS), pair, strategy, num_buckets=1)
+    model.fit(
+        distribute_batches(pipeline, strategy, 0),
+        steps_per_epoch=_TIMED_STEPS,
+        callbacks=[steps, pace],
+        shuffle=False,
+        verbose=0,
+    )
+    return pace.step_seconds

@@ -380,7 +380,34 @@ def test_the_language_of_a_compressed_file_is_before_its_suffix(tmp_path: Path) 
             file.write("one line\n")
     arguments = argparse.Namespace(
         source=str(tmp_path / "a.en.gz"), target=str(tmp_path / "a.zh.gz"),
-        tsv=None, tfds=None, languages=None,
+        tsv=None, tfds=None, languages=None, columns=None,
     )  # fmt: skip
     corpus = read_corpus(arguments)
     assert (corpus.source_language, corpus.target_language) == ("en", "zh")
+
+
+def test_the_columns_of_a_file_with_more_than_two_are_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tatoeba's exports have numbers and authors beside the sentences."""
+    path = tmp_path / "pairs.tsv"
+    path.write_text("1\ta dog\t77\tein Hund\tCC-BY\n", encoding="utf-8")
+
+    def read(*options: str) -> keras_attn.data.Corpus:
+        command = ["new", "my.toml", "--tsv", str(path), *options]
+        return read_corpus(build_parser().parse_args(command))
+
+    assert list(read("--columns", "2", "4")) == [("a dog", "ein Hund")]
+    assert list(read("--columns", "4", "2")) == [("ein Hund", "a dog")]
+    assert list(read()) == [("1", "a dog")]
+    for columns, message in [
+        (("0", "2"), "`--columns` must be two different numbers, counted from 1. Received: 0 2"),
+        (("2", "2"), "`--columns` must be two different numbers, counted from 1. Received: 2 2"),
+        (("2", "9"), "at least 9 columns, .* where line 1 has 5"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            read("--columns", *columns)
+    assert main(["new", "my.toml", "--source", "a", "--target", "b", "--columns", "1", "2"]) == 2
+    assert "`--columns` must be given with --tsv." in capsys.readouterr().err
+    assert main(["train", "phrasebook_tiny", "--output", "x", "--columns", "1", "2"]) == 2
+    assert "data.source_column=1; recipes count columns from 0" in capsys.readouterr().err
