@@ -215,7 +215,7 @@ class FitSession:
             f"batch {number + 1} of {pipeline.steps_per_epoch} in epoch {epoch + 1}, "
             f"{rows} x {length} tokens"
         )
-        return NonFiniteLossError(error.step, error.loss, are_weights_good, batch)
+        return NonFiniteLossError(error.step, error.loss, are_weights_good, batch, error.is_float16)
 
 
 def _is_finite(weight: keras.Variable) -> bool:

@@ -2,12 +2,15 @@
 
 import io
 import json
+import math
 import statistics
 import time
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 from keras_attn.lines.json_records import (
@@ -33,6 +36,7 @@ from keras_attn.training.callbacks import (
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.step_plan import StepPlan
+from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.translator import Translation, TranslationReport
@@ -101,6 +105,35 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step():
         NonFiniteLossError, match="Received: a loss of nan at step 42.*peak_learning_rate"
     ):
         fit([steps, StopOnNonFiniteLoss(steps), poison])
+
+
+def test_updates_that_are_withheld_at_the_smallest_loss_scale_end_the_training():
+    """With float16 they were withheld for ever, without a word."""
+    weight, steps = keras.Variable([1.0]), StepCounter(step=40)
+    optimizer = GuardedAdam(0.01, scales_loss=True, withhold_later_updates=True)
+    optimizer.build([weight])
+    stop = StopOnNonFiniteLoss(steps)
+    stop.set_model(types.SimpleNamespace(optimizer=optimizer))
+    stop.on_train_begin()
+
+    def update(gradient):
+        loss = optimizer.scale_loss(tf.constant(1.0))
+        optimizer.apply([gradient * loss * tf.ones(1)], [weight])
+        steps.step += 1
+        stop.on_train_batch_end(0, {"loss": 2.5})
+
+    for _ in range(15):  # from 2 ** 15 to 1
+        assert not optimizer.is_smallest_loss_scale
+        update(math.inf)
+    assert optimizer.is_smallest_loss_scale
+    update(0.5)  # at the smallest scale, an update is made if its gradient is finite
+    assert float(weight[0]) < 1.0
+    with pytest.raises(
+        NonFiniteLossError,
+        match=r"too large for float16 at the smallest loss scale at step 57\. .*mixed_bfloat16",
+    ) as raised:
+        update(math.inf)
+    assert raised.value.are_weights_good
 
 
 def test_throughput_counts_real_target_tokens_and_tells_compilation_apart():

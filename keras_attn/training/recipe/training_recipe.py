@@ -111,8 +111,9 @@ class TrainingRecipe(RecipeSection):
     )
     bleu_tokenizer: str | None = described(
         None,
-        "sacreBLEU's tokenizer for every BLEU of the run; none: that of data.target_language (zh, "
-        "ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others)",
+        "sacreBLEU's tokenizer for every BLEU of the run; left out: that of data.target_language "
+        "(zh, ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others); none is the "
+        "tokenizer of that name, which splits at blanks only",
         choices=BLEU_TOKENIZERS,
     )
     sample_sentences: int = described(
