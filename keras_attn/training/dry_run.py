@@ -17,6 +17,7 @@ from keras_attn.training.prepare_session import check_recipe, make_model
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.replicas.strategies import get_strategy
 from keras_attn.training.run.run_directory import RunDirectory
+from keras_attn.training.start_from import read_start
 from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.update.update_cost import update_cost
 
@@ -180,10 +181,11 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     settings = recipe.training
     strategy = get_strategy(settings.strategy)
     check_recipe(recipe, strategy)
+    start = read_start(recipe.model)
     with tempfile.TemporaryDirectory() as directory:
         run = RunDirectory(Path(directory) / "run")
-        data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console)
-    model, _ = make_model(recipe, data.tokenizers, strategy)
+        data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start)
+    model, _ = make_model(recipe, data.tokenizers, strategy, start)
     passes = 2 if settings.r_drop_weight else 1
     parts = strategy.num_replicas_in_sync * settings.accumulation_steps
     shares = [update_cost(model, rows // parts, length) for rows, length in data.train.shapes]

@@ -13,6 +13,7 @@ from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
 from keras_attn.training.tokenizer_pair import TokenizerPair
+from keras_attn.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,11 @@ class TrainingData:
 
 
 def prepare_data(
-    recipe: Recipe, run: RunDirectory, num_replicas: int, console: Console
+    recipe: Recipe,
+    run: RunDirectory,
+    num_replicas: int,
+    console: Console,
+    start: Translator | None = None,
 ) -> TrainingData:
     """Reads the pairs of a recipe, makes batches of them and shows reports.
 
@@ -47,6 +52,7 @@ def prepare_data(
         run: RunDirectory. A resumed run contains its tokenizers.
         num_replicas: int. The number of replicas that share a batch.
         console: rich Console. Where reports are shown.
+        start: Translator or None. What a new run is fine-tuned from; it has its own tokenizers.
 
     Returns:
         TrainingData.
@@ -60,7 +66,7 @@ def prepare_data(
         for note in corpus.notes:
             show_line(console, f"{corpus.name}: {note}")
     _check_bleu(recipe, corpora, console)
-    tokenizers = _find_tokenizers(recipe, run, corpora, console)
+    tokenizers = _find_tokenizers(recipe, run, corpora, console, start)
     train, validation = _make_pipelines(recipe, corpora, tokenizers, num_replicas)
     show_line(console, f"training pairs: {train.report}")
     show_line(console, f"validation pairs: {validation.report}")
@@ -93,11 +99,18 @@ def _check_bleu(recipe: Recipe, corpora: Corpora, console: Console) -> None:
 
 
 def _find_tokenizers(
-    recipe: Recipe, run: RunDirectory, corpora: Corpora, console: Console
+    recipe: Recipe,
+    run: RunDirectory,
+    corpora: Corpora,
+    console: Console,
+    start: Translator | None,
 ) -> TokenizerPair:
-    """Loads the tokenizers of a resumed run, or trains new ones."""
+    """Loads the tokenizers of a resumed run, takes those of a translator, or trains new ones."""
     if run.tokenizer.is_dir() and run.last_step():
         return TokenizerPair.load(run.tokenizer)
+    if start is not None:
+        show_line(console, f"model and tokenizers of {recipe.model.start_from}")
+        return TokenizerPair(start.source_tokenizer, start.target_tokenizer)
     show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
     return TokenizerPair.train(recipe.tokenizer, corpora.train)
 

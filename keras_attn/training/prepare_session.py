@@ -28,10 +28,12 @@ from keras_attn.training.resume import (
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
+from keras_attn.training.start_from import read_start, take_weights
 from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.training.training_session import TrainingSession
 from keras_attn.training.update.perplexity import Perplexity
+from keras_attn.translator import Translator
 
 _HIGHER_IS_BETTER = ("token_accuracy", "bleu", "chrf")
 
@@ -67,14 +69,15 @@ def prepare_session(
     workers = Workers(strategy)
     check_recipe(recipe, strategy)
     console.quiet = console.quiet or not workers.is_chief
-    data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console)
     first_step = run.last_step()
+    start = None if first_step else read_start(recipe.model)
+    data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start)
     if first_step and not accept_changed_data:
         check_data(run, data.fingerprints)
     workers.check_same("recipe", repr(recipe))
     workers.check_same("data and tokenizer", repr(data.fingerprints))
     workers.check_same("the step to start from", str(first_step))
-    model, token_counter = make_model(recipe, data.tokenizers, strategy)
+    model, token_counter = make_model(recipe, data.tokenizers, strategy, start)
     session = TrainingSession(
         recipe=recipe,
         run=run,
@@ -126,7 +129,10 @@ def check_recipe(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
 
 
 def make_model(
-    recipe: Recipe, tokenizers: TokenizerPair, strategy: tf.distribute.Strategy
+    recipe: Recipe,
+    tokenizers: TokenizerPair,
+    strategy: tf.distribute.Strategy,
+    start: Translator | None = None,
 ) -> tuple[Seq2SeqModel, Perplexity]:
     """Makes and compiles the model of a recipe under its strategy.
 
@@ -134,13 +140,19 @@ def make_model(
         recipe: Recipe.
         tokenizers: TokenizerPair. Its vocabularies.
         strategy: tf.distribute.Strategy.
+        start: Translator or None. What it is fine-tuned from.
 
     Returns:
         The model, and the metric that counts its tokens.
+
+    Raises:
+        ValueError: if the recipe makes a model of another form than that of `start`.
     """
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)
+        if start is not None:
+            take_weights(model, start.model)
         token_counter = Perplexity()
         compile_model(model, recipe.training, token_counter)
     return model, token_counter
@@ -155,8 +167,9 @@ def _begin(session: TrainingSession) -> None:
         values["validation_changed_at"] = step
     run.write_information("running", **values)
     # With absolute paths the run can be resumed from another working directory.
-    section = session.recipe.data.with_absolute_paths()
-    dataclasses.replace(session.recipe, data=section).to_toml(run.recipe)
+    recipe = session.recipe
+    data, model = recipe.data.with_absolute_paths(), recipe.model.with_absolute_paths()
+    dataclasses.replace(recipe, data=data, model=model).to_toml(run.recipe)
     if not step:
         shutil.rmtree(run.tokenizer, ignore_errors=True)  # left by a start without a checkpoint
         session.data.tokenizers.save(run.tokenizer)

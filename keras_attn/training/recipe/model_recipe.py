@@ -1,7 +1,8 @@
 """The section `[model]` of a recipe: which model is trained."""
 
 import dataclasses
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
 
@@ -22,3 +23,15 @@ class ModelRecipe(RecipeSection):
 
     preset: str = described("transformer_base", "the name of a preset, see list_presets()")
     overrides: dict = described({}, "arguments of create_model that differ from the preset")
+    start_from: str | None = described(
+        None,
+        "the translator to fine-tune, whose tokenizers and weights a new run takes: its directory, "
+        "a run, or the name of a shipped model; preset and overrides must make the same model, but "
+        "dropout may differ; none: fresh weights",
+    )
+
+    def with_absolute_paths(self) -> Self:
+        """Returns the section with an absolute path, which works from any working directory."""
+        if self.start_from is None or not Path(self.start_from).exists():
+            return self  # the name of a shipped model
+        return dataclasses.replace(self, start_from=str(Path(self.start_from).resolve()))
