@@ -14,8 +14,8 @@ from keras_attn.training.recipe.suggest_recipe import RULES, find_rule, learns_e
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
 
-# The function has the name of its module, and hides it in the package.
-MODULE = sys.modules["keras_attn.training.new_recipe"]
+# The functions have the names of their modules.
+MODULE = sys.modules["keras_attn.training.choose_recipe"]
 FIT = sys.modules["keras_attn.training.fit_tokenizers"]
 
 
