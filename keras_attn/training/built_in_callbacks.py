@@ -184,11 +184,13 @@ def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
     patience, index = session.recipe.training.early_stopping_patience, session.index
     if patience is None:
         return None
+    # Only the chief decides, and it has written `run.json`.
+    after_step = session.run.validation_changed_at if session.workers.is_chief else 0
     return EarlyStopping(
         session.run.history,
         index.monitor,
         index.higher_is_better,
         patience,
-        session.run.validation_changed_at,
+        after_step,
         session.workers,
     )

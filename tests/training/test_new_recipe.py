@@ -172,17 +172,17 @@ def test_few_pairs_are_validated_every_100_updates_and_not_at_each_pass(quick, t
 
 
 def test_hardly_a_pair_is_too_long_however_many_pieces_its_text_has(quick, tmp_path):
-    """Three letters a token, as with a vocabulary of few pieces, made the limits too low."""
+    """A Korean letter is a token, or three: as many tokens as the mean has letters are too few."""
     dice = random.Random(0)
-    words = ["".join(dice.choices("abcdefghijklmnop", k=9)) for _ in range(4000)]
-    texts = [" ".join(dice.choices(words, k=12)) for _ in range(300)]
-    pairs = zip(texts, [text[::-1] for text in texts], strict=True)
-    made = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "my.toml")
-    _, pair = fit_tokenizers(made.recipe.tokenizer, made_train := read_split(made.recipe))
-    longest = [len(pair.source.tokenize([text])[0]) for text in made_train.sources]
-    limit = made.recipe.data.max_source_tokens
-    assert statistics.fmean(longest) > 32  # more than the mean number of letters let expect
-    assert sum(length > limit for length in longest) <= 0.005 * len(longest)
+    letters = [chr(0xAC00 + 7 * i) for i in range(900)]
+    texts = ["".join(dice.choices(letters, k=dice.randint(20, 80))) for _ in range(300)]
+    pairs = [(text, text[::-1]) for text in texts]
+    recipe = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "my.toml").recipe
+    train = read_split(recipe)
+    _, pair = fit_tokenizers(recipe.tokenizer, train)
+    lengths = [len(pair.source.tokenize([text])[0]) for text in train.sources]
+    assert statistics.fmean(lengths) > 40
+    assert sum(length > recipe.data.max_source_tokens for length in lengths) <= 1
 
 
 def read_split(recipe):
