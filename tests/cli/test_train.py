@@ -365,6 +365,18 @@ def test_a_run_of_a_corpus_makes_its_parents_and_never_takes_anothers_place(
     assert made == ["deep/runs/x.toml"]
 
 
+def test_a_recipe_of_an_interrupted_start_is_named_with_the_command_that_goes_on(
+    training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first checkpoint one is told to start again with the same command."""
+    monkeypatch.setattr("keras_attn.cli.train.make_recipe", lambda *_: pytest.fail("made again"))
+    Path("run.toml").write_text("a recipe", encoding="utf-8")
+    command = ["train", "--source", "a.en", "--target", "a.de", "--output", "run"]
+    assert main(command) == 2
+    assert "train run.toml --output run`" in capsys.readouterr().err
+    assert Path("run.toml").read_text(encoding="utf-8") == "a recipe" and training.calls == []
+
+
 def test_a_corpus_is_not_given_to_several_machines(
     training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
