@@ -155,7 +155,9 @@ class FitSession:
             for path in (session.run.history, session.run.samples):
                 drop_validations_from(path, step)
         self._callbacks.on_epoch_begin(epoch)  # restores the running metrics
-        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        logs: dict[str, float] = {}
+        if any(name.startswith("metrics/") for name in session.state):  # else they are all 0
+            logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
             self._validation_batches(),
             steps=session.data.validation.steps_per_epoch,

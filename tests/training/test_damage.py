@@ -188,6 +188,7 @@ def test_scores_on_other_validation_pairs_are_not_compared(recipe, begun, tmp_pa
     )
     # The validation at step 2 was made again, on the new pairs; so two could be compared.
     assert [line["step"] for line in result.history] == [2, 4, 6]
+    assert ["loss" in line for line in result.history] == [False, True, True]  # it was not kept
 
 
 def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, begun, tmp_path):
