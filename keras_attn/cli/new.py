@@ -33,7 +33,7 @@ COMMAND = Command(
     _DESCRIPTION,
     [
         "keras-attn new my.toml --source train.en --target train.de --minutes 30",
-        "keras-attn new my.toml --tsv pairs.tsv",
+        "keras-attn new my.toml --tsv pairs.tsv --columns 2 4",
         "keras-attn new my.toml --tfds ted_hrlr_translate/pt_to_en --languages pt en",
         "keras-attn train my.toml --output runs/my",
     ],
@@ -55,12 +55,24 @@ def add_corpus_options(parser: CommandParser) -> None:
     """
     parser.add_argument("--source", metavar="FILE", help="sources, one per line")
     parser.add_argument("--target", metavar="FILE", help="their translations, line by line")
+<<<<<<< HEAD
     parser.add_argument(
         "--tsv", metavar="FILE", help="instead of both: sources and translations in two columns"
     )
     parser.add_argument(
         "--tfds", metavar="NAME", help="instead of files: a corpus of TensorFlow Datasets"
     )
+=======
+    parser.add_argument("--tsv", metavar="FILE", help="or both in two columns, with tabs between")
+    parser.add_argument(
+        "--columns",
+        nargs=2,
+        type=int,
+        metavar=("SOURCE", "TARGET"),
+        help="with --tsv: the numbers of the two columns, from 1 (default: 1 2)",
+    )
+    parser.add_argument("--tfds", metavar="NAME", help="or a corpus of TensorFlow Datasets")
+>>>>>>> room-train
     parser.add_argument(
         "--languages",
         nargs=2,
@@ -109,6 +121,19 @@ def make_recipe(arguments: argparse.Namespace, path: str) -> NewRecipe:
     return new_recipe(corpus, Path(path), minutes, show=lambda line: say(console, line))
 
 
+def _columns(arguments: argparse.Namespace) -> tuple[int, int]:
+    """The two columns of a TSV file, counted from 0 as in Python and in recipes."""
+    columns = arguments.columns or (1, 2)
+    if arguments.columns is not None and arguments.tsv is None:
+        raise ValueError("`--columns` must be given with --tsv.")
+    if min(columns) < 1 or columns[0] == columns[1]:
+        raise ValueError(
+            "`--columns` must be two different numbers, counted from 1. "
+            f"Received: {columns[0]} {columns[1]}."
+        )
+    return columns[0] - 1, columns[1] - 1
+
+
 def _language(path: Path) -> str:
     """The suffix of a file, before that of a compressed one: en for train.en.gz."""
     return without_compression(path).suffix[1:]
@@ -135,12 +160,13 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
             "`--source` and `--target`, or `--tsv`, or `--tfds` must be given, and only one of "
             "these."
         )
+    source_column, target_column = _columns(arguments)
     if arguments.tfds is not None:
         if arguments.languages is None:
             raise ValueError("`--languages` must be given with `--tfds`. Received: none.")
         return load_tfds(arguments.tfds, "train", *arguments.languages)
     if arguments.tsv is not None:
-        corpus = read_tsv(arguments.tsv)
+        corpus = read_tsv(arguments.tsv, source_column, target_column)
         languages = arguments.languages or ["source", "target"]
     else:
         corpus = read_text_pair(*pair)

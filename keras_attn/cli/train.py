@@ -145,6 +145,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
     """Refuses options that would have no effect."""
+    if arguments.columns is not None and arguments.tsv is None:
+        raise ValueError(
+            "`--columns` must be given with --tsv. With a recipe, use --set, such as --set "
+            "data.source_column=1; recipes count columns from 0."
+        )
     for option in ("minutes", "languages"):
         if getattr(arguments, option) is not None and not has_corpus:
             raise ValueError(
@@ -202,6 +207,13 @@ def _new_recipe(arguments: argparse.Namespace) -> str:
     run.check_may_train(resume=False)
     run.path.absolute().parent.mkdir(parents=True, exist_ok=True)
     path, console = f"{arguments.output.rstrip('/')}.toml", make_console(stderr=True)
+    if os.path.exists(path):  # a start that was interrupted before its first checkpoint, perhaps
+        raise ValueError(
+            f"`--output` must be a name for which there is no recipe yet. Received: "
+            f"{arguments.output}, but {path} exists. If it is of these pairs, continue with "
+            f"`{program()} train {shlex.quote(path)} --output {shlex.quote(arguments.output)}`; "
+            "else choose another name."
+        )
     for line in make_recipe(arguments, path).lines():
         say(console, line)
     return path

@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import html
 import math
+import operator
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,6 +19,15 @@ _SHORT = 20
 _LONGEST = 1000  # characters
 _LEAST_SHARE_OF_SCRIPT = 0.5
 _LEAST_SHARE_OF_LETTERS = 0.3
+
+# Tags of HTML only: a tag of another kind, such as "<fr>", may be part of the task.
+_TAG_NAMES = (
+    "a|abbr|b|big|blockquote|body|br|center|cite|code|dd|div|dl|dt|em|font|form|h[1-6]|head|hr|"
+    "html|i|iframe|img|input|label|li|link|meta|nobr|ol|option|p|pre|q|s|script|select|small|span|"
+    "strike|strong|style|sub|sup|table|tbody|td|textarea|tfoot|th|thead|title|tr|tt|u|ul|var|wbr"
+)
+_TAG = re.compile(rf"</?(?:{_TAG_NAMES})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z][a-z0-9]*);", re.IGNORECASE)
 
 REASONS = {
     "empty": "empty on one side",
@@ -38,6 +50,7 @@ class CleaningReport:
         scripts: tuple of str. The usual script of sources and of targets, as Unicode names it
             ("LATIN", "CYRILLIC", "CJK"); "" if there are no letters.
         letters: tuple of float. The mean number of characters of the sources and targets kept.
+        without_markup: int. Pairs from which HTML tags and entities were taken.
 
     Example:
 
@@ -49,6 +62,7 @@ class CleaningReport:
     left_out: dict[str, int]
     scripts: tuple[str, str]
     letters: tuple[float, float]
+    without_markup: int = 0
 
     @property
     def kept(self) -> int:
@@ -59,17 +73,21 @@ class CleaningReport:
         """Returns one readable line for each fact."""
         kept = f"{self.pairs:,} pairs read, {self.kept:,} kept"
         reasons = [f"left out: {count:,} {REASONS[why]}" for why, count in self.left_out.items()]
-        return [kept, *reasons]
+        count = self.without_markup
+        markup = [f"cleaned: {count:,} with HTML tags or entities"] if count else []
+        return [kept, *markup, *reasons]
 
 
 def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
     """Leaves out what Moses' `clean-corpus` and OpusCleaner leave out; says how much and why.
 
-    A pair is left out for the first of these reasons that holds: a side is empty; less than 30% of
-    a side are letters; both sides are the same; less than half of a side's letters are in the usual
-    script of that side of the corpus; a side is longer than 1,000 characters; one side is more than
-    three times as long as the other, relative to the mean of the corpus (pairs of fewer than 20
-    characters on both sides may differ more); the same pair occurs earlier.
+    First, HTML is taken out of the text: a tag becomes a blank, and an entity such as `&amp;` or
+    `&#39;` its character. A pair is left out for the first of these reasons that holds: a side is
+    empty; less than 30% of a side are letters; both sides are the same; less than half of a side's
+    letters are in the usual script of that side of the corpus; a side is longer than 1,000
+    characters; one side is more than three times as long as the other, relative to the mean of the
+    corpus (pairs of fewer than 20 characters on both sides may differ more); the same pair occurs
+    earlier.
 
     Args:
         corpus: `Corpus`. The pairs. Blanks at the ends are removed.
@@ -84,7 +102,8 @@ def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
     >>> list(cleaned), report.left_out
     ([('Hello!', 'Hallo!'), ('Yes.', 'Ja.')], {'no_letters': 1, 'duplicate': 1})
     """
-    pairs = [(source.strip(), target.strip()) for source, target in corpus]
+    before = [(source.strip(), target.strip()) for source, target in corpus]
+    pairs = [(without_markup(source), without_markup(target)) for source, target in before]
     scripts = (_usual_script(pair[0] for pair in pairs), _usual_script(pair[1] for pair in pairs))
     usual_ratio = _usual_ratio(pairs)
     counts: Counter[str] = Counter()
@@ -100,6 +119,7 @@ def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
         left_out={reason: counts[reason] for reason in REASONS if counts[reason]},
         scripts=scripts,
         letters=(_mean_length(pair[0] for pair in kept), _mean_length(pair[1] for pair in kept)),
+        without_markup=sum(map(operator.ne, before, pairs)),
     )
     cleaned = dataclasses.replace(
         corpus,
@@ -108,6 +128,26 @@ def clean_pairs(corpus: Corpus) -> tuple[Corpus, CleaningReport]:
         notes=(),
     )
     return cleaned, report
+
+
+def without_markup(text: str) -> str:
+    """Takes the tags and entities of HTML out of a text.
+
+    Args:
+        text: str. Without blanks at the ends.
+
+    Returns:
+        str. The same text if there are none; else with single blanks.
+
+    Example:
+
+    >>> without_markup("<i>Fish</i> &amp;amp; chips,<br/>1 < 2 and <fr>")
+    'Fish & chips, 1 < 2 and <fr>'
+    """
+    clean = _TAG.sub(" ", text) if "<" in text else text
+    for _ in range(2 if "&" in clean else 0):  # "&amp;nbsp;" was escaped twice
+        clean = _ENTITY.sub(lambda entity: html.unescape(entity[0]), clean)
+    return text if clean == text else " ".join(clean.split())
 
 
 def _reason(pair: tuple[str, str], scripts: tuple[str, str], usual_ratio: float) -> str | None:

@@ -59,8 +59,9 @@ def read_tsv(
         raise CorpusError(
             f"`path` must have at least {needed} columns, separated by tabs, in every line. "
             f"Received: {path}, where line {short[0]:,} has {len(rows[short[0] - 1])} "
-            f"({len(short):,} such lines in total). Fix the file, or choose other columns with "
-            "`source_column` and `target_column`."
+            f"({len(short):,} such lines in total). Fix the file, or choose other columns "
+            "(`source_column` and `target_column`, from 0; `--columns` on the command line, from "
+            "1)."
         )
     sources = [row[source_column] for row in rows]
     targets = [row[target_column] for row in rows]

@@ -7,6 +7,7 @@ from keras_attn.training.callbacks import (
     CheckpointWriter,
     EarlyStopping,
     HistoryWriter,
+    Pace,
     ProgressDisplay,
     RestoredMetrics,
     RunPlanner,
@@ -22,11 +23,24 @@ from keras_attn.training.training_session import TrainingSession
 from keras_attn.training.update.planned_schedule import PlannedSchedule
 
 
-def make_display(session: TrainingSession) -> ProgressDisplay:
+def make_pace(session: TrainingSession) -> Pace:
+    """Makes the measurement of the time of updates and validations.
+
+    Args:
+        session: TrainingSession. The session to train.
+
+    Returns:
+        Pace.
+    """
+    return Pace(session.steps, session.plan, session.data.validation.steps_per_epoch)
+
+
+def make_display(session: TrainingSession, pace: Pace) -> ProgressDisplay:
     """Makes the progress display.
 
     Args:
         session: TrainingSession. The session to train.
+        pace: Pace. It predicts the time that is left.
 
     Returns:
         ProgressDisplay.
@@ -38,14 +52,16 @@ def make_display(session: TrainingSession) -> ProgressDisplay:
         session.throughput,
         session.plan,
         None if minutes is None else 60.0 * minutes,
+        pace,
     )
 
 
-def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callback]:
+def counting_callbacks(session: TrainingSession, pace: Pace) -> list[keras.callbacks.Callback]:
     """Makes the callbacks that count updates and stop training. They are called first.
 
     Args:
         session: TrainingSession. The session to train.
+        pace: Pace. It measures the time of updates and validations.
 
     Returns:
         list of keras callbacks.
@@ -55,6 +71,7 @@ def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callbac
         steps,
         RestoredMetrics(session.state),
         session.throughput,
+        pace,
         StopOnNonFiniteLoss(steps),
     ]
     time_limit = None
@@ -67,7 +84,7 @@ def counting_callbacks(session: TrainingSession) -> list[keras.callbacks.Callbac
             schedule,
             session.plan,
             steps,
-            session.throughput,
+            pace,
             settings.decay_share,
             time_limit,
             session.workers,
@@ -167,6 +184,13 @@ def make_early_stopping(session: TrainingSession) -> EarlyStopping | None:
     patience, index = session.recipe.training.early_stopping_patience, session.index
     if patience is None:
         return None
+    # Only the chief decides, and it has written `run.json`.
+    after_step = session.run.validation_changed_at if session.workers.is_chief else 0
     return EarlyStopping(
-        session.run.history, index.monitor, index.higher_is_better, patience, session.workers
+        session.run.history,
+        index.monitor,
+        index.higher_is_better,
+        patience,
+        after_step,
+        session.workers,
     )

@@ -12,6 +12,7 @@ from keras_attn.training.built_in_callbacks import (
     counting_callbacks,
     make_display,
     make_early_stopping,
+    make_pace,
     saving_callbacks,
     validating_callbacks,
 )
@@ -50,10 +51,11 @@ class FitSession:
         self._writer = CheckpointWriter(
             session.index, session.steps, session.workers, settings.save_every_minutes
         )
-        self._display = make_display(session)
+        pace = make_pace(session)
+        self._display = make_display(session, pace)
         self._early_stopping = make_early_stopping(session)
         built_in = [
-            *counting_callbacks(session),
+            *counting_callbacks(session, pace),
             *validating_callbacks(session, self._display),
             *saving_callbacks(session, self._writer),
             *([self._early_stopping] if self._early_stopping is not None else []),
@@ -153,7 +155,9 @@ class FitSession:
             for path in (session.run.history, session.run.samples):
                 drop_validations_from(path, step)
         self._callbacks.on_epoch_begin(epoch)  # restores the running metrics
-        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        logs: dict[str, float] = {}
+        if any(name.startswith("metrics/") for name in session.state):  # else they are all 0
+            logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         validation = model.evaluate(
             self._validation_batches(),
             steps=session.data.validation.steps_per_epoch,
@@ -213,7 +217,7 @@ class FitSession:
             f"batch {number + 1} of {pipeline.steps_per_epoch} in epoch {epoch + 1}, "
             f"{rows} x {length} tokens"
         )
-        return NonFiniteLossError(error.step, error.loss, are_weights_good, batch)
+        return NonFiniteLossError(error.step, error.loss, are_weights_good, batch, error.is_float16)
 
 
 def _is_finite(weight: keras.Variable) -> bool:

@@ -4,32 +4,19 @@ import dataclasses
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
 
 from keras_attn.data import CleaningReport, Corpus, clean_pairs, hold_out
-from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
 from keras_attn.system.whole_file import whole_file
+from keras_attn.training.choose_recipe import choose_recipe
 from keras_attn.training.recipe.recipe import Recipe
-from keras_attn.training.recipe.suggest_recipe import (
-    find_rule,
-    learns_enough,
-    smaller_rule,
-    suggest_recipe,
-)
+from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
-from keras_attn.training.trainer import train
 
-_TIMED_STEPS = 10
-_REAL_SHARE = 0.85  # of the positions of a batch hold a token
 # Held out for validation and test: a tenth of the pairs each, and at most this many.
 _MOST_HELD_OUT = 1000
 _FEWEST_PAIRS = 50
-_FEWEST_UPDATES = 1500  # however few pairs there are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +53,21 @@ class NewRecipe:
         return [
             *self.report.lines(),
             f"splits: {splits}",
-            f"vocabulary: {self.recipe.tokenizer.vocabulary_size:,}"
-            f"{'' if self.recipe.tokenizer.shared else ' for each side'}",
+            f"vocabulary: {_describe(self.recipe.tokenizer)}",
             f"model: {layers}, {widths}, dropout {model['dropout']:g}",
             f"cost: {self.recipe.cost}",
             f"recipe: {self.path} (at most {training.max_minutes:g} minutes)",
         ]
+
+
+def _describe(tokenizer: TokenizerRecipe) -> str:
+    """The sizes of the vocabularies, in words."""
+    sizes = f"{tokenizer.vocabulary_size:,}"
+    if tokenizer.shared:
+        return sizes
+    if tokenizer.target_vocabulary_size is None:
+        return f"{sizes} for each side"
+    return f"{sizes} for the source, {tokenizer.target_vocabulary_size:,} for the target"
 
 
 def new_recipe(
@@ -148,7 +144,7 @@ def new_recipe(
         raise _already_exists(directory, directory) from error
     try:
         _write_splits(splits, directory)
-        recipe, seconds, passes = _choose(splits, report, data, minutes, show)
+        recipe, seconds, passes = choose_recipe(splits, report, data, minutes, show)
         recipe = dataclasses.replace(
             recipe,
             name=path.stem,
@@ -184,73 +180,3 @@ def _write_splits(splits: dict[str, Corpus], directory: Path) -> None:
             with whole_file(directory / f"{name}.{language}") as temporary:
                 lines = (" ".join(text.splitlines()) + "\n" for text in texts)
                 temporary.write_text("".join(lines), encoding="utf-8")
-
-
-def _choose(
-    splits: dict[str, Corpus],
-    report: CleaningReport,
-    data: dict[str, Any],
-    minutes: float,
-    show: Callable[[str], None],
-) -> tuple[Recipe, float, float]:
-    """The largest model of the rules that learns enough in the time, with its measured speed."""
-    num_pairs = len(splits["train"])
-    rule = find_rule(num_pairs)
-    while True:
-        recipe = suggest_recipe(rule, report, data, minutes, len(splits["validation"]))
-        model = recipe.model.overrides
-        sizes = f"{model['num_layers']} layers of width {model['hidden_dim']}"
-        show(f"timing {_TIMED_STEPS} updates of {sizes}")
-        recipe, seconds, steps_per_epoch = _timed(recipe)
-        passes = 60.0 * minutes / seconds / steps_per_epoch
-        smaller = smaller_rule(rule, num_pairs)
-        if learns_enough(passes, rule) or smaller is None:
-            break
-        rule = smaller
-    most = max(rule.passes, math.ceil(_FEWEST_UPDATES / steps_per_epoch))
-    recipe = recipe.override({"training.max_epochs": float(most)})
-    passes = min(passes, most)
-    steps = round(passes * steps_per_epoch)
-    needed = steps * seconds / 60.0
-    cost = (
-        f"{max(needed, 1.0):,.0f} minutes on the machine where this was written: {steps:,} updates "
-        f"of {seconds:.2g} seconds, {passes:.1f} passes over the pairs"
-    )
-    return dataclasses.replace(recipe, cost=cost), seconds, passes
-
-
-def _timed(recipe: Recipe) -> tuple[Recipe, float, int]:
-    """Times ten updates, with another vocabulary if the text has too few pieces or characters.
-
-    Returns:
-        The recipe with the vocabulary used, seconds per update, and updates per epoch.
-    """
-    limits = {
-        "training.max_steps": _TIMED_STEPS,
-        "training.max_epochs": "none",
-        "training.max_minutes": "none",
-        "training.bleu_sentences": 0,
-        "training.sample_sentences": 0,
-        "training.average_last": 0,
-        "training.num_buckets": 1,
-        "data.test": "none",
-    }
-    with tempfile.TemporaryDirectory() as directory:
-        while True:
-            try:
-                timed = recipe.override(limits)
-                result = train(timed, Path(directory) / "run", console=Console(quiet=True))
-                break
-            except VocabularySizeError as error:
-                size = recipe.tokenizer.vocabulary_size
-                # Too many: with all pieces that a small text has, most would be seen only once.
-                size = error.possible if error.possible > size else size // 2
-                recipe = recipe.override({"tokenizer.vocabulary_size": size})
-    report = result.report
-    speed = report["target_tokens_per_second_without_compilation"]
-    tokens_per_step = report["target_tokens"] / report["steps"]
-    seconds = tokens_per_step / (speed or result.target_tokens_per_second)
-    tokens_per_epoch = report["target_tokens"] / report["epochs"]
-    # The timed run has one shape for all lengths, so its batches have more padding.
-    steps_per_epoch = tokens_per_epoch / (_REAL_SHARE * recipe.training.global_batch_tokens)
-    return recipe, seconds, math.ceil(steps_per_epoch)

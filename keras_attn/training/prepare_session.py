@@ -19,7 +19,12 @@ from keras_attn.training.prepare_data import prepare_data
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.replicas.strategies import check_steps_per_execution, get_strategy
 from keras_attn.training.replicas.workers import Workers
-from keras_attn.training.resume import check_data, resolve_recipe, restore
+from keras_attn.training.resume import (
+    check_data,
+    has_other_validation,
+    resolve_recipe,
+    restore,
+)
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
@@ -90,6 +95,9 @@ def prepare_session(
         restore(session)
         for note in read_noted_records(run.history)[1]:
             show_line(console, note)
+        if has_other_validation(run, data.fingerprints):
+            show_line(console, "the validation pairs have changed: earlier scores do not count")
+            session.index.forget_metrics(write=workers.is_chief)
     workers.wait()  # until all workers have read the files that the chief changes now
     if workers.is_chief:
         _begin(session)
@@ -154,7 +162,10 @@ def _begin(session: TrainingSession) -> None:
     """Writes the files that a resumed run needs into the run directory."""
     run, step = session.run, session.steps.step
     run.tidy()
-    run.write_information("running", step=step, data=session.data.fingerprints)
+    values = {"step": step, "data": session.data.fingerprints}
+    if step and has_other_validation(run, session.data.fingerprints):
+        values["validation_changed_at"] = step
+    run.write_information("running", **values)
     # With absolute paths the run can be resumed from another working directory.
     recipe = session.recipe
     data, model = recipe.data.with_absolute_paths(), recipe.model.with_absolute_paths()

@@ -117,6 +117,20 @@ def check_data(run: RunDirectory, fingerprints: dict[str, str]) -> None:
             )
 
 
+def has_other_validation(run: RunDirectory, fingerprints: dict[str, str]) -> bool:
+    """Whether the validation pairs of a run that is resumed have changed, and with them its scores.
+
+    Args:
+        run: RunDirectory. The run.
+        fingerprints: dict of str to str. The fingerprint of the current pairs of each split.
+
+    Returns:
+        bool.
+    """
+    before = run.read_information().get("data", fingerprints)
+    return before.get("validation") != fingerprints["validation"]
+
+
 def restore(session: TrainingSession) -> None:
     """Loads the last intact checkpoint. Damaged ones are renamed and reported.
 
@@ -163,22 +177,41 @@ def restore(session: TrainingSession) -> None:
 def end_where_the_clock_did(session: TrainingSession) -> None:
     """Ends a run where its clock has ended it, if it was not finished then.
 
+<<<<<<< HEAD
     Otherwise, a run that was interrupted after its last update would train on, by a new clock. A
     finished run that is resumed does train on.
+=======
+    Else a run that was interrupted after its last update would train on, by a new clock. A run
+    that was finished there, or that has other limits now, does train on.
+>>>>>>> room-train
 
     Args:
         session: TrainingSession. At the step of its checkpoint; its plan may be set.
     """
-    step, plan, before = session.steps.step, session.plan, session.run.read_information()
+    step, plan = session.steps.step, session.plan
     is_at_limit = plan.last_step is not None and step >= plan.last_step
     if session.recipe.training.max_minutes is None or is_at_limit:
         return
     schedule = session.model.optimizer.schedule
-    is_planned_end = isinstance(schedule, PlannedSchedule) and schedule.last_step == step
-    if before["status"] == "unfinished":
-        was_by_clock = before.get("ended_by") == session.clock_limit
-    else:
-        was_by_clock = before["status"] != "finished" and is_planned_end
-    if was_by_clock:
-        session.cut_from = plan.last_step
+    is_planned_end = (
+        isinstance(schedule, PlannedSchedule)
+        and schedule.last_step == step
+        and schedule.planned_for in ("", plan.limits)
+    )
+    if _was_ended_by_clock(session.run, step, session.clock_limit, plan.limits, is_planned_end):
+        session.cut_from = None if is_planned_end else plan.last_step
         plan.last_step, plan.limit = step, session.clock_limit
+
+
+def _was_ended_by_clock(
+    run: RunDirectory, step: int, clock_limit: str, limits: str, is_planned_end: bool
+) -> bool:
+    """Whether the last session ended at this step by its clock, and was not finished."""
+    before = run.read_information()
+    has_finished = before["status"] == "finished" or any(
+        one["status"] == "finished" and one["to_step"] == step for one in before.get("sessions", [])
+    )
+    if before["status"] == "unfinished":
+        is_same = Recipe.from_run(run.path).training.limits == limits
+        return before.get("ended_by") == clock_limit and is_same
+    return is_planned_end and not has_finished

@@ -16,6 +16,8 @@ class StepPlan:
             it once the speed is known.
         limit: str. The field of the recipe that `last_step` comes from, with its value.
         steps_per_execution: int. Updates of one call of the training function.
+        limits: str. All that the end of the run follows from, in words. A plan that was made for
+            other limits is void.
 
     Example:
 
@@ -28,6 +30,7 @@ class StepPlan:
     last_step: int | None
     limit: str
     steps_per_execution: int = 1
+    limits: str = ""
 
     @classmethod
     def of(cls, recipe: TrainingRecipe, steps_per_epoch: int) -> "StepPlan":
@@ -39,7 +42,7 @@ class StepPlan:
             limits[f"max_epochs = {recipe.max_epochs:g}"] = math.ceil(
                 recipe.max_epochs * steps_per_epoch
             )
-        plan = cls(0, None, "", recipe.steps_per_execution)
+        plan = cls(0, None, "", recipe.steps_per_execution, recipe.limits)
         plan.validate_every_steps = plan.whole_calls(recipe.validate_every_steps or steps_per_epoch)
         if limits:
             plan.limit = min(limits, key=limits.__getitem__)
@@ -49,3 +52,22 @@ class StepPlan:
     def whole_calls(self, steps: float) -> int:
         """Rounds a number of updates up to whole calls of the training function."""
         return math.ceil(steps / self.steps_per_execution) * self.steps_per_execution
+
+    def validations_until(self, last_step: int, step: int) -> int:
+        """The validations to come after `step` updates, in a run that ends with `last_step`.
+
+        Args:
+            last_step: int. The last update, which a validation follows.
+            step: int. The updates so far. If a validation follows the last of them, it counts.
+
+        Returns:
+            int.
+
+        Example:
+
+        >>> plan = StepPlan(validate_every_steps=50, last_step=None, limit="")
+        >>> [plan.validations_until(120, step) for step in (49, 50, 51, 101)]
+        [3, 3, 2, 1]
+        """
+        every = self.validate_every_steps
+        return math.ceil(last_step / every) - max(0, step - 1) // every

@@ -54,14 +54,11 @@ class TokenizerPair:
         Raises:
             ValueError: if such a vocabulary cannot be trained on the texts.
         """
-        target_kind = recipe.target_kind or recipe.kind
-        if recipe.shared or recipe.kind == target_kind == "byte":
-            tokenizer = _trained(recipe.kind, recipe, [*corpus.sources, *corpus.targets])
+        target = recipe.of_target
+        if recipe.shared or recipe.kind == target.kind == "byte":
+            tokenizer = train_tokenizer(recipe, [*corpus.sources, *corpus.targets])
             return cls(tokenizer, tokenizer)
-        return cls(
-            _trained(recipe.kind, recipe, corpus.sources),
-            _trained(target_kind, recipe, corpus.targets),
-        )
+        return cls(train_tokenizer(recipe, corpus.sources), train_tokenizer(target, corpus.targets))
 
     def save(self, directory: Path) -> None:
         """Writes a shared tokenizer to `directory`, or two to its `source` and `target`."""
@@ -80,14 +77,26 @@ class TokenizerPair:
         return cls(tokenizer, tokenizer)
 
 
-def _trained(kind: str, recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
-    if kind == "byte":
+def train_tokenizer(recipe: TokenizerRecipe, texts: Sequence[str]) -> Tokenizer:
+    """Trains one tokenizer.
+
+    Args:
+        recipe: TokenizerRecipe. Its `kind` and `vocabulary_size`, and the settings of that kind.
+        texts: sequence of str. What it is trained on.
+
+    Returns:
+        Tokenizer.
+
+    Raises:
+        ValueError: if such a vocabulary cannot be trained on the texts.
+    """
+    if recipe.kind == "byte":
         return ByteTokenizer()
-    if kind == "character":
+    if recipe.kind == "character":
         return CharacterTokenizer.train(
             texts, recipe.vocabulary_size, recipe.symbols, recipe.decompose
         )
-    if kind == "word":
+    if recipe.kind == "word":
         return WordTokenizer.train(texts, recipe.vocabulary_size)
     return SentencePieceTokenizer.train(
         texts,

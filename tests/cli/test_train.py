@@ -365,6 +365,18 @@ def test_a_run_of_a_corpus_makes_its_parents_and_never_takes_anothers_place(
     assert made == ["deep/runs/x.toml"]
 
 
+def test_a_recipe_of_an_interrupted_start_is_named_with_the_command_that_goes_on(
+    training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first checkpoint one is told to start again with the same command."""
+    monkeypatch.setattr("keras_attn.cli.train.make_recipe", lambda *_: pytest.fail("made again"))
+    Path("run.toml").write_text("a recipe", encoding="utf-8")
+    command = ["train", "--source", "a.en", "--target", "a.de", "--output", "run"]
+    assert main(command) == 2
+    assert "train run.toml --output run`" in capsys.readouterr().err
+    assert Path("run.toml").read_text(encoding="utf-8") == "a recipe" and training.calls == []
+
+
 def test_a_corpus_is_not_given_to_several_machines(
     training: FakeTraining, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -380,7 +392,34 @@ def test_the_language_of_a_compressed_file_is_before_its_suffix(tmp_path: Path) 
             file.write("one line\n")
     arguments = argparse.Namespace(
         source=str(tmp_path / "a.en.gz"), target=str(tmp_path / "a.zh.gz"),
-        tsv=None, tfds=None, languages=None,
+        tsv=None, tfds=None, languages=None, columns=None,
     )  # fmt: skip
     corpus = read_corpus(arguments)
     assert (corpus.source_language, corpus.target_language) == ("en", "zh")
+
+
+def test_the_columns_of_a_file_with_more_than_two_are_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tatoeba's exports have numbers and authors beside the sentences."""
+    path = tmp_path / "pairs.tsv"
+    path.write_text("1\ta dog\t77\tein Hund\tCC-BY\n", encoding="utf-8")
+
+    def read(*options: str) -> keras_attn.data.Corpus:
+        command = ["new", "my.toml", "--tsv", str(path), *options]
+        return read_corpus(build_parser().parse_args(command))
+
+    assert list(read("--columns", "2", "4")) == [("a dog", "ein Hund")]
+    assert list(read("--columns", "4", "2")) == [("ein Hund", "a dog")]
+    assert list(read()) == [("1", "a dog")]
+    for columns, message in [
+        (("0", "2"), "`--columns` must be two different numbers, counted from 1. Received: 0 2"),
+        (("2", "2"), "`--columns` must be two different numbers, counted from 1. Received: 2 2"),
+        (("2", "9"), "at least 9 columns, .* where line 1 has 5"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            read("--columns", *columns)
+    assert main(["new", "my.toml", "--source", "a", "--target", "b", "--columns", "1", "2"]) == 2
+    assert "`--columns` must be given with --tsv." in capsys.readouterr().err
+    assert main(["train", "phrasebook_tiny", "--output", "x", "--columns", "1", "2"]) == 2
+    assert "data.source_column=1; recipes count columns from 0" in capsys.readouterr().err

@@ -41,6 +41,32 @@ def test_scripts_lengths_and_lines_are_reported():
     assert report.lines() == ["3 pairs read, 2 kept", "left out: 1 that occur earlier"]
 
 
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("<p class='x'>He said <b>no</b>.</p>", "He said no ."),
+        ("Tom&#39;s &quot;dog&quot; &amp;amp; cat&nbsp;", 'Tom\'s "dog" & cat'),
+        ("one<br/>two<BR>three", "one two three"),
+        ("<!-- a note -->text", "text"),
+        ("AT&T; R&D, x <y and I <3 you", "AT&T; R&D, x <y and I <3 you"),
+        ("<fr> the  cat <unk>", "<fr> the  cat <unk>"),  # tags of a task stay, blanks too
+    ],
+)
+def test_tags_and_entities_are_taken_out_of_a_line_and_counted(text, clean):
+    pairs = [*GOOD, (text, "Noch ein Satz.")]
+    cleaned, report = clean_pairs(Corpus(*zip(*pairs, strict=True)))
+    assert cleaned.sources[-1] == clean
+    assert report.without_markup == (text != clean)
+    line = "cleaned: 1 with HTML tags or entities"
+    assert (line in report.lines()) == (text != clean)
+
+
+def test_a_pair_of_nothing_but_markup_is_empty():
+    pairs = [*GOOD, ("<li><a href='/x?id=3'>", "&nbsp;&nbsp;&nbsp;"), ("<ul>", "<ul>")]
+    cleaned, report = clean_pairs(Corpus(*zip(*pairs, strict=True)))
+    assert list(cleaned) == GOOD and report.left_out == {"empty": 2}
+
+
 def test_japanese_is_one_script():
     pairs = [("I am a student.", "私は学生です。"), ("Coffee, please.", "コーヒーをください。")]
     assert len(clean_pairs(Corpus(*zip(*pairs, strict=True)))[0]) == 2

@@ -5,10 +5,12 @@ import json
 import math
 import statistics
 import time
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 
 from keras_attn.lines.json_records import (
@@ -21,6 +23,7 @@ from keras_attn.training.callbacks import (
     CheckpointWriter,
     EarlyStopping,
     HistoryWriter,
+    Pace,
     ProgressDisplay,
     SampleTranslations,
     StepCounter,
@@ -33,6 +36,7 @@ from keras_attn.training.callbacks import (
 from keras_attn.training.callbacks.stop_on_non_finite_loss import NonFiniteLossError
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.step_plan import StepPlan
+from keras_attn.training.update.guarded_adam import GuardedAdam
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.translator import Translation, TranslationReport
@@ -101,6 +105,35 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_step():
         NonFiniteLossError, match="Received: a loss of nan at step 42.*peak_learning_rate"
     ):
         fit([steps, StopOnNonFiniteLoss(steps), poison])
+
+
+def test_updates_that_are_withheld_at_the_smallest_loss_scale_end_the_training():
+    """With float16 they were withheld for ever, without a word."""
+    weight, steps = keras.Variable([1.0]), StepCounter(step=40)
+    optimizer = GuardedAdam(0.01, scales_loss=True, withhold_later_updates=True)
+    optimizer.build([weight])
+    stop = StopOnNonFiniteLoss(steps)
+    stop.set_model(types.SimpleNamespace(optimizer=optimizer))
+    stop.on_train_begin()
+
+    def update(gradient):
+        loss = optimizer.scale_loss(tf.constant(1.0))
+        optimizer.apply([gradient * loss * tf.ones(1)], [weight])
+        steps.step += 1
+        stop.on_train_batch_end(0, {"loss": 2.5})
+
+    for _ in range(15):  # from 2 ** 15 to 1
+        assert not optimizer.is_smallest_loss_scale
+        update(math.inf)
+    assert optimizer.is_smallest_loss_scale
+    update(0.5)  # at the smallest scale, an update is made if its gradient is finite
+    assert float(weight[0]) < 1.0
+    with pytest.raises(
+        NonFiniteLossError,
+        match=r"too large for float16 at the smallest loss scale at step 57\. .*mixed_bfloat16",
+    ) as raised:
+        update(math.inf)
+    assert raised.value.are_weights_good
 
 
 def test_throughput_counts_real_target_tokens_and_tells_compilation_apart():
@@ -202,9 +235,11 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
     output, metric, steps = io.StringIO(), Perplexity(), StepCounter()
     console = Console(file=output, force_terminal=terminal, width=150)
     throughput = Throughput(metric)
-    display = ProgressDisplay(console, steps, throughput, StepPlan(3, 6, ""), line_seconds=0.0)
+    plan = StepPlan(3, 6, "")
+    pace = Pace(steps, plan)
+    display = ProgressDisplay(console, steps, throughput, plan, pace=pace, line_seconds=0.0)
     slow = At(lambda *_: time.sleep(0.25))
-    fit([steps, throughput, slow, display], epochs=2, steps=3, metric=metric)
+    fit([steps, throughput, pace, slow, display], epochs=2, steps=3, metric=metric)
     text = output.getvalue()
     for part in ("step 1/6", "loss 2.", "rate 1.00e-02", "target tokens/s", "left"):
         assert part in text, part
@@ -215,27 +250,34 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
 def test_the_display_starts_its_clock_once_for_a_run_that_calls_fit_twice():
     output, steps = io.StringIO(), StepCounter()
     console = Console(file=output, width=150)
-    display = ProgressDisplay(console, steps, Throughput(Perplexity()), StepPlan(3, 100, ""))
+    display = ProgressDisplay(console, steps, Throughput(Perplexity()), max_seconds=100.0)
     display.on_train_begin()
     time.sleep(0.1)
-    steps.step = 50
     display.on_train_begin()
-    assert display.seconds_left() == pytest.approx(0.1, abs=0.09)
+    assert display.seconds_left() == pytest.approx(99.9, abs=0.09)
     assert output.getvalue().count("compiling the first step") == 1
 
 
-def test_the_time_left_follows_the_limit_that_comes_first():
-    steps = StepCounter()
+def test_the_time_left_leaves_out_compilation_and_follows_the_limit_that_comes_first(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    steps, plan = StepCounter(step=50), StepPlan(60, 100, "")
+    pace = Pace(steps, plan, validation_batches=4)
     display = ProgressDisplay(
-        Console(file=io.StringIO()), steps, Throughput(Perplexity()), StepPlan(9, 100, ""),
-        max_seconds=1e9,
-    )  # fmt: skip
+        Console(file=io.StringIO()), steps, Throughput(Perplexity()), plan, 1e5, pace
+    )
     display.on_train_begin()
-    time.sleep(0.1)
-    steps.step = 50
-    assert display.seconds_left() == pytest.approx(0.1, abs=0.09)
-    steps.step = 0
-    assert display.seconds_left() > 1e8 and not math.isinf(display.seconds_left())
+    steps.on_epoch_begin(0)
+    pace.on_epoch_begin(0)
+    assert display.seconds_left() == 1e5  # no update has been measured yet
+    for batch, seconds in enumerate([400.0, 2.0, 300.0, 2.0]):  # two of them compiled
+        now[0] += seconds
+        steps.on_train_batch_end(batch)
+        pace.on_train_batch_end(batch)
+    # 46 updates of 2 s; validations after 60 and 100, each guessed as 4 updates
+    assert display.seconds_left() == pytest.approx(46 * 2.0 + 2 * 4 * 2.0)
+    now[0] += 1e5 - 704.0 - 50.0
+    assert display.seconds_left() == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.run.checkpoint_file import CheckpointError
+from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.trainer import train
 from tests.support.checkpoints import arrays, assert_same_checkpoint, steps_in
 from tests.support.digits import digits_recipe, write_digits
@@ -164,6 +165,30 @@ def test_other_pairs_than_at_the_start_are_refused_unless_accepted(recipe, begun
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     result = train(recipe, run, resume=True, progress=False, accept_changed_data=True)
     assert result.steps == 6
+
+
+def test_scores_on_other_validation_pairs_are_not_compared(recipe, begun, tmp_path):
+    run = shutil.copytree(begun, tmp_path / "run")
+    index = CheckpointIndex(run / "checkpoints")
+    index.add(2, {"val_perplexity": 1.0}, index.latest.crc32)  # easier pairs than the new ones
+    shutil.copy(tmp_path / "corpus" / "train.en", tmp_path / "corpus" / "val.en")
+    shutil.copy(tmp_path / "corpus" / "train.de", tmp_path / "corpus" / "val.de")
+    recipe = recipe.override(
+        {"training.early_stopping_patience": 1, "training.peak_learning_rate": 1e-9}
+    )
+    output = io.StringIO()
+    result = train(
+        recipe, run, resume=True, console=Console(file=output, width=200), accept_changed_data=True
+    )
+    assert "the validation pairs have changed: earlier scores do not count" in output.getvalue()
+    best = CheckpointIndex(run / "checkpoints").best
+    assert best.metrics["val_perplexity"] > 1.5
+    assert best.metrics["val_perplexity"] == pytest.approx(
+        result.report["validation"]["perplexity"], rel=1e-5
+    )
+    # The validation at step 2 was made again, on the new pairs; so two could be compared.
+    assert [line["step"] for line in result.history] == [2, 4, 6]
+    assert ["loss" in line for line in result.history] == [False, True, True]  # it was not kept
 
 
 def test_a_corpus_that_is_gone_is_named_and_nothing_is_touched(recipe, begun, tmp_path):

@@ -1,24 +1,29 @@
 """A recipe for a corpus: what is chosen, what is written, and that it can be trained."""
 
+import random
+import statistics
 import sys
 
 import pytest
 
-from keras_attn.data import Corpus, phrasebook
+from keras_attn.data import ByteTokenizer, Corpus, phrasebook, read_directory
 from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
 from keras_attn.training import Recipe, new_recipe
+from keras_attn.training.fit_tokenizers import fit_tokenizers
 from keras_attn.training.recipe.suggest_recipe import RULES, find_rule, learns_enough, smaller_rule
+from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
 
-# The function has the name of its module, and hides it in the package.
-MODULE = sys.modules["keras_attn.training.new_recipe"]
+# The functions have the names of their modules.
+MODULE = sys.modules["keras_attn.training.choose_recipe"]
+FIT = sys.modules["keras_attn.training.fit_tokenizers"]
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Replaces the timing: an update takes the seconds that the test says."""
     seconds = {"of": 0.1}
-    monkeypatch.setattr(MODULE, "_timed", lambda recipe: (recipe, seconds["of"], 10))
+    monkeypatch.setattr(MODULE, "_timed", lambda *_: seconds["of"])
     return seconds
 
 
@@ -98,7 +103,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(quick, tmp_path, monk
     with pytest.raises(ValueError, match="`minutes` must be finite and greater than zero"):
         new_recipe(corpus, tmp_path / "my.toml", minutes=0)
 
-    def fail(recipe):
+    def fail(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(MODULE, "_timed", fail)
@@ -114,20 +119,88 @@ def test_a_commented_recipe_is_the_same_recipe(tmp_path):
         assert Recipe.from_toml(tmp_path / f"{name}.toml") == recipe
 
 
-@pytest.mark.parametrize(("smallest", "largest", "chosen"), [(1400, 5000, 1400), (300, 700, 500)])
-def test_the_vocabulary_suits_the_text(monkeypatch, smallest, largest, chosen):
+@pytest.mark.parametrize(
+    ("smallest", "largest", "tried"),
+    [
+        (1400, 5000, [1000, 1400]),
+        (300, 700, [1000, 500]),
+        (600, 900, [1000, 500, 600]),
+        (990, 995, [1000, 500, 990]),
+    ],
+)
+def test_the_vocabulary_suits_the_text(monkeypatch, smallest, largest, tried):
     sizes = []
 
-    def train(recipe, *others, **options):
-        sizes.append(recipe.tokenizer.vocabulary_size)
-        if not smallest <= sizes[-1] <= largest:
-            raise VocabularySizeError("", min(max(sizes[-1], smallest), largest))
-        raise KeyboardInterrupt
+    def train_tokenizer(recipe, texts):
+        size = recipe.vocabulary_size
+        sizes.append(size)
+        if not smallest <= size <= largest:
+            raise VocabularySizeError("", min(max(size, smallest), largest))
+        return ByteTokenizer()
 
-    monkeypatch.setattr(MODULE, "train", train)
-    with pytest.raises(KeyboardInterrupt):
-        MODULE._timed(Recipe.named("multi30k_en_de").override({"tokenizer.vocabulary_size": 1000}))
-    assert sizes == [1000, chosen]
+    monkeypatch.setattr(FIT, "train_tokenizer", train_tokenizer)
+    fitted, _ = fit_tokenizers(TokenizerRecipe(vocabulary_size=1000), Corpus(["a"], ["b"]))
+    assert sizes == tried and fitted.vocabulary_size == tried[-1]
+
+
+def test_texts_that_allow_no_vocabulary_are_an_error_and_no_endless_loop(monkeypatch):
+    def train_tokenizer(recipe, texts):
+        raise VocabularySizeError("no size", 700 if recipe.vocabulary_size < 700 else 500)
+
+    monkeypatch.setattr(FIT, "train_tokenizer", train_tokenizer)
+    with pytest.raises(VocabularySizeError, match="no size"):
+        fit_tokenizers(TokenizerRecipe(vocabulary_size=1000), Corpus(["a"], ["b"]))
+
+
+def test_two_sides_that_no_single_size_suits_get_a_size_each(quick, tmp_path):
+    """Hundreds of characters against the few letters of their transcription."""
+    syllables = [a + b for a in "bpmfdtnlgkhjqx" for b in ("a", "o", "e", "ai", "ang", "u")]
+    texts = [[(17 * i + 5 * j * j) % 800 for j in range(5 + i % 7)] for i in range(300)]
+    pairs = [
+        ("".join(chr(0x4E00 + n) for n in text), " ".join(syllables[n % 84] for n in text))
+        for text in texts
+    ]
+    recipe = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "my.toml").recipe
+    # 800 characters, 256 bytes, 4 special tokens; and no more pieces than the syllables give
+    assert recipe.tokenizer.vocabulary_size > 1000 > recipe.tokenizer.target_vocabulary_size
+    assert Recipe.from_toml(tmp_path / "my.toml") == recipe
+
+
+def test_few_pairs_are_validated_every_100_updates_and_not_at_each_pass(quick, tmp_path):
+    made = new_recipe(phrasebook("train", num_pairs=300, seed=1), tmp_path / "my.toml")
+    assert made.recipe.training.validate_every_steps == 100
+
+
+def test_hardly_a_pair_is_too_long_however_many_pieces_its_text_has(quick, tmp_path):
+    """A Korean letter is a token, or three: as many tokens as the mean has letters are too few."""
+    dice = random.Random(0)
+    letters = [chr(0xAC00 + 7 * i) for i in range(900)]
+    texts = ["".join(dice.choices(letters, k=dice.randint(20, 80))) for _ in range(300)]
+    pairs = [(text, text[::-1]) for text in texts]
+    recipe = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "my.toml").recipe
+    train = read_split(recipe)
+    _, pair = fit_tokenizers(recipe.tokenizer, train)
+    lengths = [len(pair.source.tokenize([text])[0]) for text in train.sources]
+    assert statistics.fmean(lengths) > 40
+    assert sum(length > recipe.data.max_source_tokens for length in lengths) <= 1
+
+
+def read_split(recipe):
+    data = recipe.data
+    return read_directory(data.directory, "train", data.source_language, data.target_language)
+
+
+def test_the_vocabulary_is_made_once_however_many_models_are_tried(quick, tmp_path, monkeypatch):
+    calls, original = [], FIT.train_tokenizer
+    monkeypatch.setattr(
+        FIT, "train_tokenizer", lambda *arguments: calls.append(1) or original(*arguments)
+    )
+    pairs = [(f"word{i} is here", f"wort{i} ist hier") for i in range(3_000)]
+    quick["of"] = 1e9  # so slow that every smaller model is tried
+    made = new_recipe(Corpus(*zip(*pairs, strict=True)), tmp_path / "my.toml")
+    sizes_tried = 1 + int(made.recipe.tokenizer.vocabulary_size < 4000)
+    assert made.recipe.model.overrides["num_layers"] == 2
+    assert len(calls) <= sizes_tried + 1
 
 
 @pytest.mark.slow

@@ -214,6 +214,28 @@ def test_a_resumed_run_has_the_end_that_was_planned_by_the_clock(recipe, tmp_pat
     assert rates[-1] < 0.2 * rates[0]
 
 
+def test_a_run_in_its_decay_that_is_resumed_with_more_updates_makes_them(recipe, tmp_path):
+    """The clock had planned step 60 as the last; now it is the new limit."""
+    limits = {"decay": "linear", "max_minutes": "60", "max_steps": "60", "decay_share": "0.5"}
+    recipe = recipe.override({f"training.{name}": value for name, value in limits.items()})
+    recipe = recipe.override({"training.validate_every_steps": "40"})
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", progress=False, callbacks=[InterruptAt(42)])
+    more = recipe.override({"training.max_steps": "82"})
+    # Killed before its first checkpoint, it has the new limits and the old plan.
+    with pytest.raises(Killed):
+        train(more, tmp_path / "run", resume=True, progress=False, callbacks=[KillAtOnce()])
+    resumed = train(None, tmp_path / "run", resume=True, progress=False)
+    assert resumed.steps == 82 and resumed.report["ended_by"] == "max_steps = 82"
+
+
+class KillAtOnce(keras.callbacks.Callback):
+    """Ends the process before the first update."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        raise Killed
+
+
 @pytest.mark.slow
 def test_a_run_stopped_between_an_update_and_its_validation_validates_first(
     recipe, straight, tmp_path
@@ -652,23 +674,59 @@ def test_a_signal_after_the_end_of_the_time_stops_and_a_resumed_run_only_finishe
         ("unfinished", "max_steps = 9", 9, False),
     ],
 )
-def test_a_run_ends_where_its_clock_had_ended_it(tmp_path, status, ended_by, planned_end, ends):
-    run = RunDirectory(tmp_path / "run")
-    run.write_information(status, ended_by=ended_by)
-    schedule = PlannedSchedule(0.01, 3, decay="linear")
-    if planned_end is not None:
-        schedule.set_plan(decay_start=5, last_step=planned_end)
-    session = types.SimpleNamespace(
-        run=run,
-        steps=StepCounter(9),
-        plan=StepPlan(2, None, ""),
-        recipe=types.SimpleNamespace(training=TrainingRecipe(max_minutes=3)),
-        clock_limit="max_minutes = 3",
-        model=types.SimpleNamespace(optimizer=types.SimpleNamespace(schedule=schedule)),
-    )
+def test_a_run_ends_where_its_clock_had_ended_it(
+    recipe, tmp_path, status, ended_by, planned_end, ends
+):
+    session = _session_at_step_9(recipe, tmp_path, status, ended_by, planned_end)
     end_where_the_clock_did(session)
     assert session.plan.last_step == (9 if ends else None)
     assert session.plan.limit == ("max_minutes = 3" if ends else "")
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "unfinished"])
+def test_a_run_with_other_limits_trains_on_where_its_clock_had_ended_it(recipe, tmp_path, status):
+    changed = recipe.override({"training.max_steps": "5"})  # since this session: 6
+    session = _session_at_step_9(changed, tmp_path, status, "max_minutes = 3", 9)
+    end_where_the_clock_did(session)
+    assert session.plan.last_step is None
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_finished_run_that_went_on_and_was_killed_early_is_not_taken_for_finished(
+    recipe, tmp_path, status
+):
+    session = _session_at_step_9(recipe, tmp_path, status, "", 9)
+    sessions = [
+        {"status": "interrupted", "from_step": 0, "to_step": 4},
+        {"status": "finished", "from_step": 4, "to_step": 9},
+    ]
+    session.run.write_information(status, sessions=sessions)
+    end_where_the_clock_did(session)
+    assert session.plan.last_step is None
+    session.run.write_information(status, sessions=sessions[:1])
+    end_where_the_clock_did(session)
+    assert session.plan.last_step == 9 and session.cut_from is None  # it was planned so
+
+
+def _session_at_step_9(before, tmp_path, status, ended_by, planned_end):
+    """A session to resume; the recipe of the session before may have had other limits."""
+    run = RunDirectory(tmp_path / "run")
+    run.write_information(status, ended_by=ended_by)
+    training = TrainingRecipe(max_minutes=3, max_steps=6, decay="linear")
+    before = before.override({"training.max_minutes": "3", "training.decay": "linear"})
+    before.to_toml(run.recipe)
+    schedule = PlannedSchedule(0.01, 3, decay="linear")
+    if planned_end is not None:
+        schedule.set_plan(decay_start=5, last_step=planned_end)
+        schedule.planned_for = before.training.limits
+    return types.SimpleNamespace(
+        run=run,
+        steps=StepCounter(9),
+        plan=StepPlan(2, None, "", limits=training.limits),
+        recipe=types.SimpleNamespace(training=training),
+        clock_limit="max_minutes = 3",
+        model=types.SimpleNamespace(optimizer=types.SimpleNamespace(schedule=schedule)),
+    )
 
 
 @pytest.mark.slow
@@ -714,8 +772,10 @@ def test_a_shortened_warmup_comes_back_and_a_new_one_takes_its_place(tmp_path):
 
     model, schedule = compiled(4000)
     schedule.set_plan(warmup_steps=250, decay_start=750, last_step=1000)
+    schedule.planned_for = "10 minutes"
     write_checkpoint(model, tmp_path / "plan.weights.h5", training_state(model, with_metrics=False))
     for warmup_steps, expected in ((4000, 250), (100, 100)):
         model, schedule = compiled(warmup_steps)
         read_checkpoint(model, tmp_path / "plan.weights.h5")
         assert schedule.plan.tolist() == [expected, 750, 1000]
+        assert schedule.planned_for == "10 minutes"

@@ -4,6 +4,7 @@ from keras_attn.training.callbacks.averaged_weights import AveragedWeights
 from keras_attn.training.callbacks.checkpoint_writer import CheckpointWriter
 from keras_attn.training.callbacks.early_stopping import EarlyStopping
 from keras_attn.training.callbacks.history_writer import HistoryWriter
+from keras_attn.training.callbacks.pace import Pace
 from keras_attn.training.callbacks.progress_display import ProgressDisplay
 from keras_attn.training.callbacks.restored_metrics import RestoredMetrics
 from keras_attn.training.callbacks.run_planner import RunPlanner
@@ -21,6 +22,7 @@ __all__ = [
     "CheckpointWriter",
     "EarlyStopping",
     "HistoryWriter",
+    "Pace",
     "ProgressDisplay",
     "RestoredMetrics",
     "RunPlanner",

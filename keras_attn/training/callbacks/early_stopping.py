@@ -21,6 +21,7 @@ class EarlyStopping(keras.callbacks.Callback):
         monitor: str. The metric, such as `val_perplexity`.
         higher_is_better: bool. Whether higher values are better.
         patience: int. The number of validations.
+        after_step: int. Validations up to this step do not count: they were of other pairs.
         workers: Workers or None. The workers that train together; the chief's history decides.
 
     Attributes:
@@ -33,20 +34,25 @@ class EarlyStopping(keras.callbacks.Callback):
         monitor: str,
         higher_is_better: bool,
         patience: int,
+        after_step: int = 0,
         workers: Workers | None = None,
     ) -> None:
         super().__init__()
         self._history = Path(history)
         self._monitor = monitor
         self._sign = 1.0 if higher_is_better else -1.0
-        self._patience = patience
+        self._patience, self._after_step = patience, after_step
         self._workers = workers or Workers()
 
     @property
     def reached(self) -> bool:
         """Whether none of the last `patience` validations is better than all before."""
         # A resumed run may have another metric than the validations before.
-        lines = [line for line in read_validations(self._history) if self._monitor in line]
+        lines = [
+            line
+            for line in read_validations(self._history)
+            if self._monitor in line and line["step"] > self._after_step
+        ]
         values = [self._sign * line[self._monitor] for line in lines]
         if len(values) <= self._patience:
             return False

@@ -7,6 +7,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from keras_attn.training.callbacks.pace import Pace
 from keras_attn.training.callbacks.step_counter import StepCounter
 from keras_attn.training.callbacks.throughput import Throughput
 from keras_attn.training.show_line import show_line
@@ -34,6 +35,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         throughput: Throughput. It measures the speed.
         plan: StepPlan or None. It knows the last update, or will know it.
         max_seconds: float or None. The time limit of this session.
+        pace: Pace or None. It predicts the time that is left.
         line_seconds: float. Seconds between two plain lines.
     """
 
@@ -44,6 +46,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         throughput: Throughput,
         plan: StepPlan | None = None,
         max_seconds: float | None = None,
+        pace: Pace | None = None,
         line_seconds: float = 15.0,
     ) -> None:
         super().__init__()
@@ -52,6 +55,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         self._throughput = throughput
         self._plan = plan
         self._max_seconds = max_seconds
+        self._pace = pace
         self._line_seconds = line_seconds
         self._progress: Progress | None = None
         self._started = self._last_shown = 0.0
@@ -112,10 +116,18 @@ class ProgressDisplay(keras.callbacks.Callback):
             self._progress = None
 
     def seconds_left(self) -> float | None:
-        """Estimates the remaining seconds from the speed so far; None at the very start."""
-        done = self._share_done()
-        elapsed = time.monotonic() - self._started
-        return elapsed * (1.0 - done) / done if done > 0.0 else None
+        """Predicts the remaining seconds, validations included and compilation left out.
+
+        Returns:
+            float, by the limit that comes first; None if no update has been measured yet, or no
+            limit is known.
+        """
+        left = []
+        if self._last_step is not None and self._pace is not None and self._pace.is_known:
+            left.append(self._pace.seconds_until(self._last_step))
+        if self._max_seconds is not None:
+            left.append(max(0.0, self._max_seconds - (time.monotonic() - self._started)))
+        return min(left, default=None)
 
     @property
     def _last_step(self) -> int | None:

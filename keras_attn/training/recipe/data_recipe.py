@@ -43,8 +43,8 @@ class DataRecipe(RecipeSection):
     group_test_references: bool = described(
         False, "score each distinct test source once, against all its references together"
     )
-    source_column: int = described(0, "tsv: the column of the source, from 0", minimum=0)
-    target_column: int = described(1, "tsv: the column of the target, from 0", minimum=0)
+    source_column: int = described(0, "tsv: the column of the source, counted from 0", minimum=0)
+    target_column: int = described(1, "tsv: the column of the target, counted from 0", minimum=0)
     tag_sources: bool = described(
         False, 'tsv: put the name of the file before its sources, as in "<fre> abby"'
     )

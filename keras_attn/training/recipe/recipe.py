@@ -16,7 +16,7 @@ from keras_attn.system.whole_file import whole_file
 from keras_attn.training.recipe.data_recipe import DataRecipe
 from keras_attn.training.recipe.decoding_recipe import DecodingRecipe
 from keras_attn.training.recipe.model_recipe import ModelRecipe
-from keras_attn.training.recipe.recipe_section import RecipeSection, hint_at
+from keras_attn.training.recipe.recipe_section import NONE, RecipeSection, hint_at
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.training_recipe import TrainingRecipe
 
@@ -197,7 +197,8 @@ class Recipe:
             values: mapping of `"section.field"` (or `"model.overrides.num_layers"`,
                 `"decoding.config.num_beams"`) to a value. A string is parsed as TOML if
                 possible, or, for a table or a list, as JSON; otherwise it stays a string. `"none"`
-                clears a field that may be empty.
+                clears a field that may be empty, unless it has a choice of that name; None always
+                clears it.
 
         Returns:
             The new recipe.
@@ -226,8 +227,8 @@ class Recipe:
                 continue
             parsed = _parsed(value)
             if isinstance(value, str) and not section.accepts(field_name, parsed):
-                parsed = None if value.lower() == "none" else value  # text, such as the path 2024
-            if parsed is None or (parsed == "none" and section.accepts(field_name, None)):
+                parsed = None if value.lower() == NONE else value  # text, such as the path 2024
+            if parsed is None or section.means_none(field_name, parsed):
                 table[section_name][field_name] = None
                 _refuse_emptying(section, key, field_name)
             else:

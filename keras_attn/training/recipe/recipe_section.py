@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from keras_attn.system.did_you_mean import did_you_mean
 
-NONE = "none"  # stands for None in a TOML file, in fields whose default is something else
+NONE = "none"  # stands for None in fields that may be None: TOML has no value for it
 
 
 def described(
@@ -90,7 +90,7 @@ class RecipeSection:
 
         Args:
             table: mapping of field name to value; missing fields get their defaults. "none" is
-                None in a field that may be None and has another default.
+                None in a field that may be None, unless the field has a choice of that name.
 
         Returns:
             The section.
@@ -108,12 +108,8 @@ class RecipeSection:
                 raise ValueError(
                     f"`{cls.section_name}.{key}` is not a field of a recipe.{hint_at(key, names)}"
                 )
-        with_word = cls._fields_with_word()
         return cls(
-            **{
-                key: None if value == NONE and key in with_word else value
-                for key, value in table.items()
-            }
+            **{key: None if cls.means_none(key, value) else value for key, value in table.items()}
         )
 
     def to_table(self) -> dict[str, Any]:
@@ -137,6 +133,17 @@ class RecipeSection:
             for field in dataclasses.fields(cls)
             if field.default is not None and cls.accepts(field.name, None)
         ]
+
+    @classmethod
+    def means_none(cls, field_name: str, value: Any) -> bool:
+        """Whether `value` is the word "none" in a field that may be None.
+
+        Not in a field with a choice of that name, such as sacreBLEU's tokenizer "none".
+        """
+        if not (isinstance(value, str) and value.lower() == NONE):
+            return False
+        choices = cls.__dataclass_fields__[field_name].metadata["choices"] or ()
+        return NONE not in choices and cls.accepts(field_name, None)
 
     @classmethod
     def accepts(cls, field_name: str, value: Any) -> bool:

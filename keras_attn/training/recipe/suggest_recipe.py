@@ -29,15 +29,19 @@ References:
 """
 
 import dataclasses
+import math
 from typing import Any
+
+import numpy as np
 
 from keras_attn.data import CleaningReport
 from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 
 _DECODER_LAYERS = 2
-# A subword has about this many letters at these vocabulary sizes; a CJK letter is about a subword.
-_LETTERS_PER_TOKEN = 4.0
-_SMALLEST_LIMIT, _LARGEST_LIMIT = 32, 256
+# The longest segments, in tokens: as long as all but one pair in 200, within these bounds.
+_SHARE_WITHIN_LIMIT = 0.995
+_SMALLEST_LIMIT, _LARGEST_LIMIT = 32, 512
 _SHARE_TO_LEARN = 0.25  # the share of the passes below which a smaller model is taken
 
 
@@ -108,9 +112,66 @@ def learns_enough(passes: float, rule: SizeRule) -> bool:
     return passes >= _SHARE_TO_LEARN * rule.passes
 
 
+def suggest_tokenizer(rule: SizeRule, report: CleaningReport) -> TokenizerRecipe:
+    """Makes the section `[tokenizer]` of a row; the texts may need other vocabulary sizes.
+
+    Args:
+        rule: SizeRule. The sizes.
+        report: CleaningReport. The scripts of the corpus.
+
+    Returns:
+        TokenizerRecipe.
+    """
+    return TokenizerRecipe(
+        vocabulary_size=rule.vocabulary_size,
+        shared=report.scripts[0] == report.scripts[1],
+        character_coverage=0.9995 if "CJK" in report.scripts else 1.0,
+    )
+
+
+def token_limit(lengths: np.ndarray) -> int:
+    """The longest segment to train on: a multiple of 8 that leaves out at most one in 200.
+
+    Args:
+        lengths: integer array. The tokens of each segment.
+
+    Returns:
+        int. At least 32, and at most 512: so much memory does a batch need.
+
+    Example:
+
+    >>> token_limit(np.array([9, 12, 41]))
+    48
+    """
+    longest = float(np.quantile(lengths, _SHARE_WITHIN_LIMIT, method="higher"))
+    return int(min(max(math.ceil(longest / 8) * 8, _SMALLEST_LIMIT), _LARGEST_LIMIT))
+
+
+def validation_interval(steps: int, steps_per_epoch: int) -> int:
+    """Updates between two validations: a pass over the pairs, within bounds.
+
+    A large corpus is validated at least ten times in a run. A small one is validated at most every
+    100 updates, or five times in a short run: a pass over 300 pairs has four updates.
+
+    Args:
+        steps: int. The updates of the run.
+        steps_per_epoch: int. Those of a pass.
+
+    Returns:
+        int.
+
+    Example:
+
+    >>> [validation_interval(*of) for of in [(6000, 210), (1500, 4), (5000, 15_000), (90, 4)]]
+    [210, 100, 500, 18]
+    """
+    return max(min(steps_per_epoch, steps // 10), min(100, steps // 5), 1)
+
+
 def suggest_recipe(
     rule: SizeRule,
-    report: CleaningReport,
+    tokenizer: TokenizerRecipe,
+    limits: tuple[int, int],
     data: dict[str, Any],
     minutes: float,
     num_validation: int,
@@ -119,7 +180,8 @@ def suggest_recipe(
 
     Args:
         rule: SizeRule. The sizes.
-        report: CleaningReport. Scripts and lengths of the corpus.
+        tokenizer: TokenizerRecipe. The vocabulary.
+        limits: pair of int. The longest source and the longest target, in tokens.
         data: dict. The fields of `[data]` that name the files.
         minutes: float. How long training may take.
         num_validation: int. The validation pairs.
@@ -127,16 +189,10 @@ def suggest_recipe(
     Returns:
         Recipe.
     """
-    longest = max(report.letters) * 4 / (1.0 if "CJK" in report.scripts else _LETTERS_PER_TOKEN)
-    limit = int(min(max(longest, _SMALLEST_LIMIT), _LARGEST_LIMIT))
     return Recipe.from_table(
         {
-            "data": {**data, "max_source_tokens": limit, "max_target_tokens": limit},
-            "tokenizer": {
-                "vocabulary_size": rule.vocabulary_size,
-                "shared": report.scripts[0] == report.scripts[1],
-                "character_coverage": 0.9995 if "CJK" in report.scripts else 1.0,
-            },
+            "data": {**data, "max_source_tokens": limits[0], "max_target_tokens": limits[1]},
+            "tokenizer": tokenizer.to_table(),
             "model": {
                 "preset": "transformer_tiny",
                 "overrides": {

@@ -1,7 +1,7 @@
 """The section `[tokenizer]` of a recipe: how text becomes token ids."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
 
@@ -39,6 +39,11 @@ class TokenizerRecipe(RecipeSection):
         "the number of tokens, special ones included; for characters and words, the largest number",
         minimum=8,
     )
+    target_vocabulary_size: int | None = described(
+        None,
+        "the same for the target, if it differs; needs shared = false",
+        minimum=8,
+    )
     symbols: list[str] = described(
         [], 'strings that stay whole, such as "<fr>"; not for words and bytes'
     )
@@ -64,3 +69,19 @@ class TokenizerRecipe(RecipeSection):
                 "`tokenizer.shared` must be false for two kinds of tokenizers. Received: kind="
                 f"{self.kind!r}, target_kind={self.target_kind!r}, shared=true"
             )
+        if self.target_vocabulary_size is not None and self.shared:
+            raise ValueError(
+                "`tokenizer.shared` must be false for two sizes of vocabularies. Received: "
+                f"target_vocabulary_size={self.target_vocabulary_size}, shared=true"
+            )
+
+    @property
+    def of_target(self) -> Self:
+        """The settings of the target's tokenizer, if each side has its own."""
+        return dataclasses.replace(
+            self,
+            kind=self.target_kind or self.kind,
+            vocabulary_size=self.target_vocabulary_size or self.vocabulary_size,
+            target_kind=None,
+            target_vocabulary_size=None,
+        )

@@ -111,8 +111,9 @@ class TrainingRecipe(RecipeSection):
     )
     bleu_tokenizer: str | None = described(
         None,
-        "sacreBLEU's tokenizer for every BLEU of the run; none: that of data.target_language (zh, "
-        "ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others)",
+        "sacreBLEU's tokenizer for every BLEU of the run; left out: that of data.target_language "
+        "(zh, ja-mecab, ko-mecab; char for th, lo, km, my, bo; 13a for all others); none is the "
+        "tokenizer of that name, which splits at blanks only",
         choices=BLEU_TOKENIZERS,
     )
     sample_sentences: int = described(
@@ -158,3 +159,15 @@ class TrainingRecipe(RecipeSection):
                 "`training.bleu_sentences` must be above 0 for training.selection_metric = "
                 f"{self.selection_metric!r}. Received: bleu_sentences=0"
             )
+
+    @property
+    def limits(self) -> str:
+        """All that the end of the run follows from, in words, to be compared.
+
+        Example:
+
+        >>> TrainingRecipe(max_steps=9).limits
+        'max_steps=9, max_epochs=None, max_minutes=None, decay=none, decay_share=0.25'
+        """
+        names = ("max_steps", "max_epochs", "max_minutes", "decay", "decay_share")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)

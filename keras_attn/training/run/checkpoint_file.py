@@ -16,6 +16,7 @@ from keras_attn.training.update.seed_variables import seed_variables
 STATE_GROUP = "training_state"
 _PLAN = "plan"
 _WARMUP = "first_warmup_steps"
+_PLANNED_FOR = "planned_for"
 _CHUNK_BYTES = 1 << 24
 
 
@@ -68,7 +69,10 @@ def training_state(model: keras.Model, with_metrics: bool = True) -> dict[str, n
     schedule = _planned_schedule(model)
     if schedule is None:
         return state
-    return state | {_PLAN: schedule.plan, _WARMUP: np.array(schedule.first_warmup_steps)}
+    state |= {_PLAN: schedule.plan, _WARMUP: np.array(schedule.first_warmup_steps)}
+    if schedule.planned_for:
+        state[_PLANNED_FOR] = np.array(schedule.planned_for.encode())
+    return state
 
 
 def _planned_schedule(model: keras.Model) -> PlannedSchedule | None:
@@ -160,6 +164,7 @@ def read_checkpoint(model: keras.Model, path: Path) -> dict[str, np.ndarray]:
     if schedule is not None and _PLAN in state:
         ours = schedule.first_warmup_steps
         schedule.plan = state[_PLAN]
+        schedule.planned_for = state.get(_PLANNED_FOR, np.array(b"")).item().decode()
         if state.get(_WARMUP, ours) != ours:  # the recipe of the resumed run has another
             schedule.set_plan(ours, schedule.decay_start, schedule.last_step)
     return state

@@ -162,6 +162,18 @@ class CheckpointIndex:
                 one.path.unlink(missing_ok=True)
         return entry
 
+    def forget_metrics(self, write: bool = True) -> None:
+        """Forgets the metrics of all checkpoints, because new ones cannot be compared with them.
+
+        The files stay until the next checkpoint is added.
+
+        Args:
+            write: bool. Whether to change anything on disk.
+        """
+        self.checkpoints = [dataclasses.replace(one, metrics={}) for one in self.checkpoints]
+        if write:
+            self._write()
+
     def set_aside(self, damaged: Checkpoint, rename: bool = True) -> None:
         """Takes a checkpoint out of the list; its file is kept, as `damaged.step-...`.
 

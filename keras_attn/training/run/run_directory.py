@@ -50,6 +50,14 @@ class RunDirectory:
         latest = CheckpointIndex(self.checkpoints).latest
         return latest.step if latest else 0
 
+    @property
+    def validation_changed_at(self) -> int:
+        """The step from which the validation pairs are other pairs than before; 0: always the same.
+
+        Scores of earlier steps cannot be compared with later ones.
+        """
+        return int(self.read_information().get("validation_changed_at", 0))
+
     def tidy(self) -> None:
         """Deletes the partial files that a killed run left."""
         remove_partial_files(self.path)

@@ -36,7 +36,7 @@ class GuardedAdam(keras.optimizers.Adam):
       the end of every `fit`, so the next `fit` continues from the averages.)
     - With `scales_loss` (for float16) the loss is multiplied before differentiation by the largest
       factor that keeps the gradients finite. A withheld update halves the factor, down to 1, and
-      is not an error; 2,000 good updates in a row double it.
+      is not an error; 2,000 good updates in a row double it. At a factor of 1, `train` stops.
       (`keras.optimizers.LossScaleOptimizer` checks the gradients of one replica only. If `compile`
       puts it around this optimizer, it alone scales: what it divides is not divided again.)
 
@@ -96,6 +96,13 @@ class GuardedAdam(keras.optimizers.Adam):
     def schedule(self) -> Any:
         """The learning rate as it was given: a float or a schedule."""
         return self._learning_rate
+
+    @property
+    def is_smallest_loss_scale(self) -> bool:
+        """Whether the loss is scaled, and its scale cannot be lowered any more."""
+        if not (self.scales_loss and self.built):
+            return False
+        return float(keras.ops.convert_to_numpy(self._loss_scale)) <= _SMALLEST_LOSS_SCALE
 
     def build(self, var_list: list[keras.Variable]) -> None:
         """Creates the moments, the averages and the counters."""

@@ -38,6 +38,7 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Attributes:
         first_warmup_steps: int. The `warmup_steps` that it was made with, before any `set_plan`.
+        planned_for: str. The limits that the plan was made for, in words; "" if not known.
 
     Raises:
         ValueError: if an argument is out of range, or only one of `decay_start` and `last_step` is
@@ -79,6 +80,7 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.peak_learning_rate = float(peak_learning_rate)
         self.middle, self.decay, self.name = middle, decay, name
         self.first_warmup_steps = warmup_steps
+        self.planned_for = ""
         self._plan = tf.Variable(
             [1.0, _NEVER, 2 * _NEVER],
             trainable=False,
@@ -118,6 +120,39 @@ class PlannedSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 f"second. Received: decay_start={decay_start}, last_step={last_step}"
             )
         self._plan.assign([warmup_steps, start, last])
+
+    def end_earlier(self, step: int, last_step: int) -> None:
+        """Makes a fall that has been planned steeper, so that the rate reaches zero earlier.
+
+        The rate of update number `step` stays, to the nearest whole `decay_start` that does not
+        raise it. No later rate is higher than before.
+
+        Args:
+            step: int. The updates so far.
+            last_step: int. The new last update.
+
+        Raises:
+            ValueError: if no fall is planned, or `last_step` is not between `step` and the last
+                update of the plan.
+
+        Example:
+
+        >>> schedule = PlannedSchedule(0.002, 10, "constant", decay_start=80, last_step=119)
+        >>> schedule.end_earlier(100, last_step=109)
+        >>> schedule.decay_start, [round(float(schedule(step)), 4) for step in (99, 108)]
+        (90, [0.001, 0.0001])
+        """
+        start, last = self.decay_start, self.last_step
+        if start is None or last is None or not step < last_step <= last:
+            raise ValueError(
+                "`last_step` must be after `step`, and not after the end that is planned. "
+                f"Received: last_step={last_step}, step={step}, planned: {last}"
+            )
+        left = (last + 1 - step) / (last + 1 - start)  # the share of the fall that is to come
+        self.set_plan(
+            decay_start=max(0, math.floor(last_step + 1 - (last_step + 1 - step) / left)),
+            last_step=last_step,
+        )
 
     @property
     def warmup_steps(self) -> int:

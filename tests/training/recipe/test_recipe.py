@@ -179,6 +179,29 @@ def test_none_is_kept_where_the_default_is_a_number(tmp_path):
         Recipe.from_table({"training": {"max_steps": 1, "seed": "none"}})
 
 
+@pytest.mark.parametrize("word", ["none", "None"])
+def test_the_word_none_means_the_same_in_a_file_and_with_set(tmp_path, word):
+    """It clears a field that may be empty, unless the field has a choice of that name."""
+    recipe = Recipe.named("phrasebook_tiny")
+    fields = [
+        ("training.max_minutes", None),
+        ("training.log_every_steps", None),
+        ("data.directory", None),
+    ]
+    if word == "none":
+        fields += [("training.bleu_tokenizer", "none"), ("training.decay", "none")]
+    for field, kept in fields:
+        section, name = field.split(".")
+        path = tmp_path / "recipe.toml"
+        path.write_text(f'training.max_steps = 9\n{field} = "{word}"\n')
+        of_file = getattr(getattr(Recipe.from_toml(path), section), name)
+        of_set = getattr(getattr(recipe.override({field: word}), section), name)
+        assert of_file == of_set == kept, field
+    chosen = recipe.override({"training.bleu_tokenizer": "none"})
+    assert chosen.bleu_tokenizer == "none"
+    assert chosen.override({"training.bleu_tokenizer": None}).bleu_tokenizer == "13a"
+
+
 def test_an_address_stays_what_it_is_and_a_path_becomes_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for directory, expected in (("gs://bucket/tfds", "gs://bucket/tfds"), ("a", f"{tmp_path}/a")):

@@ -1,0 +1,138 @@
+"""Chooses the recipe of a corpus: vocabulary, limits, and the model that its time allows."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from keras_attn.data import CleaningReport, Corpus, TrainingPipeline, training_pipeline
+from keras_attn.data.token_sequences import TokenSequences
+from keras_attn.training.callbacks import Pace, StepCounter
+from keras_attn.training.fit_tokenizers import fit_tokenizers
+from keras_attn.training.prepare_session import make_model
+from keras_attn.training.recipe.recipe import Recipe
+from keras_attn.training.recipe.suggest_recipe import (
+    find_rule,
+    learns_enough,
+    smaller_rule,
+    suggest_recipe,
+    suggest_tokenizer,
+    token_limit,
+    validation_interval,
+)
+from keras_attn.training.replicas.distribute_batches import distribute_batches
+from keras_attn.training.replicas.strategies import get_strategy
+from keras_attn.training.step_plan import StepPlan
+from keras_attn.training.tokenizer_pair import TokenizerPair
+
+_TIMED_STEPS, _TIMED_PAIRS = 10, 20_000
+_FEWEST_UPDATES = 1500  # however few pairs there are
+
+
+def choose_recipe(
+    splits: dict[str, Corpus],
+    report: CleaningReport,
+    data: dict[str, Any],
+    minutes: float,
+    show: Callable[[str], None],
+) -> tuple[Recipe, float, float]:
+    """Chooses the largest model of the rules that learns enough in the time.
+
+    The vocabulary is made once: it depends on the corpus, and not on the model.
+
+    Args:
+        splits: dict. The pairs of `train` and `validation`.
+        report: CleaningReport. Scripts of the corpus.
+        data: dict. The fields of `[data]` that name the files.
+        minutes: float. How long training may take.
+        show: function of one line. Where to show progress.
+
+    Returns:
+        The recipe, seconds of an update, and the passes over the pairs that fit into the time.
+
+    Raises:
+        ValueError: if no vocabulary can be made of the texts.
+    """
+    train, num_validation = splits["train"], len(splits["validation"])
+    rule = find_rule(len(train))
+    strategy = get_strategy("auto")
+    show("making the vocabulary")
+    tokenizer, pair = fit_tokenizers(suggest_tokenizer(rule, report), train)
+    limits = _token_limits(train, pair)
+    recipe = suggest_recipe(rule, tokenizer, limits, data, minutes, num_validation)
+    steps_per_epoch = _pipeline(recipe, train, pair, strategy).steps_per_epoch
+    while True:
+        model = recipe.model.overrides
+        sizes = f"{model['num_layers']} layers of width {model['hidden_dim']}"
+        show(f"timing {_TIMED_STEPS} updates of {sizes}")
+        seconds = _timed(recipe, train, pair, strategy)
+        passes = 60.0 * minutes / seconds / steps_per_epoch
+        smaller = smaller_rule(rule, len(train))
+        if learns_enough(passes, rule) or smaller is None:
+            break
+        rule = smaller
+        recipe = suggest_recipe(rule, tokenizer, limits, data, minutes, num_validation)
+    most = max(rule.passes, math.ceil(_FEWEST_UPDATES / steps_per_epoch))
+    passes = min(passes, most)
+    steps = round(passes * steps_per_epoch)
+    interval = validation_interval(steps, steps_per_epoch)
+    recipe = recipe.override(
+        {"training.max_epochs": float(most), "training.validate_every_steps": interval}
+    )
+    needed = steps * seconds / 60.0
+    cost = (
+        f"{max(needed, 1.0):,.0f} minutes on the machine where this was written: {steps:,} updates "
+        f"of {seconds:.2g} seconds, {passes:.1f} passes over the pairs"
+    )
+    return dataclasses.replace(recipe, cost=cost), seconds, passes
+
+
+def _token_limits(train: Corpus, pair: TokenizerPair) -> tuple[int, int]:
+    """The longest source and the longest target to train on, end tokens not counted."""
+    sides = ((train.sources, pair.source), (train.targets, pair.target))
+    source, target = (
+        token_limit(TokenSequences.encode(texts, tokenizer).lengths - 1)
+        for texts, tokenizer in sides
+    )
+    return source, target
+
+
+def _pipeline(
+    recipe: Recipe,
+    train: Corpus,
+    pair: TokenizerPair,
+    strategy: tf.distribute.Strategy,
+    num_buckets: int | None = None,
+) -> TrainingPipeline:
+    """The training batches of a recipe, perhaps of fewer shapes."""
+    return training_pipeline(
+        train,
+        pair.source,
+        pair.target,
+        global_batch_tokens=recipe.training.global_batch_tokens,
+        max_source_tokens=recipe.data.max_source_tokens,
+        max_target_tokens=recipe.data.max_target_tokens,
+        num_buckets=num_buckets or recipe.training.num_buckets,
+        rows_multiple=math.lcm(8, strategy.num_replicas_in_sync),
+        repeat=True,
+    )
+
+
+def _timed(
+    recipe: Recipe, train: Corpus, pair: TokenizerPair, strategy: tf.distribute.Strategy
+) -> float:
+    """Seconds of an update, measured in ten of one shape, so that only the first one compiles."""
+    model, _ = make_model(recipe, pair, strategy)
+    steps = StepCounter()
+    pace = Pace(steps, StepPlan(_TIMED_STEPS, None, ""))
+    pipeline = _pipeline(recipe, train.take(_TIMED_PAIRS), pair, strategy, num_buckets=1)
+    model.fit(
+        distribute_batches(pipeline, strategy, 0),
+        steps_per_epoch=_TIMED_STEPS,
+        callbacks=[steps, pace],
+        shuffle=False,
+        verbose=0,
+    )
+    return pace.step_seconds
