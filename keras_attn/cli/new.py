@@ -55,15 +55,9 @@ def add_corpus_options(parser: CommandParser) -> None:
     """
     parser.add_argument("--source", metavar="FILE", help="sources, one per line")
     parser.add_argument("--target", metavar="FILE", help="their translations, line by line")
-<<<<<<< HEAD
     parser.add_argument(
         "--tsv", metavar="FILE", help="instead of both: sources and translations in two columns"
     )
-    parser.add_argument(
-        "--tfds", metavar="NAME", help="instead of files: a corpus of TensorFlow Datasets"
-    )
-=======
-    parser.add_argument("--tsv", metavar="FILE", help="or both in two columns, with tabs between")
     parser.add_argument(
         "--columns",
         nargs=2,
@@ -71,8 +65,9 @@ def add_corpus_options(parser: CommandParser) -> None:
         metavar=("SOURCE", "TARGET"),
         help="with --tsv: the numbers of the two columns, from 1 (default: 1 2)",
     )
-    parser.add_argument("--tfds", metavar="NAME", help="or a corpus of TensorFlow Datasets")
->>>>>>> room-train
+    parser.add_argument(
+        "--tfds", metavar="NAME", help="instead of files: a corpus of TensorFlow Datasets"
+    )
     parser.add_argument(
         "--languages",
         nargs=2,

@@ -177,13 +177,8 @@ def restore(session: TrainingSession) -> None:
 def end_where_the_clock_did(session: TrainingSession) -> None:
     """Ends a run where its clock has ended it, if it was not finished then.
 
-<<<<<<< HEAD
     Otherwise, a run that was interrupted after its last update would train on, by a new clock. A
-    finished run that is resumed does train on.
-=======
-    Else a run that was interrupted after its last update would train on, by a new clock. A run
-    that was finished there, or that has other limits now, does train on.
->>>>>>> room-train
+    run that was finished there, or that has other limits now, does train on.
 
     Args:
         session: TrainingSession. At the step of its checkpoint; its plan may be set.
