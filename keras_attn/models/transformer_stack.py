@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_attn.layers.plain_config import deserialize_part, plain_config, serialize_part
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.layers.slots import fill_slot, serialize_slot
@@ -113,33 +114,29 @@ class TransformerStack(TokenStack):
         """The final normalization of a pre-norm stack; a post-norm stack needs none."""
         return hidden if self.final_normalization is None else self.final_normalization(hidden)
 
-    def compute_output_spec(self, *args, **kwargs):
-        # With scores and caches there are several outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
     def get_config(self):
         config = {
             "vocabulary_size": self.vocabulary_size,
-            **self._block_config,
+            **plain_config(self._block_config),
             "activation": keras.activations.serialize(self._block_config["activation"]),
             "num_layers": self.num_layers,
             "stochastic_depth": self.stochastic_depth,
-            "position": self._position_config,
+            "position": plain_config(self._position_config),
         }
         if not self._owns_embedding:
-            config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
+            config["embedding"] = serialize_part(self.embedding)
         return {**super().get_config(), **config}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**with_embedding(config))
+    def from_config(cls, config, **options):
+        return super().from_config(with_embedding(config), **options)
 
 
 def with_embedding(config):
     """A stack's config with its embedding as a layer, if it was given one."""
     if config.get("embedding") is None:
         return config
-    return {**config, "embedding": keras.saving.deserialize_keras_object(config["embedding"])}
+    return {**config, "embedding": deserialize_part(config["embedding"])}
 
 
 def serialize_arguments(**arguments):
