@@ -66,6 +66,9 @@ SLOTS: dict[str, dict[str, Callable[..., keras.layers.Layer]]] = {
     },
 }
 
+# Masks go around what fills these slots. Keras would warn that such a layer destroys them.
+_OF_SINGLE_POSITIONS = ("feed_forward", "normalization")
+
 
 def fill_slot(
     slot: str, filling: Any, name: str, clone: bool = False, **sizes: Any
@@ -93,6 +96,15 @@ def fill_slot(
     >>> fill_slot("feed_forward", "feed_forward", name="ffn", intermediate_dim=8).intermediate_dim
     8
     """
+    layer = _layer_of(slot, filling, name, clone, sizes)
+    if layer is not None and slot in _OF_SINGLE_POSITIONS:
+        layer.supports_masking = True
+    return layer
+
+
+def _layer_of(
+    slot: str, filling: Any, name: str, clone: bool, sizes: dict[str, Any]
+) -> keras.layers.Layer | None:
     if filling is None:
         return None
     if isinstance(filling, dict) and "class_name" not in filling:
@@ -151,6 +163,27 @@ def copy_layer(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
     8
     """
     return type(layer).from_config({**plain_config(layer.get_config()), **changes})
+
+
+def with_own_seed(filling: Any, number: int) -> Any:
+    """A slot's filling whose `seed`, if it has one, is higher by a number.
+
+    One filling describes many layers. With one seed, all would drop the same elements.
+
+    Args:
+        filling: what `serialize_slot` returned.
+        number: int. Another one for each layer.
+
+    Example:
+    >>> with_own_seed({"name": "feed_forward", "dropout": 0.1, "seed": 7}, 2)["seed"]
+    9
+    """
+    if not isinstance(filling, dict):
+        return filling
+    if "class_name" in filling:
+        return {**filling, "config": with_own_seed(filling["config"], number)}
+    seed = filling.get("seed")
+    return filling if seed is None else {**filling, "seed": seed + number}
 
 
 def serialize_slot(filling: Any) -> Any:

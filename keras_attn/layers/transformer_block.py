@@ -10,11 +10,13 @@ from keras_attn.layers.residual import Residual
 from keras_attn.layers.sandwich_residual import SandwichResidual
 from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.layers.size_checks import check_heads, dropout_rate
-from keras_attn.layers.slots import SLOTS, copy_layer, fill_slot, serialize_slot
+from keras_attn.layers.slots import SLOTS, copy_layer, fill_slot, serialize_slot, with_own_seed
 from keras_attn.system.argument_checks import check_integer
 
 # Here, because residual connections themselves have a slot.
 SLOTS["residual"] = {"residual": Residual, "sandwich": SandwichResidual}
+
+_SUBLAYERS = ("self_attention", "cross_attention", "feed_forward")
 
 
 class TransformerBlock(SeveralOutputs):
@@ -88,7 +90,7 @@ class TransformerBlock(SeveralOutputs):
     def _residual(self, name):
         return fill_slot(
             "residual",
-            self.residual,
+            with_own_seed(self.residual, _SUBLAYERS.index(name)),
             name=f"{name}_residual",
             clone=True,
             dropout=self.dropout,

@@ -5,7 +5,7 @@ import keras
 from keras_attn.layers.plain_config import deserialize_part, plain_config, serialize_part
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
-from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.slots import fill_slot, serialize_slot, with_own_seed
 from keras_attn.layers.transformer_block import TransformerBlock
 from keras_attn.models.token_stack import TokenStack
 from keras_attn.system.argument_checks import check_integer
@@ -63,7 +63,7 @@ class TransformerStack(TokenStack):
         self._fill_position(position, max_sequence_length)
         self.blocks = [
             self.block_class(
-                **self._block_config,
+                **self._block_arguments(i),
                 position=self._position_in_blocks,
                 # The deeper a block, the more often it is left out (Huang et al., 2016).
                 stochastic_depth=stochastic_depth * (i + 1) / num_layers,
@@ -82,6 +82,14 @@ class TransformerStack(TokenStack):
             epsilon=normalization_epsilon,
             dtype=self.dtype_policy,
         )
+
+    def _block_arguments(self, index):
+        """What the blocks share, but for seeds."""
+        # A block needs several seeds; encoder and decoder may be given the same one.
+        number = 4 * index + (1_000_000 if self.block_class.is_causal else 0)
+        slots = ("attention", "feed_forward", "residual")
+        seeded = {slot: with_own_seed(self._block_config[slot], number) for slot in slots}
+        return {**self._block_config, **seeded}
 
     def _fill_position(self, position, max_sequence_length):
         """Positions are added to the embeddings, or act inside of attention in every block."""

@@ -196,13 +196,19 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         Returns:
             An attention layer.
         """
-        config = {**plain_config(self.get_config()), "name": name}
-        return type(self).from_config({**config, "position": None, "sliding_window": None})
+        return self._without_distances(type(self), self.get_config(), name)
 
     def _dense_cross_attention(self, name):
         """As `cross_attention`, but a `MultiHeadAttention`, whatever this layer is."""
-        config = {**MultiHeadAttention.get_config(self), "name": name}
-        return MultiHeadAttention.from_config({**config, "position": None, "sliding_window": None})
+        return self._without_distances(
+            MultiHeadAttention, MultiHeadAttention.get_config(self), name
+        )
+
+    def _without_distances(self, layer_class, config, name):
+        # With the same seed, both would drop the same elements.
+        seed = None if self.seed is None else self.seed + 1
+        changes = {"name": name, "seed": seed, "position": None, "sliding_window": None}
+        return layer_class.from_config({**plain_config(config), **changes})
 
     def __call__(self, query, *args, **kwargs):
         # Of one tensor alone, Keras does not hand over the mask.
