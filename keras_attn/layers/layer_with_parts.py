@@ -61,6 +61,9 @@ class LayerWithParts(keras.layers.Layer):
         config = dict(config)
         changes = config.pop("changed_parts", {})
         layer = super().from_config(config, **options)
+        if changes:  # a part that was made like a frozen one need not be frozen
+            for part in layer._flatten_layers(include_self=False):
+                part.trainable = layer.trainable
         layer._changes_to_come = layer._change_parts(changes)
         return layer
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_attn.layers import (
+    DecoderBlock,
     EncoderBlock,
     FeedForward,
     GatedFeedForward,
@@ -129,6 +130,17 @@ def test_a_frozen_stack_of_a_language_model_and_a_block_of_a_functional_model(tm
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert not loaded.get_layer("block").self_attention.trainable
     assert len(loaded.trainable_variables) == len(functional.trainable_variables) == 8
+
+
+def test_attention_to_the_source_is_trained_beside_frozen_self_attention():
+    block = DecoderBlock(**BLOCK)
+    block.build((None, 5, 8), (None, 7, 8))
+    block.self_attention.trainable = False
+    twin = DecoderBlock.from_config(block.get_config())
+    twin.build((None, 5, 8), (None, 7, 8))
+    paths = [weight.path.split("/", 1)[1] for weight in block.trainable_variables]
+    assert [weight.path.split("/", 1)[1] for weight in twin.trainable_variables] == paths
+    assert len(paths) == len(block.weights) - 8
 
 
 def test_a_config_without_frozen_parts_is_as_before():
