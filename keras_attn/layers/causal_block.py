@@ -5,7 +5,7 @@ import keras
 from keras_attn.layers.attention.attention_cache import BlockStep
 from keras_attn.layers.attention.beam_rows import BeamRows
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
-from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
+from keras_attn.layers.transformer_block import TransformerBlock, as_tuple, given
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -118,14 +118,14 @@ class CausalBlock(TransformerBlock):
             self.self_attention_residual(hidden),
             step.self_cache,
             return_attention_scores,
+            training,
             value_mask=padding_mask,
             attention_mask=attention_mask,
-            training=training,
         )
-        hidden = self.self_attention_residual(hidden, outputs, training=training)
+        hidden = self.self_attention_residual(hidden, outputs, **given(training=training))
         return hidden, scores, new_cache
 
-    def _attend_causally(self, query, cache, return_attention_scores, **options):
+    def _attend_causally(self, query, cache, return_attention_scores, training, **options):
         """Causal self-attention: outputs, weights or None, and the new cache or None."""
         is_shared = getattr(cache, "is_shared", False)
         beams = BeamRows(query, cache.beam_mask.shape[3] if is_shared else 1)
@@ -136,7 +136,7 @@ class CausalBlock(TransformerBlock):
                 query,
                 use_causal_mask=True,
                 return_attention_scores=return_attention_scores,
-                **given(cache=cache),
+                **given(cache=cache, training=training),
                 **options,
             )
         )
@@ -155,8 +155,3 @@ def join_results(outputs, scores, new_cache):
     """What a block returns: outputs, weights, the new cache if there is one; a tuple if several."""
     results = [outputs, *scores, *([] if new_cache is None else [new_cache])]
     return tuple(results) if len(results) > 1 else outputs
-
-
-def given(**arguments):
-    """The arguments that are not None: an attention layer of your own need not know the others."""
-    return {name: value for name, value in arguments.items() if value is not None}

@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_attn.layers.attention.attention_cache import BlockStep
 from keras_attn.layers.attention.beam_rows import BeamRows
-from keras_attn.layers.causal_block import CausalBlock, fused, given, join_results
-from keras_attn.layers.transformer_block import as_tuple, build_attention
+from keras_attn.layers.causal_block import CausalBlock, fused, join_results
+from keras_attn.layers.transformer_block import as_tuple, build_attention, given
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -124,13 +124,13 @@ class DecoderBlock(CausalBlock):
                 encoder_sequence,
                 value_mask=value_mask,
                 return_attention_scores=return_attention_scores,
-                training=training,
-                **given(cache=cache),
+                **given(cache=cache, training=training),
             )
         )
         scores = beams.split_scores(others[0]) if return_attention_scores else None
         outputs = beams.split(outputs)
-        return self.cross_attention_residual(hidden, outputs, training=training), scores
+        options = given(training=training)
+        return self.cross_attention_residual(hidden, outputs, **options), scores
 
 
 def _beams_of(query, step):

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
+
 # The rounds of "lowbias32", an integer hash whose bias was minimized by search (C. Wellons, "Hash
 # Prospector", public domain): x ^= x >> shift; x *= factor; ...; x ^= x >> last shift.
 _ROUNDS = ((16, 0x7FEB352D), (15, 0x846CA68B))
@@ -11,7 +13,7 @@ _LAST_SHIFT = 16
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class Dropout(keras.layers.Dropout):
+class Dropout(DenseInputs, keras.layers.Dropout):
     """`keras.layers.Dropout` whose random bits are a hash of each element's number and a seed.
 
         key     = hash(seed)
@@ -33,12 +35,6 @@ class Dropout(keras.layers.Dropout):
     >>> bool(abs(kept.mean() - 0.75) < 0.01)
     True
     """
-
-    def __call__(self, inputs, training=None):
-        # For Keras, an explicit None is a choice, and means no dropout. Here it means that nothing
-        # was chosen, as if it were left out: what the call around this one says then counts.
-        options = {} if training is None else {"training": training}
-        return super().__call__(inputs, **options)
 
     def call(self, inputs, training=False):
         if not training or self.rate <= 0 or self.rate >= 1 or self.noise_shape is not None:

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_attn.layers.transformer_block import TransformerBlock, as_tuple
+from keras_attn.layers.transformer_block import TransformerBlock, as_tuple, given
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
@@ -75,6 +75,7 @@ class EncoderBlock(TransformerBlock):
         training=None,
     ):
         hidden = inputs if self.position is None else self.position(inputs)
+        options = given(training=training)
         query = self.self_attention_residual(hidden)
         outputs, *scores = as_tuple(
             self.self_attention(
@@ -83,9 +84,9 @@ class EncoderBlock(TransformerBlock):
                 value_mask=padding_mask,
                 attention_mask=attention_mask,
                 return_attention_scores=return_attention_scores,
-                training=training,
+                **options,
             )
         )
-        hidden = self.self_attention_residual(hidden, outputs, training=training)
+        hidden = self.self_attention_residual(hidden, outputs, **options)
         hidden = self.feed(hidden, training=training)
         return (hidden, *scores) if scores else hidden

@@ -1,6 +1,5 @@
 """Slots of a block, and what can fill them: a name, a config, a class or a layer."""
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from keras_attn.layers.attention.sparse_attention import SparseAttention
 from keras_attn.layers.attention.talking_heads_attention import TalkingHeadsAttention
 from keras_attn.layers.feed_forward import FeedForward
 from keras_attn.layers.gated_feed_forward import GatedFeedForward
+from keras_attn.layers.plain_config import deserialize_part, plain_config, serialize_part
 from keras_attn.layers.position.alibi_bias import ALiBiBias
 from keras_attn.layers.position.learned_position_embedding import LearnedPositionEmbedding
 from keras_attn.layers.position.relative_position_bias import RelativePositionBias
@@ -66,6 +66,9 @@ SLOTS: dict[str, dict[str, Callable[..., keras.layers.Layer]]] = {
     },
 }
 
+# Masks go around what fills these slots. Keras would warn that such a layer destroys them.
+_OF_SINGLE_POSITIONS = ("feed_forward", "normalization")
+
 
 def fill_slot(
     slot: str, filling: Any, name: str, clone: bool = False, **sizes: Any
@@ -93,12 +96,21 @@ def fill_slot(
     >>> fill_slot("feed_forward", "feed_forward", name="ffn", intermediate_dim=8).intermediate_dim
     8
     """
+    layer = _layer_of(slot, filling, name, clone, sizes)
+    if layer is not None and slot in _OF_SINGLE_POSITIONS:
+        layer.supports_masking = True
+    return layer
+
+
+def _layer_of(
+    slot: str, filling: Any, name: str, clone: bool, sizes: dict[str, Any]
+) -> keras.layers.Layer | None:
     if filling is None:
         return None
     if isinstance(filling, dict) and "class_name" not in filling:
         return _layer_of_arguments(slot, filling, name, sizes)
     if isinstance(filling, dict):
-        filling = _from_config(filling)
+        filling = deserialize_part(plain_config(filling) if clone else filling)
     if isinstance(filling, keras.layers.Layer):
         if not clone:
             return filling
@@ -135,13 +147,8 @@ def _own(argument: Any) -> Any:
     if isinstance(argument, keras.layers.Layer):
         return copy_layer(argument)
     if isinstance(argument, dict) and {"class_name", "module"} <= set(argument):
-        return _from_config(argument)
+        return deserialize_part(plain_config(argument))
     return argument
-
-
-def _from_config(config: dict[str, Any]) -> Any:
-    # A copy, since a `from_config` may take entries out of what it is given.
-    return keras.saving.deserialize_keras_object(copy.deepcopy(dict(config)))
 
 
 def copy_layer(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
@@ -155,17 +162,40 @@ def copy_layer(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
     >>> copy_layer(FeedForward(8), name="other").intermediate_dim
     8
     """
-    return type(layer).from_config({**layer.get_config(), **changes})
+    return type(layer).from_config({**plain_config(layer.get_config()), **changes})
+
+
+def with_own_seed(filling: Any, number: int) -> Any:
+    """A slot's filling whose `seed`, if it has one, is higher by a number.
+
+    One filling describes many layers. With one seed, all would drop the same elements.
+
+    Args:
+        filling: what `serialize_slot` returned.
+        number: int. Another one for each layer.
+
+    Example:
+    >>> with_own_seed({"name": "feed_forward", "dropout": 0.1, "seed": 7}, 2)["seed"]
+    9
+    """
+    if not isinstance(filling, dict):
+        return filling
+    if "class_name" in filling:
+        return {**filling, "config": with_own_seed(filling["config"], number)}
+    seed = filling.get("seed")
+    return filling if seed is None else {**filling, "seed": seed + number}
 
 
 def serialize_slot(filling: Any) -> Any:
     """The form of a slot's filling that `get_config` writes: a name, a config or None."""
-    if isinstance(filling, dict) and "class_name" not in filling:
-        return {
-            argument: serialize_slot(value) if isinstance(value, keras.layers.Layer) else value
-            for argument, value in filling.items()
-        }
-    if filling is None or isinstance(filling, (str, dict)):
+    if isinstance(filling, dict):
+        return plain_config(
+            {
+                argument: serialize_slot(value) if isinstance(value, keras.layers.Layer) else value
+                for argument, value in filling.items()
+            }
+        )
+    if filling is None or isinstance(filling, str):
         return filling
     if isinstance(filling, type):
         name = keras.saving.get_registered_name(filling)
@@ -177,9 +207,7 @@ def serialize_slot(filling: Any) -> Any:
         return name
     if not isinstance(filling, keras.layers.Layer):
         return filling  # not a filling: `fill_slot` raises the error
-    config = keras.saving.serialize_keras_object(filling)
-    config.pop("build_config", None)  # the block that holds the layer builds it
-    return config
+    return plain_config(serialize_part(filling))
 
 
 def _layer_class(slot: str, filling: Any) -> Callable[..., keras.layers.Layer]:

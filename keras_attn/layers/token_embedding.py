@@ -6,6 +6,7 @@ from keras import ops
 from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.ops import padding_mask
 from keras_attn.ops.axes import leading_sizes
+from keras_attn.ops.known_values import has_values
 from keras_attn.system.argument_checks import check_integer
 
 
@@ -108,7 +109,7 @@ class TokenEmbedding(DenseInputs):
         # Values can be seen in eager mode only. In a graph, an id beyond the vocabulary fails on a
         # CPU, with its position; under XLA and on accelerators it gives the last vector. An id
         # below 0 counts from the end, as in Keras.
-        if not hasattr(token_ids, "numpy") or 0 in token_ids.shape:
+        if not has_values(token_ids) or 0 in token_ids.shape:
             return
         values = ops.convert_to_numpy(token_ids)
         if values.min() < 0 or values.max() >= self.vocabulary_size or (values % 1).any():

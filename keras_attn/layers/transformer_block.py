@@ -4,19 +4,22 @@ import inspect
 
 import keras
 
-from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.plain_config import plain_config, serialize_part
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.residual import Residual
 from keras_attn.layers.sandwich_residual import SandwichResidual
+from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.layers.size_checks import check_heads, dropout_rate
-from keras_attn.layers.slots import SLOTS, copy_layer, fill_slot, serialize_slot
+from keras_attn.layers.slots import SLOTS, copy_layer, fill_slot, serialize_slot, with_own_seed
 from keras_attn.system.argument_checks import check_integer
 
 # Here, because residual connections themselves have a slot.
 SLOTS["residual"] = {"residual": Residual, "sandwich": SandwichResidual}
 
+_SUBLAYERS = ("self_attention", "cross_attention", "feed_forward")
 
-class TransformerBlock(DenseInputs):
+
+class TransformerBlock(SeveralOutputs):
     """Self-attention and a feed-forward network with slots; the base of both kinds of block."""
 
     is_causal = False  # whether self-attention is
@@ -87,7 +90,7 @@ class TransformerBlock(DenseInputs):
     def _residual(self, name):
         return fill_slot(
             "residual",
-            self.residual,
+            with_own_seed(self.residual, _SUBLAYERS.index(name)),
             name=f"{name}_residual",
             clone=True,
             dropout=self.dropout,
@@ -114,17 +117,12 @@ class TransformerBlock(DenseInputs):
 
     def feed(self, hidden, training=None):
         """The feed-forward network in its residual connection: (B, T, D) -> (B, T, D)."""
-        # An explicit None would switch dropout off, whatever the call around this one says.
-        options = {} if training is None else {"training": training}
+        options = given(training=training)
         outputs = self.feed_forward(self.feed_forward_residual(hidden), **options)
         return self.feed_forward_residual(hidden, outputs, **options)
 
     def compute_output_shape(self, inputs_shape, **shapes):
         return tuple(inputs_shape)
-
-    def compute_output_spec(self, *args, **kwargs):
-        # With scores and caches there are several outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def get_config(self):
         return {
@@ -137,11 +135,11 @@ class TransformerBlock(DenseInputs):
             "projection_gain": self.projection_gain,
             "activation": keras.activations.serialize(self.activation),
             "normalize_first": self.normalize_first,
-            "attention": serialize_slot(self.self_attention),
-            "position": serialize_slot(self.position),
-            "feed_forward": serialize_slot(self.feed_forward),
-            "normalization": self.normalization,
-            "residual": self.residual,
+            "attention": serialize_part(self.self_attention),
+            "position": serialize_part(self.position),
+            "feed_forward": serialize_part(self.feed_forward),
+            "normalization": plain_config(self.normalization),
+            "residual": plain_config(self.residual),
             "stochastic_depth": self.stochastic_depth,
             "normalization_epsilon": self.normalization_epsilon,
             "max_sequence_length": self.max_sequence_length,
@@ -168,6 +166,15 @@ def _with_position(attention, position):
             f"'sinusoidal'. Received: attention={type(attention).__name__}."
         )
     return copy_layer(attention, position=copy_layer(position))
+
+
+def given(**arguments):
+    """The arguments that are not None.
+
+    A layer of your own in a slot need not know the others, and for Keras `training=None` would
+    switch its dropout off, whatever the call around this one says.
+    """
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def as_tuple(outputs):

@@ -5,7 +5,8 @@ import keras
 from keras_attn.layers import TokenEmbedding
 from keras_attn.layers.causal_block import CausalBlock
 from keras_attn.layers.dense_rows import dense_rows
-from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.plain_config import serialize_part
+from keras_attn.layers.slots import fill_slot
 from keras_attn.layers.transformer_block import as_tuple
 from keras_attn.models.token_stack import stack_scores
 from keras_attn.models.transformer_stack import TransformerStack
@@ -172,5 +173,5 @@ class CausalDecoder(TransformerStack):
             **super().get_config(),
             "tie_output": self.tie_output,
             "use_output_bias": self.use_output_bias,
-            "output_projection": serialize_slot(self.output_projection),
+            "output_projection": serialize_part(self.output_projection),
         }

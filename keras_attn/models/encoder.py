@@ -33,7 +33,8 @@ class Encoder(TransformerStack):
             training; it rises linearly with the depth. Defaults to `0.0`.
         normalization_epsilon: float. Added to the variance. Defaults to `1e-6`.
         max_sequence_length: int. Longest sequence, in tokens, for layers that have such a limit.
-        embedding: `TokenEmbedding` to share with another stack. Defaults to a new one.
+        embedding: `TokenEmbedding` to share with another stack. Defaults to a new one. It is shared
+            again in a loaded model; `keras.models.clone_model` gives each stack its own.
         **kwargs: `name`, `dtype`, `trainable`, as in `keras.layers.Layer`.
 
     Call arguments:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_attn.layers import TokenEmbedding
+from keras_attn.layers.plain_config import plain_config
 from keras_attn.models.seq2seq_model import Seq2SeqModel
 
 
@@ -48,8 +49,4 @@ class EncoderDecoderModel(Seq2SeqModel):
         return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
 
     def get_config(self):
-        return {**super().get_config(), **self._config}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return {**super().get_config(), **plain_config(self._config)}

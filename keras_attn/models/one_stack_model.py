@@ -25,9 +25,11 @@ class OneStackModel(TrainableModel):
         self._stack.build()
 
     def get_config(self):
-        # `name` and `dtype` are the model's own.
-        return {**self._stack.get_config(), **super().get_config()}
+        # `name`, `dtype` and the parts are the model's own.
+        config = self._stack.get_config()
+        config.pop("changed_parts", None)
+        return {**config, **super().get_config()}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**with_embedding(config))
+    def from_config(cls, config, **options):
+        return super().from_config(with_embedding(config), **options)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.attention.beam_rows import BeamRows
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.recurrent.time_steps import run_steps
 from keras_attn.models.recurrent_slots import fill_recurrent_slot
@@ -39,7 +40,7 @@ class RecurrentState(NamedTuple):
     attentional: Tensor
 
 
-class RecurrentDecoder(keras.layers.Layer):
+class RecurrentDecoder(DenseInputs):
     """Maps embedded target and source to attentional vectors, which give the logits.
 
         h_t  = layers([y_{t-1}; a_{t-1}])                 input feeding   (Section 3.3)

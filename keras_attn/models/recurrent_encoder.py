@@ -1,13 +1,13 @@
 """The encoder of a recurrent model (Bahdanau et al., 2015, Section 3.2)."""
 
-import keras
 from keras import ops
 
+from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.models.recurrent_slots import fill_recurrent_slot
 
 
-class RecurrentEncoder(keras.layers.Layer):
+class RecurrentEncoder(DenseInputs):
     """Maps an embedded source to one vector per token, and one for the whole.
 
     The first layers read in both directions, each with `hidden_dim` units, and put the two outputs

@@ -3,14 +3,14 @@
 from keras import ops
 
 from keras_attn.layers import TokenEmbedding
-from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
+from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.models.input_checks import check_token_ids
 from keras_attn.system.argument_checks import check_integer
 
 
-class TokenStack(DenseInputs):
+class TokenStack(SeveralOutputs):
     """Embeds tokens, adds positions, and holds blocks; the base of every stack.
 
     A subclass makes `position` (or None), `blocks` and `final_normalization` (or None).

@@ -10,6 +10,7 @@ from keras_attn.models.hypothesis_caches import OpenCaches
 from keras_attn.models.input_checks import check_max_length, check_token_ids
 from keras_attn.models.one_stack_model import OneStackModel
 from keras_attn.models.step_by_step import StepByStep
+from keras_attn.ops.known_values import has_values
 
 Tensor = Any
 
@@ -170,7 +171,7 @@ def _check_prompts(token_ids):
     check_token_ids("prompt", token_ids)
     if token_ids.shape[1] == 0:
         raise ValueError("A prompt must have at least one token, such as a start token.")
-    if not hasattr(token_ids, "numpy") or token_ids.shape[0] == 0:
+    if not has_values(token_ids) or token_ids.shape[0] == 0:
         return  # a graph, whose values are not known yet, or no prompts
     if ops.convert_to_numpy(token_ids).min() <= 0:
         raise ValueError(

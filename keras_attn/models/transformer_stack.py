@@ -2,9 +2,10 @@
 
 import keras
 
+from keras_attn.layers.plain_config import deserialize_part, plain_config, serialize_part
 from keras_attn.layers.position.attention_position import AttentionPosition
 from keras_attn.layers.size_checks import dropout_rate
-from keras_attn.layers.slots import fill_slot, serialize_slot
+from keras_attn.layers.slots import fill_slot, serialize_slot, with_own_seed
 from keras_attn.layers.transformer_block import TransformerBlock
 from keras_attn.models.token_stack import TokenStack
 from keras_attn.system.argument_checks import check_integer
@@ -62,7 +63,7 @@ class TransformerStack(TokenStack):
         self._fill_position(position, max_sequence_length)
         self.blocks = [
             self.block_class(
-                **self._block_config,
+                **self._block_arguments(i),
                 position=self._position_in_blocks,
                 # The deeper a block, the more often it is left out (Huang et al., 2016).
                 stochastic_depth=stochastic_depth * (i + 1) / num_layers,
@@ -81,6 +82,14 @@ class TransformerStack(TokenStack):
             epsilon=normalization_epsilon,
             dtype=self.dtype_policy,
         )
+
+    def _block_arguments(self, index):
+        """What the blocks share, but for seeds."""
+        # A block needs several seeds; encoder and decoder may be given the same one.
+        number = 4 * index + (1_000_000 if self.block_class.is_causal else 0)
+        slots = ("attention", "feed_forward", "residual")
+        seeded = {slot: with_own_seed(self._block_config[slot], number) for slot in slots}
+        return {**self._block_config, **seeded}
 
     def _fill_position(self, position, max_sequence_length):
         """Positions are added to the embeddings, or act inside attention in every block."""
@@ -113,33 +122,29 @@ class TransformerStack(TokenStack):
         """The final normalization of a pre-norm stack; a post-norm stack needs none."""
         return hidden if self.final_normalization is None else self.final_normalization(hidden)
 
-    def compute_output_spec(self, *args, **kwargs):
-        # With scores and caches there are several outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
-
     def get_config(self):
         config = {
             "vocabulary_size": self.vocabulary_size,
-            **self._block_config,
+            **plain_config(self._block_config),
             "activation": keras.activations.serialize(self._block_config["activation"]),
             "num_layers": self.num_layers,
             "stochastic_depth": self.stochastic_depth,
-            "position": self._position_config,
+            "position": plain_config(self._position_config),
         }
         if not self._owns_embedding:
-            config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
+            config["embedding"] = serialize_part(self.embedding)
         return {**super().get_config(), **config}
 
     @classmethod
-    def from_config(cls, config):
-        return cls(**with_embedding(config))
+    def from_config(cls, config, **options):
+        return super().from_config(with_embedding(config), **options)
 
 
 def with_embedding(config):
     """A stack's config with its embedding as a layer, if it was given one."""
     if config.get("embedding") is None:
         return config
-    return {**config, "embedding": keras.saving.deserialize_keras_object(config["embedding"])}
+    return {**config, "embedding": deserialize_part(config["embedding"])}
 
 
 def serialize_arguments(**arguments):

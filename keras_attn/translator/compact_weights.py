@@ -21,7 +21,7 @@ def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
 
     With `"int8"`, a weight of two axes or more becomes 8-bit integers, times one float32 for each
     index of its longest axis, such as a row of an embedding or a unit of a dense layer. All other
-    weights become float16.
+    weights become float16. What LoRA has learned is added to the kernels, as in a `.keras` file.
 
         w ≈ scale q,   scale = max |w| / 127,   q = round(w / scale)
 
@@ -31,11 +31,10 @@ def write_compact_model(model: Seq2SeqModel, path: Path, dtype: str) -> None:
         dtype: str. `"float16"` or `"int8"`.
 
     Raises:
-        ValueError: if a weight is too large for float16.
+        ValueError: if a weight is too large for float16, or the model is quantized.
     """
     arrays: dict[str, Any] = {}
-    for i, weight in enumerate(model.weights):
-        value = keras.ops.convert_to_numpy(weight).astype("float32")
+    for i, (weight, value) in enumerate(_merged_weights(model)):
         if dtype == "int8" and value.ndim >= 2:
             quantized, scale = quantize(value)
             arrays[f"weight_{i}"], arrays[f"scale_{i}"] = quantized, scale
@@ -63,10 +62,44 @@ def read_compact_model(path: Path) -> Seq2SeqModel:
         model: Any = keras.saving.deserialize_keras_object(config)
         if not model.built:
             model.build()
-        model.set_weights([_read_weight(arrays, i) for i in range(len(model.weights))])
+        # A layer with LoRA starts with an adaptation of zero.
+        for i, weight in enumerate(_weights_without_lora(model)):
+            weight.assign(_read_weight(arrays, i))
     except (ValueError, KeyError) as error:
         raise _damaged(path, error) from error
     return model
+
+
+def _merged_weights(model: Seq2SeqModel) -> list[tuple[keras.Variable, np.ndarray]]:
+    """The weights without those of LoRA, and their values, to which LoRA's are added."""
+    weights = _weights_without_lora(model)
+    values: dict[int, Any] = {id(weight): weight for weight in weights}
+    for layer in model._flatten_layers():
+        if getattr(layer, "quantization_mode", None) is not None:
+            raise ValueError(
+                "`weights` must be 'float32' for a model that is quantized already. "
+                f"Received: {layer.path} in {layer.quantization_mode}."
+            )
+        if getattr(layer, "lora_enabled", False):
+            merged: dict[str, Any] = {}
+            layer.save_own_variables(merged)
+            kept = [weight for weight in layer.weights if id(weight) in values]
+            values |= {id(one): value for one, value in zip(kept, merged.values(), strict=True)}
+    return [
+        (weight, keras.ops.convert_to_numpy(values[id(weight)]).astype("float32"))
+        for weight in weights
+    ]
+
+
+def _weights_without_lora(model: Seq2SeqModel) -> list[keras.Variable]:
+    added = {
+        id(weight)
+        for layer in model._flatten_layers()
+        if getattr(layer, "lora_enabled", False)
+        for weight in layer.weights
+        if weight.name.startswith("lora_")
+    }
+    return [weight for weight in model.weights if id(weight) not in added]
 
 
 def _half(value: np.ndarray, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from keras import ops
 
 import keras_attn
 from keras_attn.layers import (
+    DecoderBlock,
     EncoderBlock,
     FeedForward,
     LearnedPositionEmbedding,
@@ -142,9 +143,15 @@ def test_layers_work_in_a_functional_model_of_any_length_and_are_saved(tmp_path)
 
 def test_learned_positions_go_into_a_functional_model_of_any_length() -> None:
     token_ids = keras.Input((None,), dtype="int32")
-    sizes = {**SIZES, "num_layers": 1, "position": "learned", "max_sequence_length": 100}
-    model = keras.Model(token_ids, Encoder(V, **sizes)(token_ids))
-    assert model(SOURCE).shape == (B, S, D)
+    for max_length in (S, 100):  # PyTorch makes up lengths of 83 and 89
+        sizes = {**SIZES, "num_layers": 1, "max_sequence_length": max_length}
+        for slots in ({"position": "learned"}, {"attention": "linformer"}):
+            model = keras.Model(token_ids, Encoder(V, **sizes, **slots)(token_ids))
+            assert model(SOURCE).shape == (B, S, D)
+    with pytest.raises(ValueError, match=f"8 positions is longer than `max_sequence_length`={S}"):
+        Encoder(V, **{**sizes, "max_sequence_length": S}, position="learned")(
+            np.ones((2, S + 1), "int32")
+        )
 
 
 def test_vectors_of_any_length_go_into_a_functional_model() -> None:
@@ -156,6 +163,24 @@ def test_vectors_of_any_length_go_into_a_functional_model() -> None:
 @pytest.mark.skipif(
     keras.backend.backend() == "tensorflow", reason="tests/models/test_transformer.py does this"
 )
+def test_frozen_parts_stay_frozen_in_a_file_and_shared_ones_shared(tmp_path) -> None:
+    embedding = TokenEmbedding(V, D)
+    encoder = Encoder(V, **SIZES, num_layers=1, embedding=embedding, name="encoder")
+    source = keras.Input((None,), dtype="int32", name="source")
+    target = keras.Input((None,), dtype="int32", name="target")
+    hidden = DecoderBlock(**SIZES, name="block")(embedding(target), encoder(source))
+    model = keras.Model([source, target], hidden)
+    model.get_layer("block").cross_attention.trainable = False
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(again.weights) == len(model.weights)
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+    assert not again.get_layer("block").cross_attention.trainable
+    np.testing.assert_allclose(
+        numpy(again([SOURCE, TARGET])), numpy(model([SOURCE, TARGET])), atol=1e-6
+    )
+
+
 def test_the_transformer_is_trained_by_plain_fit() -> None:
     keras.utils.set_random_seed(2)  # `conftest.py`, which seeds the other tests, needs TensorFlow
     model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)

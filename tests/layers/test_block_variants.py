@@ -9,6 +9,7 @@ import pytest
 from keras_attn.layers import (
     DecoderBlock,
     EncoderBlock,
+    FeedForward,
     GatedFeedForward,
     LocalAttention,
     MultiHeadAttention,
@@ -16,7 +17,9 @@ from keras_attn.layers import (
     Residual,
     RotaryEmbedding,
     SandwichResidual,
+    TokenEmbedding,
 )
+from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.slots import fill_slot
 from keras_attn.models import Encoder, Transformer
 from tests.support.layer_checks import check_layer
@@ -187,6 +190,47 @@ def test_a_call_without_training_takes_that_of_the_call_around_it():
         first, second = (np.asarray(layer(X, training=True)) for _ in range(2))
         assert np.abs(first - second).max() > 1e-3
         np.testing.assert_array_equal(layer(X), layer(X))
+
+
+def _seeds(model):
+    layers = [one for one in model._flatten_layers() if isinstance(one, Dropout) and one.rate]
+    return [layer.seed for layer in layers]
+
+
+@pytest.mark.parametrize("kind", ["arguments", "layer"])
+def test_a_seed_in_a_slot_gives_each_layer_other_elements_to_drop(kind, tmp_path):
+    slots = {
+        "attention": {"name": "multi_head", "dropout": 0.1, "seed": 11},
+        "feed_forward": {"name": "feed_forward", "dropout": 0.1, "seed": 500},
+        "residual": {"name": "residual", "dropout": 0.1, "seed": 900},
+    }
+    if kind == "layer":
+        slots["attention"] = MultiHeadAttention(3, 2, dropout=0.1, seed=11)
+        slots["feed_forward"] = FeedForward(7, dropout=0.1, seed=500)
+        slots["residual"] = Residual(0.1, seed=900)
+    model = Transformer(20, **SIZES, **slots, num_layers=2, dropout=0.0)
+    model.build()
+    seeds = _seeds(model)
+    assert len(seeds) == 2 * (1 + 1 + 2) + 2 * (2 + 1 + 3)
+    for start, end in ((0, 500), (500, 900), (900, 10_000)):  # of one slot
+        of_slot = [seed for seed in seeds if start <= seed % 1_000_000 < end]
+        assert len(set(of_slot)) == len(of_slot) >= 4
+    model.save(tmp_path / "model.keras")
+    assert _seeds(keras.saving.load_model(tmp_path / "model.keras")) == seeds
+    block = model.decoder.blocks[1]
+    twin = DecoderBlock.from_config(block.get_config())
+    twin.build(X.shape)
+    assert _seeds(twin) == _seeds(block)
+
+
+def test_masks_go_around_layers_that_do_not_support_them():
+    # A warning of Keras that a mask is lost would be an error here.
+    slots = {"normalization": "rms_norm", "feed_forward": AroundDense(keras.layers.Dense(6))}
+    block = EncoderBlock(**SIZES, **slots, normalize_first=True, residual="sandwich")
+    model = keras.Sequential([TokenEmbedding(20, 6), block, EncoderBlock(**SIZES)])
+    ids = np.array([[4, 5, 6, 0, 0], [7, 8, 9, 10, 11]])
+    short = model(ids[:1, :3])
+    np.testing.assert_allclose(model(ids)[:1, :3], short, atol=1e-5)
 
 
 def test_a_layer_that_fills_a_slot_is_given_the_position():

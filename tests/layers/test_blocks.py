@@ -15,6 +15,7 @@ from keras_attn.layers import (
     Residual,
     TokenEmbedding,
 )
+from keras_attn.models import Encoder
 from tests.support import reference
 from tests.support.layer_checks import check_layer
 
@@ -257,3 +258,41 @@ def test_scores_have_their_shapes_in_a_functional_model():
         inputs, encoder_sequence, return_attention_scores=True
     )
     assert self_scores.shape == (None, H, T, T) and cross_scores.shape == (None, H, T, S)
+
+
+@pytest.mark.parametrize("holder", ["encoder_block", "decoder_block", "attention", "encoder"])
+def test_symbolic_outputs_can_be_asked_for_before_the_layer_is_built(holder):
+    hidden, source = keras.KerasTensor((3, 5, 12)), keras.KerasTensor((3, 7, 12))
+    sizes = {"hidden_dim": 12, "intermediate_dim": 17, "num_heads": 3}
+    makers = {
+        "encoder_block": (lambda: EncoderBlock(**sizes), [hidden], [(3, 5, 12), (3, 3, 5, 5)]),
+        "decoder_block": (
+            lambda: DecoderBlock(**sizes),
+            [hidden, source],
+            [(3, 5, 12), (3, 3, 5, 5), (3, 3, 5, 7)],
+        ),
+        "attention": (
+            lambda: MultiHeadAttention(3, 4),
+            [hidden, source],
+            [(3, 5, 12), (3, 3, 5, 7)],
+        ),
+        "encoder": (
+            lambda: Encoder(20, **sizes, num_layers=2),
+            [keras.KerasTensor((3, 5), "int32")],
+            [(3, 5, 12), (3, 2, 3, 5, 5)],
+        ),
+    }
+    make, inputs, shapes = makers[holder]
+    layer = make()
+    outputs = layer.compute_output_spec(*inputs, return_attention_scores=True)
+    assert [output.shape for output in outputs] == shapes
+    assert layer.compute_output_spec(*inputs).shape == shapes[0]
+    results = layer(*(np.ones(x.shape, x.dtype) for x in inputs), return_attention_scores=True)
+    assert [tuple(result.shape) for result in results] == shapes
+    assert len(layer.weights) == len(make_built(make, inputs).weights)
+
+
+def make_built(make, inputs):
+    layer = make()
+    layer(*(np.ones(x.shape, x.dtype) for x in inputs))
+    return layer

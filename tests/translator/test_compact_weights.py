@@ -100,3 +100,38 @@ def test_a_weight_that_float16_cannot_hold_is_named(weights, tmp_path):
     translator.save(tmp_path / "compact", weights=weights)
     loaded = Translator.load(tmp_path / "compact")
     assert max(np.abs(one.numpy()).max() for one in loaded.model.weights) == 65_504.0
+
+
+@pytest.mark.parametrize("weights, tolerance", [("float16", 2e-3), ("int8", 2e-2)])
+def test_what_lora_has_learned_is_kept(weights, tolerance, tmp_path):
+    sizes = {"hidden_dim": 24, "intermediate_dim": 40, "num_heads": 2, "num_layers": 1}
+    model = create_model("transformer_tiny", source_vocabulary_size=260, tie_output=False, **sizes)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "enable_lora"):
+            layer.enable_lora(3, lora_alpha=6)
+    kernels = {}
+    random = np.random.default_rng(5)
+    for layer in model._flatten_layers():
+        if getattr(layer, "lora_enabled", False):
+            a, b = layer.lora_kernel_a, layer.lora_kernel_b
+            a.assign(random.normal(size=a.shape))
+            b.assign(random.normal(size=b.shape))
+            product = np.tensordot(a.numpy().astype("float64"), b.numpy(), 1)
+            kernels[layer._kernel.path] = layer._kernel.numpy() + 6 / 3 * product
+    assert len(kernels) == 4 + 4 + 4 + 2 + 2 + 1
+    Translator(model, ByteTokenizer()).save(tmp_path / "compact", weights=weights)
+    loaded = Translator.load(tmp_path / "compact").model
+    values = {layer.path: layer for layer in loaded._flatten_layers() if hasattr(layer, "kernel")}
+    for path, expected in kernels.items():
+        kernel = np.asarray(values[path.removesuffix("/kernel")].kernel)
+        assert np.abs(kernel - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def test_a_quantized_model_is_refused(tmp_path):
+    sizes = {"hidden_dim": 24, "intermediate_dim": 40, "num_heads": 2, "num_layers": 1}
+    model = create_model("transformer_tiny", source_vocabulary_size=260, **sizes)
+    model.quantize("int8")
+    translator = Translator(model, ByteTokenizer())
+    with pytest.raises(ValueError, match="must be 'float32' for a model that is quantized"):
+        translator.save(tmp_path / "compact", weights="int8")
+    assert not (tmp_path / "compact").exists()

@@ -5,15 +5,16 @@ import operator
 import keras
 
 from keras_attn.layers.attention.heads_dense import HeadsDense
-from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.initializers import clone_initializer, with_gain
-from keras_attn.layers.position.attention_position import as_attention_position, serialize_position
+from keras_attn.layers.plain_config import serialize_part
+from keras_attn.layers.position.attention_position import as_attention_position
+from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.layers.size_checks import are_compatible, dropout_rate
 from keras_attn.system.argument_checks import check_integer
 
 
-class AttentionProjections(DenseInputs):
+class AttentionProjections(SeveralOutputs):
     """Projects queries, keys and values to heads, and heads back; the base of attention layers.
 
     Weights have the names, shapes and order of `keras.layers.MultiHeadAttention`. The arguments
@@ -207,7 +208,7 @@ class AttentionProjections(DenseInputs):
             "seed": self.seed,
             "num_key_value_heads": self.num_key_value_heads,
             "projection_gain": self.projection_gain,
-            "position": serialize_position(self.position),
+            "position": serialize_part(self.position),
         }
         return {**super().get_config(), **config}
 

@@ -66,7 +66,8 @@ class BlockAttention(MultiHeadAttention):
     # Without a cache: blocks
 
     def _attend(self, query, key_value, masks, cache, training, needs_scores):
-        _check_lengths(query, key_value, cache)
+        if cache is None:
+            key_value = _of_one_length(query, key_value)
         if cache is not None or self._is_short(query.shape[2], masks.is_causal):
             return super()._attend(query, key_value, masks, cache, training, needs_scores)
         length = ops.shape(query)[2]
@@ -182,11 +183,18 @@ def _first_rows(pairs, count):
     return pairs if pairs is None or pairs.shape[-2] == 1 else pairs[..., :count, :]
 
 
-def _check_lengths(query, key_value, cache):
+def _of_one_length(query, key_value):
+    """Keys and values of the queries' length; an error if they have another one."""
     lengths = (query.shape[2], key_value["key"].shape[2])
-    are_known = all(isinstance(length, int) for length in lengths)
-    if cache is None and are_known and lengths[0] != lengths[1]:
+    if None in lengths:  # a graph finds out when it runs: this fails unless the lengths are equal
+        length = ops.shape(query)[2]
+        return {
+            name: ops.reshape(rows, (*ops.shape(rows)[:2], length, rows.shape[3]))
+            for name, rows in key_value.items()
+        }
+    if all(isinstance(length, int) for length in lengths) and lengths[0] != lengths[1]:
         raise ValueError(
             "Queries and keys must be positions of one sequence. For attention to another "
             f"sequence, use MultiHeadAttention. Received: {lengths[0]} queries, {lengths[1]} keys."
         )
+    return key_value

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_attn.layers.attention.multi_head_attention import MultiHeadAttention
 from keras_attn.layers.initializers import clone_initializer
+from keras_attn.ops.known_values import is_made_up
 from keras_attn.system.argument_checks import check_integer
 
 
@@ -91,7 +92,7 @@ class LinformerAttention(MultiHeadAttention):
             if given is not None:
                 raise self._refusal(name, given)
         key, value = self._full_heads(key_value)
-        self._check_length(key.shape[2])
+        self._check_length(key)
         if masks.of_keys is not None:
             kept = masks.of_keys[:, None, :, None]
             key, value = (ops.where(kept, one, ops.zeros_like(one)) for one in (key, value))
@@ -102,11 +103,17 @@ class LinformerAttention(MultiHeadAttention):
 
     def _mix(self, rows, projection):
         """(B, H, S, K) -> (B, H, projected_length, K)."""
-        projection = ops.cast(projection, rows.dtype)[: ops.shape(rows)[2]]
+        length, projection = ops.shape(rows)[2], ops.cast(projection, rows.dtype)
+        is_known = isinstance(length, int) and not is_made_up(rows)
+        if is_known or rows.shape[2] is None:
+            projection = projection[:length]
+        else:  # of a slice, JAX could not tell that it has as many rows as the symbolic keys
+            projection = ops.take(projection, ops.arange(length, dtype="int32"), axis=0)
         return ops.einsum("bhsk,sm->bhmk", rows, projection)
 
-    def _check_length(self, length):
-        if isinstance(length, int) and length > self.max_sequence_length:
+    def _check_length(self, key):
+        length = key.shape[2]
+        if isinstance(length, int) and not is_made_up(key) and length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {length} positions is longer than `max_sequence_length`="
                 f"{self.max_sequence_length}. Cut the input, or increase `max_sequence_length`."

@@ -12,6 +12,7 @@ from keras_attn.layers.attention.attention_cache import CrossCache, SelfCache
 from keras_attn.layers.attention.attention_masks import AttentionMasks
 from keras_attn.layers.attention.cached_projections import heads_first
 from keras_attn.layers.attention.keras_names import KerasNames
+from keras_attn.layers.plain_config import plain_config
 from keras_attn.ops import attention_logits, masked_softmax
 from keras_attn.ops.attention_products import weighted_values
 from keras_attn.ops.chunked_attention import chunked_attention
@@ -195,13 +196,19 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         Returns:
             An attention layer.
         """
-        config = {**self.get_config(), "name": name, "position": None, "sliding_window": None}
-        return type(self).from_config(config)
+        return self._without_distances(type(self), self.get_config(), name)
 
     def _dense_cross_attention(self, name):
         """As `cross_attention`, but a `MultiHeadAttention`, whatever this layer is."""
-        config = {**MultiHeadAttention.get_config(self), "name": name}
-        return MultiHeadAttention.from_config({**config, "position": None, "sliding_window": None})
+        return self._without_distances(
+            MultiHeadAttention, MultiHeadAttention.get_config(self), name
+        )
+
+    def _without_distances(self, layer_class, config, name):
+        # With the same seed, both would drop the same elements.
+        seed = None if self.seed is None else self.seed + 1
+        changes = {"name": name, "seed": seed, "position": None, "sliding_window": None}
+        return layer_class.from_config({**plain_config(config), **changes})
 
     def __call__(self, query, *args, **kwargs):
         # Of one tensor alone, Keras does not hand over the mask.
@@ -298,13 +305,15 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
         is_equation_1 = all(
             getattr(type(self), hook) is getattr(MultiHeadAttention, hook) for hook in _HOOKS
         )
+        # A `call` of a subclass may leave `training` to Keras.
+        may_drop = training or (training is None and type(self).call is not MultiHeadAttention.call)
         return (
             all(isinstance(heads.shape[2], int) for heads in (query, key))
             and key.shape[2] >= LONG_SEQUENCE
             and 0 not in (query.shape[0], query.shape[2])
             and is_equation_1
             and (self.position is None or not self.position.has_bias)
-            and (self.dropout == 0.0 or not training)
+            and not (self.dropout and may_drop)
             and self.sliding_window is None
             and masks.attention is None
         )
@@ -314,10 +323,6 @@ class MultiHeadAttention(KerasNames, AttendedPairs):
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         self._check_shapes(query_shape, value_shape, key_shape)
         return (*query_shape[:-1], *(self.output_dims or (query_shape[-1],)))
-
-    def compute_output_spec(self, *args, **kwargs):
-        # With scores and caches there are several outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
 
 @functools.cache

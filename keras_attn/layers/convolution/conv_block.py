@@ -4,14 +4,14 @@ import keras
 from keras import ops
 
 from keras_attn.layers.convolution.gated_convolution import GatedConvolution
-from keras_attn.layers.dense_inputs import DenseInputs
 from keras_attn.layers.dropout import Dropout
 from keras_attn.layers.residual import Residual
+from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.layers.size_checks import dropout_rate
 from keras_attn.system.argument_checks import check_integer
 
 
-class ConvBlock(DenseInputs):
+class ConvBlock(SeveralOutputs):
     """A gated convolution of normalized inputs, and a residual connection; the base of both blocks.
 
     Departure from Gehring et al.: the input of the convolution is normalized, where the paper
@@ -59,10 +59,6 @@ class ConvBlock(DenseInputs):
 
     def compute_output_shape(self, inputs_shape, **shapes):
         return tuple(inputs_shape)
-
-    def compute_output_spec(self, *args, **kwargs):
-        # A block of a decoder may have several outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
 
 def halve_variance(total):

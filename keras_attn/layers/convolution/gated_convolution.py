@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.several_outputs import SeveralOutputs
 from keras_attn.ops.axes import leading_sizes
 from keras_attn.system.argument_checks import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_attn")
-class GatedConvolution(DenseInputs):
+class GatedConvolution(SeveralOutputs):
     """A convolution to two halves, one of which gates the other: a gated linear unit.
 
         [a_t; b_t] = W [x_(t-left), ..., x_(t+right)] + bias
@@ -141,10 +141,6 @@ class GatedConvolution(DenseInputs):
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], self.filters)
-
-    def compute_output_spec(self, *args, **kwargs):
-        # With a state there are two outputs, so `call` is traced instead.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def get_config(self):
         return {

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.layers.plain_config import deserialize_part
 
 Tensor = Any
 
@@ -132,7 +132,7 @@ def as_attention_position(position: Any) -> AttentionPosition | None:
         ValueError: if it is none of these, or does not act in attention.
     """
     if isinstance(position, dict):
-        position = keras.saving.deserialize_keras_object(position)
+        position = deserialize_part(position)
     if position is None or isinstance(position, AttentionPosition):
         return position
     raise ValueError(
@@ -140,12 +140,3 @@ def as_attention_position(position: Any) -> AttentionPosition | None:
         "RotaryEmbedding, RelativePositionBias, ALiBiBias, RelativePositionEmbedding or another "
         f"AttentionPosition, or None. Received: position={position!r}."
     )
-
-
-def serialize_position(position: AttentionPosition | None) -> dict | None:
-    """The form of a `position` that `get_config` writes."""
-    if position is None:
-        return None
-    config = keras.saving.serialize_keras_object(position)
-    config.pop("build_config", None)  # the attention layer that holds it builds it
-    return config

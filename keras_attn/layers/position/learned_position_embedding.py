@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_attn.layers.dense_inputs import DenseInputs
+from keras_attn.ops.known_values import is_made_up
 from keras_attn.system.argument_checks import check_integer
 
 
@@ -59,8 +60,10 @@ class LearnedPositionEmbedding(DenseInputs):
 
     def call(self, inputs, start_index=0):
         length = inputs.shape[-2]
-        # Under JAX, the length of a model's symbolic input is neither None nor a number.
-        is_static = isinstance(length, int) and isinstance(start_index, int)
+        # The length of a model's symbolic input is neither None nor a number under JAX, and made up
+        # under PyTorch.
+        is_known = isinstance(length, int) and not is_made_up(inputs)
+        is_static = is_known and isinstance(start_index, int)
         if is_static and start_index + length > self.max_sequence_length:
             raise ValueError(
                 f"A sequence of {start_index + length} positions is longer than "

@@ -229,6 +229,19 @@ def test_a_pattern_holds_in_long_sequences_that_have_few_blocks(causal, monkeypa
 
 
 @pytest.mark.parametrize("layer_class", [LocalAttention, SparseAttention])
+@pytest.mark.parametrize("lengths, rows", [((70, 50), 2), ((50, 70), 2), ((40, 20), 4)])
+def test_blocks_refuse_keys_of_another_length_when_a_graph_runs(layer_class, lengths, rows):
+    sizes = {"sliding_window": 3} if layer_class is LocalAttention else {"block_size": 2}
+    layer = layer_class(2, 4, **sizes)
+    layer.build((None, None, 8))
+    run = tf.function(layer, input_signature=[tf.TensorSpec((None, None, 8))] * 2)
+    query = np.random.default_rng(4).normal(size=(2, 90, 8)).astype("float32")
+    np.testing.assert_allclose(run(query, query), layer(query, query), atol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        run(query[:, : lengths[0]], np.ones((rows, lengths[1], 8), "float32"))
+
+
+@pytest.mark.parametrize("layer_class", [LocalAttention, SparseAttention])
 def test_blocks_take_a_mask_of_pairs_for_any_number_of_rows(layer_class):
     sizes = {"sliding_window": 2} if layer_class is LocalAttention else {"block_size": 2}
     layer = layer_class(H, K, **sizes)
