@@ -11,8 +11,8 @@ _MARK = "shared_object_id"
 def plain_config(config: Any, keep_marks: bool = False) -> Any:
     """A copy of a config in plain dicts and lists.
 
-    A layer turns dicts and lists among its attributes into ones that hold the layer itself, so a
-    deep copy of them would copy the layer, too.
+    Keras replaces the dicts and lists among a layer's attributes by ones that hold the layer, so a
+    deep copy of them would copy the layer too.
 
     Args:
         config: dict, or any part of one.
@@ -49,8 +49,8 @@ def serialize_part(part: keras.layers.Layer | None) -> dict[str, Any] | None:
     if part is None:
         return None
     config = keras.saving.serialize_keras_object(part)
-    # While a model is saved, Keras marks a config when it meets its object a second time. There
-    # would be copies of the config by then, so that time is now.
+    # While a model is saved, Keras marks a config only when it meets its object again. By then the
+    # config would have been copied, so the mark would be missing from the copies: mark it now.
     keras.saving.serialize_keras_object(part)
     config.pop("build_config", None)  # the layer that holds the part builds it
     return config
