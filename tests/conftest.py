@@ -53,20 +53,24 @@ LONG_FILES = [
 
 
 # Every graph that TensorFlow traces is a cycle. To take thousands of them apart costs Python's
-# collector a third of the suite's time, and minutes at once if Keras calls it. So the garbage of a
-# file is set aside, unless a process has become large.
+# collector a third of the suite's time. So it runs only if a process has become large.
 gc.disable()
 MOST_KIBIBYTES = 8 * 2**20
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Sets aside what is there: Keras collects garbage, too, for each layer that it quantizes."""
+    gc.freeze()
+
+
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Sets the garbage of a file aside, or collects it."""
+    """Collects the garbage after a file if there is much."""
     if nextitem is None or nextitem.path == item.path:
         return
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
         gc.unfreeze()
         gc.collect()
-    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
