@@ -22,6 +22,7 @@ from keras_attn.training.update.update_cost import update_cost
 from tests.support.digits import digits_recipe, write_digits
 from tests.support.eager_functions import eager_functions
 from tests.support.reference import softmax
+from tests.support.seeds import seed_weights
 
 B, T, S, V, D = 3, 5, 7, 23, 6
 SOURCE = np.array(
@@ -53,7 +54,7 @@ def make(variant="lstm, bahdanau", **overrides):
 @pytest.fixture(params=VARIANTS, name="model", scope="module")
 def any_variant(request):
     """A model of each kind, for tests that leave its weights as they are."""
-    keras.utils.set_random_seed(20150519)
+    seed_weights(20150519)
     return make(request.param)
 
 
@@ -383,7 +384,7 @@ LINES = ["Good", "", "Wo ist der Bahnhof?", "x", "y"]
 @pytest.fixture(scope="module")
 def translator():
     """A translator of random weights; its translations are nonsense, but of each line its own."""
-    keras.utils.set_random_seed(8)
+    seed_weights(8)
     tokenizer = CharacterTokenizer.train(LINES)
     model = create_model(
         "rnn_tiny",

@@ -10,6 +10,7 @@ import tensorflow as tf
 import keras_attn
 from keras_attn.layers import MultiHeadAttention, SelfCache, TokenEmbedding
 from keras_attn.models import CausalDecoder, Decoder, Encoder, Transformer, create_model
+from tests.support.seeds import seed_weights
 
 B, T, S, V = 3, 5, 7, 23
 SOURCE = np.array(
@@ -116,7 +117,7 @@ def make(**overrides):
 @pytest.fixture(params=VARIANTS, name="model", scope="module")
 def any_variant(request):
     """A model of each kind, for tests that leave its weights as they are."""
-    keras.utils.set_random_seed(20170612)
+    seed_weights(20170612)
     return make(**VARIANTS[request.param])
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import pkgutil
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +14,7 @@ from keras_attn.data import ByteTokenizer
 from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling
 from keras_attn.translator import TranslationReport, Translator
 from tests.support.eager_functions import eager_functions
+from tests.support.seeds import seed_weights
 
 LINES = [
     "a longer line of text than the others",
@@ -30,7 +30,7 @@ LINES = [
 
 def make_model(seed=3, **overrides):
     """An untrained model, sharpened so that its translations differ from line to line."""
-    keras.utils.set_random_seed(seed)
+    seed_weights(seed)
     model = keras_attn.create_model(
         "transformer_tiny",
         source_vocabulary_size=260,
