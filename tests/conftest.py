@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # TensorFlow and Keras read these when first imported, so they come first. A value set by hand wins.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -35,38 +36,74 @@ LONG_FILES = [
     "test_multi_worker.py",
     "test_xla_export.py",
     "test_two_hundred_sentences.py",
-    "test_malformed_requests.py",
+    "test_development_server.py",
     "test_toy_tasks.py",
     "test_trainer.py",
     "test_distributed.py",
     "test_damage.py",
     "test_transformer.py",
     "test_ctranslate2.py",
+    "test_rnn_seq2seq.py",
+    "test_translator.py",
     "test_examples.py",
     "test_seq2seq_model.py",
     "test_training_step.py",
-    "test_translator.py",
-    "test_export_saved_model.py",
+    "test_training_pipeline.py",
+    "test_transformer_lm.py",
+    "test_litert.py",
+    "test_conv_seq2seq.py",
     "test_repository.py",
     "test_registered_classes.py",
 ]
+# One worker takes these: they ask one server, or one translator whose graphs take long to trace.
+ONE_SERVER_FILES = {
+    "test_development_server.py",
+    "test_export_saved_model.py",
+    "test_malformed_requests.py",
+    "test_model_card.py",
+    "test_page.py",
+    "test_saved_model_session.py",
+    "test_server_counts.py",
+    "test_serving_client.py",
+    "test_signatures.py",
+    "test_traffic_report.py",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives whole files to the workers, and all files of one server to the same worker."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # not above: pytest runs without it, too
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "one server" if Path(file).name in ONE_SERVER_FILES else file
+
+    return Scheduler(config, log)
 
 
 # Every graph that TensorFlow traces is a cycle. To take thousands of them apart costs Python's
-# collector a third of the suite's time, and minutes at once if Keras calls it. So the garbage of a
-# file is set aside, unless a process has become large.
+# collector a third of the suite's time. So it runs only if a process has become large.
 gc.disable()
 MOST_KIBIBYTES = 8 * 2**20
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Sets aside what is there: Keras collects garbage, too, for each layer that it quantizes."""
+    gc.freeze()
+
+
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Sets the garbage of a file aside, or collects it."""
+    """Collects the garbage after a file if there is much."""
     if nextitem is None or nextitem.path == item.path:
         return
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KIBIBYTES:
         gc.unfreeze()
         gc.collect()
-    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,6 +23,7 @@ DOCUMENTS = sorted(
     ]
 )
 TESTS = sorted(REPOSITORY.glob("tests/**/test_*.py"))
+SLOW_DOCUMENTS = ("README.md", "docs/serving.md")  # other tests run what their Python runs
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -112,7 +113,7 @@ def test_every_command_that_a_document_shows_parses(document: Path) -> None:
     "document",
     [
         pytest.param(document, marks=pytest.mark.slow)
-        if document.name == "serving.md"
+        if document_name(document) in SLOW_DOCUMENTS
         else document
         for document in DOCUMENTS
         if blocks(document, {"python"})

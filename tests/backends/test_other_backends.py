@@ -39,6 +39,13 @@ TARGET = np.array([[2, 4, 5, 6, 7], [2, 8, 9, 0, 0], [2, 10, 11, 12, 0]], "int32
 INPUTS = {"encoder_token_ids": SOURCE, "decoder_token_ids": TARGET}
 
 
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    """Seeds the weights of every test: `conftest.py`, which does so elsewhere, needs TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        keras.utils.set_random_seed(20170612)
+
+
 def numpy(tensor) -> np.ndarray:
     return ops.convert_to_numpy(tensor)
 
@@ -182,7 +189,7 @@ def test_frozen_parts_stay_frozen_in_a_file_and_shared_ones_shared(tmp_path) -> 
 
 
 def test_the_transformer_is_trained_by_plain_fit() -> None:
-    keras.utils.set_random_seed(2)  # `conftest.py`, which seeds the other tests, needs TensorFlow
+    keras.utils.set_random_seed(2)
     model = keras_attn.create_model("transformer_tiny", source_vocabulary_size=V, **SIZES)
     adam = keras.optimizers.Adam(0.01)
     model.compile(adam, keras.losses.SparseCategoricalCrossentropy(from_logits=True))

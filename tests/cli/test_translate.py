@@ -284,7 +284,7 @@ sys.exit(main(["translate", "run", "--input", sys.argv[1]]))
         assert process.stdout.readline() == b"a line of text\n"
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=60) == 141
+        assert process.wait(timeout=120) == 141
 
 
 def test_paragraphs_are_translated_sentence_by_sentence(

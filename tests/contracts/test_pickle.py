@@ -33,6 +33,7 @@ def test_a_tokenizer(tokenizer: Any, make_copy: Any) -> None:
     assert again.detokenize(token_ids).numpy().tolist() == [line.encode() for line in LINES]
 
 
+@pytest.mark.slow
 def test_a_subword_tokenizer_in_another_process(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.pickle").write_bytes(pickle.dumps(SUBWORDS))
     code = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).tokenize(sys.argv[2:]))"

@@ -361,6 +361,7 @@ def test_fit_goes_on_where_a_stream_is_entered():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_another_process_has_the_same_order_and_a_strategy_splits_its_rows():
     # Logical devices must be made before TensorFlow starts, so this needs a process of its own.
     program = """

@@ -15,6 +15,7 @@ from keras_attn.edge import CTranslate2Translator
 from keras_attn.interop import export_ctranslate2_engine
 from keras_attn.translator import Translator
 from tests.interop.interop_models import make_model
+from tests.support.eager_functions import eager_functions
 
 LETTERS = "abcdefghijklmnopq"
 LINES = [LETTERS[i % 17 : i % 17 + 1 + i % 9] for i in range(40)]
@@ -46,17 +47,20 @@ def check_alike(found, wanted, least_equal):
 def test_it_translates_as_the_translator(tmp_path, decoding, least_equal):
     translator = make(decoding)
     engine = CTranslate2Translator(export_ctranslate2_engine(translator, tmp_path / "engine"))
-    wanted = translator.translate_detailed(LINES)
-    check_alike(engine.translate_detailed(LINES), wanted, least_equal)
+    found, wanted = engine.translate_detailed(LINES), translator.translate_detailed(LINES)
+    check_alike(found, wanted, least_equal)
     assert engine.report.lines == len(LINES)
     assert (engine.report.empty, engine.report.truncated_sources) == (1, 1)
     assert len({len(one.tokens) for one in wanted}) > 3
     assert any(one.truncated for one in wanted)
-    for one in engine.translate_detailed(LINES):
-        if one.tokens and set(one.tokens) <= set(LETTERS):
-            # Also with an end token that the limit forces.
-            scored = translator.score([one.source], ["".join(one.tokens)])
-            np.testing.assert_allclose([one.log_probability], scored, atol=1e-4)
+    # Also with an end token that the limit forces.
+    found = [one for one in found if one.tokens and set(one.tokens) <= set(LETTERS)]
+    with eager_functions():
+        scores = translator.score(
+            [one.source for one in found], ["".join(one.tokens) for one in found]
+        )
+    assert len(found) > 20
+    np.testing.assert_allclose([one.log_probability for one in found], scores, atol=1e-4)
 
 
 def test_hypotheses_are_ranked_by_our_penalty(tmp_path):

@@ -14,6 +14,7 @@ from keras_attn.decoding import BeamSearch, GreedySearch, RandomSampling, search
 from keras_attn.layers import CausalBlock
 from keras_attn.models import CausalDecoder, TransformerLM
 from tests.support import reference
+from tests.support.seeds import seed_weights
 
 B, T, V, D, H = 3, 7, 23, 12, 3
 SIZES = {"hidden_dim": D, "intermediate_dim": 17, "num_heads": H, "num_layers": 2}
@@ -50,7 +51,7 @@ def make(**overrides):
 
 @pytest.fixture(params=VARIANTS, name="model", scope="module")
 def any_variant(request):
-    keras.utils.set_random_seed(20170612)
+    seed_weights(20170612)
     return make(**VARIANTS[request.param])
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import pytest
 from filelock import FileLock
 
@@ -16,13 +15,14 @@ from keras_attn.data import ByteTokenizer
 from keras_attn.serving import export_saved_model
 from keras_attn.translator import Confidence
 from tests.support.running_server import RunningServer, running_server, serve_copy
+from tests.support.seeds import seed_weights
 
 CONFIDENCE = Confidence((4.0, 2.0, 0.1, -0.5))
 
 
 def make_translator(tokenizer, translator_class=keras_attn.Translator, **options):
     """A translator of random weights; its translations are nonsense, but of each line its own."""
-    keras.utils.set_random_seed(7)
+    seed_weights(7)
     model = keras_attn.create_model(
         "transformer_tiny",
         source_vocabulary_size=tokenizer.vocabulary_size,

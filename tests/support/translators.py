@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import keras
-
 import keras_attn
+from tests.support.seeds import seed_weights
 
 
 def save_small_translator(directory: Path) -> Path:
     """Saves a translator that knows nothing, so its output is of no interest."""
-    keras.utils.set_random_seed(20170612)
+    seed_weights(20170612)
     tokenizer = keras_attn.data.ByteTokenizer()
     model = keras_attn.create_model(
         "transformer_tiny",

@@ -247,20 +247,36 @@ def test_the_display_tells_step_loss_rate_speed_and_time_left(terminal):
     assert ("\x1b" in text) == terminal
 
 
-def test_the_display_starts_its_clock_once_for_a_run_that_calls_fit_twice():
+class Clock:
+    """Stands in for the module `time`: it says what it is told."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The clock of the display and of the pace."""
+    one = Clock()
+    for module in ("progress_display", "pace"):
+        monkeypatch.setattr(f"keras_attn.training.callbacks.{module}.time", one)
+    return one
+
+
+def test_the_display_starts_its_clock_once_for_a_run_that_calls_fit_twice(clock):
     output, steps = io.StringIO(), StepCounter()
     console = Console(file=output, width=150)
     display = ProgressDisplay(console, steps, Throughput(Perplexity()), max_seconds=100.0)
     display.on_train_begin()
-    time.sleep(0.1)
+    clock.now += 8.0
     display.on_train_begin()
-    assert display.seconds_left() == pytest.approx(99.9, abs=0.09)
+    assert display.seconds_left() == pytest.approx(92.0)
     assert output.getvalue().count("compiling the first step") == 1
 
 
-def test_the_time_left_leaves_out_compilation_and_follows_the_limit_that_comes_first(monkeypatch):
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+def test_the_time_left_leaves_out_compilation_and_follows_the_limit_that_comes_first(clock):
     steps, plan = StepCounter(step=50), StepPlan(60, 100, "")
     pace = Pace(steps, plan, validation_batches=4)
     display = ProgressDisplay(
@@ -271,12 +287,12 @@ def test_the_time_left_leaves_out_compilation_and_follows_the_limit_that_comes_f
     pace.on_epoch_begin(0)
     assert display.seconds_left() == 1e5  # no update has been measured yet
     for batch, seconds in enumerate([400.0, 2.0, 300.0, 2.0]):  # two of them compiled
-        now[0] += seconds
+        clock.now += seconds
         steps.on_train_batch_end(batch)
         pace.on_train_batch_end(batch)
     # 46 updates of 2 s; validations after 60 and 100, each guessed as 4 updates
     assert display.seconds_left() == pytest.approx(46 * 2.0 + 2 * 4 * 2.0)
-    now[0] += 1e5 - 704.0 - 50.0
+    clock.now += 1e5 - 704.0 - 50.0
     assert display.seconds_left() == pytest.approx(50.0)
 
 

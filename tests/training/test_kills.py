@@ -17,7 +17,9 @@ from keras_attn.training.callbacks.history_writer import read_validations
 from tests.support.checkpoints import arrays, last_saved
 from tests.support.digits import digits_recipe, write_digits
 
-KILLS, MAX_STEPS = 6, 900
+MAX_STEPS = 900
+KINDS = ("at any moment", "while a checkpoint is written")
+KILLS = 2 * KINDS
 TIMES = {"seconds", "target_tokens_per_second", "sentences_per_second"}
 
 
@@ -29,14 +31,13 @@ def start(recipe: Path, run: Path, cache: Path) -> subprocess.Popen:
 
 
 def kill_while_it_trains(
-    process: subprocess.Popen, run: Path, steps: int, when: random.Random
+    process: subprocess.Popen, run: Path, steps: int, kind: str, when: random.Random
 ) -> str:
     """Kills it at a random moment after so many steps, or when it next writes a checkpoint."""
     goal = last_saved(run) + steps
     while process.poll() is None and last_saved(run) < goal:
         time.sleep(0.005)
-    kind = when.choice(["at any moment", "while a checkpoint is written"])
-    if kind == "at any moment":
+    if kind == KINDS[0]:
         time.sleep(when.uniform(0.0, 0.5))
     else:
         while process.poll() is None and not list((run / "checkpoints").glob(".partial.*")):
@@ -64,10 +65,10 @@ def test_a_killed_run_ends_with_the_same_weights_and_a_whole_history(tmp_path):
     ).to_toml(recipe)  # fmt: skip
     straight, killed, when = tmp_path / "straight", tmp_path / "killed", random.Random(0)
     assert start(recipe, straight, cache).wait() == 0
-    for number in range(KILLS):
-        steps = when.randint(1, MAX_STEPS // (2 * KILLS))
-        words = kill_while_it_trains(start(recipe, killed, cache), killed, steps, when)
-        print(f"{number + 1:2d} {words}; saved: step {last_saved(killed)}")
+    for kind in KILLS:
+        steps = when.randint(1, MAX_STEPS // (2 * len(KILLS)))
+        words = kill_while_it_trains(start(recipe, killed, cache), killed, steps, kind, when)
+        print(f"{words}; saved: step {last_saved(killed)}")
     assert start(recipe, killed, cache).wait() == 0
     name = f"checkpoints/step-{MAX_STEPS:08d}.weights.h5"
     ours, theirs = arrays(killed / name), arrays(straight / name)

@@ -19,6 +19,7 @@ from keras_attn.layers import (
 from keras_attn.layers.attention import multi_head_attention
 from keras_attn.layers.slots import SLOTS
 from tests.support.attention_variants import VARIANTS, D, H, K, attend, table
+from tests.support.seeds import seed_weights
 
 B, T = 2, 13
 random = np.random.default_rng(17)
@@ -38,7 +39,7 @@ def layer(variant):
 
 def make(variant, arguments=None):
     """A layer of other arguments, or with weights that are no longer what they start as."""
-    keras.utils.set_random_seed(1)
+    seed_weights(1)
     layer = variant.make()
     layer = type(layer).from_config({**layer.get_config(), **(arguments or {})})
     layer.build(X.shape)

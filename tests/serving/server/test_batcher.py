@@ -28,6 +28,13 @@ class Model:
         return {"y": 2 * inputs["x"]}
 
 
+async def until_computed(model):
+    """Waits until the first batch is computed: nothing joins it any more."""
+    async with asyncio.timeout(30):
+        while not model.batches:
+            await asyncio.sleep(0.001)
+
+
 def submit_all(model, requests, **options):
     """Results or errors of (signature, numbers) that come while the first is computed."""
 
@@ -38,6 +45,7 @@ def submit_all(model, requests, **options):
             inputs = {"x": np.asarray(numbers)}
             tasks.append(asyncio.create_task(batcher.submit(signature, inputs)))
             await asyncio.sleep(0.02)
+            await until_computed(model)
         model.go.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await batcher.join()
@@ -85,7 +93,7 @@ def test_requests_that_are_given_up_make_room() -> None:
         batcher = Batcher(model.run, BatchingOptions(num_batch_threads=1, max_waiting=2))
         inputs = {"x": np.ones(1)}
         first = asyncio.create_task(batcher.submit("a", inputs))
-        await asyncio.sleep(0.02)
+        await until_computed(model)
         for _ in range(5):
             with pytest.raises(SessionError, match="Timed out"):
                 await batcher.submit("a", inputs, deadline=time.monotonic() + 0.02)
@@ -128,8 +136,9 @@ def test_a_deadline_ends_the_wait_and_bounds_the_computation() -> None:
     async def main():
         batcher = Batcher(model.run, BatchingOptions(num_batch_threads=1))
         inputs, now = {"x": np.ones(1)}, time.monotonic()
-        first = asyncio.create_task(batcher.submit("a", inputs, deadline=now + 0.1))
-        second = asyncio.create_task(batcher.submit("a", inputs, deadline=now + 0.2))
+        first = asyncio.create_task(batcher.submit("a", inputs, deadline=now + 0.6))
+        await until_computed(model)
+        second = asyncio.create_task(batcher.submit("a", inputs, deadline=now + 0.9))
         results = await asyncio.gather(first, second, return_exceptions=True)
         seconds = time.monotonic() - now
         model.go.set()
@@ -138,9 +147,9 @@ def test_a_deadline_ends_the_wait_and_bounds_the_computation() -> None:
 
     results, seconds = asyncio.run(main())
     assert [one.code for one in results] == [StatusCode.DEADLINE_EXCEEDED] * 2
-    assert 0.15 < seconds < 2
+    assert 0.85 < seconds < 8
     assert len(model.batches) == 1  # the second was given up before it was computed
-    assert model.batches[0][2] == pytest.approx(0.1, abs=0.05)
+    assert 0.1 < model.batches[0][2] <= 0.6
 
 
 def test_a_request_waits_for_others_for_the_stated_time() -> None:
@@ -148,7 +157,7 @@ def test_a_request_waits_for_others_for_the_stated_time() -> None:
     model.go.set()
 
     async def main():
-        options = BatchingOptions(num_batch_threads=1, batch_timeout=0.3, max_batch_size=3)
+        options = BatchingOptions(num_batch_threads=1, batch_timeout=1.0, max_batch_size=3)
         batcher = Batcher(model.run, options)
 
         async def later(seconds, numbers):
@@ -157,11 +166,11 @@ def test_a_request_waits_for_others_for_the_stated_time() -> None:
             await batcher.submit("a", {"x": np.asarray(numbers)})
             return time.monotonic() - started
 
-        return await asyncio.gather(later(0, [1]), later(0.1, [2]), later(0.5, [3, 4, 5]))
+        return await asyncio.gather(later(0, [1]), later(0.1, [2]), later(1.5, [3, 4, 5]))
 
     waits = asyncio.run(main())
     assert [batch[1] for batch in model.batches] == [[1, 2], [3, 4, 5]]
-    assert waits[0] >= 0.28 and waits[2] < 0.2  # a full batch does not wait
+    assert waits[0] >= 0.98 and waits[2] < 0.9  # a full batch does not wait
 
 
 def test_a_full_batch_does_not_wait_for_another_signature() -> None:
@@ -169,7 +178,7 @@ def test_a_full_batch_does_not_wait_for_another_signature() -> None:
     model.go.set()
 
     async def main():
-        options = BatchingOptions(num_batch_threads=1, batch_timeout=0.5, max_batch_size=3)
+        options = BatchingOptions(num_batch_threads=1, batch_timeout=1.0, max_batch_size=3)
         batcher = Batcher(model.run, options)
         older = asyncio.create_task(batcher.submit("a", {"x": np.asarray([1])}))
         await asyncio.sleep(0.02)
@@ -179,7 +188,7 @@ def test_a_full_batch_does_not_wait_for_another_signature() -> None:
         await older
         return seconds
 
-    assert asyncio.run(main()) < 0.3
+    assert asyncio.run(main()) < 0.9
     assert [batch[1] for batch in model.batches] == [[2, 3, 4], [1]]
 
 

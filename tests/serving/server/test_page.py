@@ -79,11 +79,11 @@ class TestInChromium:
 
         page.keyboard.type(LINE)  # the field has the focus from the start
         text = expected(server, "serving_default", LINE)["translation"]
-        expect(page.locator("#translation")).to_have_text(text, timeout=20_000)
+        expect(page.locator("#translation")).to_have_text(text, timeout=60_000)
         expect(page.locator("#latency")).to_have_text(re.compile(r"^\d+ ms"))
         best = expected(server, "n_best", LINE)["translations"]
         cells = page.locator("#n-best tbody td:first-child")
-        expect(cells).to_have_text([one for one in best if one], timeout=20_000)
+        expect(cells).to_have_text([one for one in best if one], timeout=60_000)
         expect(page.locator("#words .word").first).to_be_visible()
         confidence = expected(server, "translate_with_stats", LINE)["confidence"]
         expect(page.locator("#confidence-value")).to_have_text(f"{100 * confidence:.0f}%")
@@ -92,7 +92,7 @@ class TestInChromium:
         from playwright.sync_api import expect
 
         page.keyboard.type(LINE)
-        expect(page.locator("#links svg")).to_be_visible(timeout=20_000)
+        expect(page.locator("#links svg")).to_be_visible(timeout=60_000)
         seen = expected(server, "attention", LINE)
         # Bytes have no mark of a blank: each is a word, but the blanks themselves.
         words = [one for one in seen["source_pieces"][: seen["source_length"]] if one.strip()]
@@ -117,7 +117,7 @@ class TestInChromium:
         page.keyboard.type(f"{LINE}\nx")
         lines = [expected(server, "serving_default", one)["translation"] for one in (LINE, "x")]
         translation = page.locator("#translation")
-        expect(translation).to_have_text("\n".join(lines), timeout=20_000)
+        expect(translation).to_have_text("\n".join(lines), timeout=60_000)
         expect(page.locator("#latency")).to_contain_text("details of line 2")
         page.locator("#source").fill("")
         expect(translation).to_be_empty()
@@ -136,7 +136,7 @@ class TestInChromium:
 
         page.set_viewport_size({"width": 360, "height": 700})
         page.keyboard.type(LINE)
-        expect(page.locator("#links svg")).to_be_visible(timeout=20_000)
+        expect(page.locator("#links svg")).to_be_visible(timeout=60_000)
         root = page.locator("html")
         assert root.evaluate("element => element.scrollWidth <= element.clientWidth")
 
@@ -149,5 +149,5 @@ def test_an_error_of_the_server_is_shown(browser, server) -> None:
     page.goto(f"{server.url}/?model=other")
     page.keyboard.type(LINE)
     message = "Servable not found for request: Latest(other)"
-    expect(page.locator("#error")).to_have_text(message, timeout=20_000)
+    expect(page.locator("#error")).to_have_text(message, timeout=60_000)
     page.close()

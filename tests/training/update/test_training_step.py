@@ -38,6 +38,7 @@ def trained(step=None, dropout: float = 0.0, jit_compile: bool = False):
     )
     if step is not None:
         model.training_step = step(model)
+    model.build_for_training(next(batches()))  # else Keras traces the step twice
     logs = [model.train_on_batch(*batch, return_dict=True) for batch in batches()]
     return model, logs
 
