@@ -241,7 +241,7 @@ def test_a_layer_that_fills_a_slot_is_given_the_position():
     assert block.cross_attention.position is None and block.cross_attention.sliding_window is None
     with pytest.raises(ValueError, match="has no argument for it"):
         EncoderBlock(**SIZES, attention=keras.layers.MultiHeadAttention, position="alibi")
-    with pytest.raises(ValueError, match="acts inside of attention"):
+    with pytest.raises(ValueError, match="acts inside attention"):
         MultiHeadAttention(3, 2, position="rotary")
 
 

@@ -129,6 +129,7 @@ def test_what_lora_has_learned_is_kept(weights, tolerance, tmp_path):
         assert np.abs(kernel - expected).max() <= tolerance * np.abs(expected).max()
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
 def test_a_quantized_model_is_refused(tmp_path):
     sizes = {"hidden_dim": 24, "intermediate_dim": 40, "num_heads": 2, "num_layers": 1}
     model = create_model("transformer_tiny", source_vocabulary_size=260, **sizes)

@@ -81,7 +81,7 @@ def test_something_else_is_refused(text) -> None:
 def test_the_command_reads_a_server(server, capsys) -> None:
     server.request("/v1/models/nonsense:predict", {"instances": ["x"]})
     reader = ServerCountsReader(server.url)
-    assert [one.model for one in reader.read()] == ["nonsense"]
+    assert "nonsense" in [one.model for one in reader.read()]  # other tests ask for other models
     for body in ({"instances": ["x"]}, {"instances": ["y"]}, {"instances": [1]}):
         server.request("/v1/models/nonsense:predict", body)
     (after,) = (one for one in reader.read() if one.model == "nonsense")
@@ -89,8 +89,8 @@ def test_the_command_reads_a_server(server, capsys) -> None:
     assert after.requests_per_second > 0
     assert 0 < after.percentile(50) < 60
     assert main(["monitor", server.url, "--json"]) == 0
-    models = json.loads(capsys.readouterr().out)["models"]
-    assert models[0]["model"] == "nonsense" and models[0]["requests"]["OK"] >= 2
+    models = {one["model"]: one for one in json.loads(capsys.readouterr().out)["models"]}
+    assert models["nonsense"]["requests"]["OK"] >= 2
     assert main(["monitor", server.url]) == 0
     assert "nonsense" in capsys.readouterr().out
 
