@@ -39,6 +39,7 @@ CONTRACT = {
         "Transformer",
         "RNNSeq2Seq",
         "ConvSeq2Seq",
+        "Ensemble",
     ],
     "keras_attn.decoding": ["GreedySearch", "BeamSearch", "RandomSampling", "search"],
     "keras_attn.data": [

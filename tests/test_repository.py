@@ -45,10 +45,10 @@ def blocks(path: Path, languages: set[str]) -> list[str]:
 def named_paths(path: Path) -> Iterator[str]:
     """Paths into this repository in backticks in the prose of a document, without placeholders."""
     prose = FENCE.sub("", path.read_text(encoding="utf-8"))
-    for name in CODE.findall(prose):
+    for name in filter(PATH.fullmatch, CODE.findall(prose)):
         first = name.split("/")[0]
         known = (REPOSITORY / first).exists() or (REPOSITORY / "keras_attn" / first).exists()
-        if PATH.fullmatch(name) and known and not PLACEHOLDER.search(name):
+        if known and not PLACEHOLDER.search(name):
             yield name
 
 

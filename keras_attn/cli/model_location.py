@@ -203,14 +203,27 @@ def find_recipe(location: str) -> Recipe | None:
     Raises:
         ValueError: if the recipe is damaged.
     """
-    path = _existing_directory(location)
-    run = next((one for one in (path, path.parent) if _has_recipe(one)), None)
-    if run is None:
+    path = find_recipe_file(location)
+    if path is None:
         return None
     load_tensorflow()
     from keras_attn.training import Recipe
 
-    return Recipe.from_run(run)
+    return Recipe.from_run(path.parent)
+
+
+def find_recipe_file(location: str) -> Path | None:
+    """The file of the recipe that `find_recipe` reads, in or above the directory of a model.
+
+    Args:
+        location: str. `RUN` on the command line.
+
+    Returns:
+        Path, or None for a model without a recipe.
+    """
+    path = _existing_directory(location)
+    run = next((one for one in (path, path.parent) if _has_recipe(one)), None)
+    return None if run is None else run / "recipe.toml"
 
 
 def find_source_language(location: str) -> str | None:

@@ -102,6 +102,17 @@ class Tokenizer(tf.Module, abc.ABC):
             self._detokenize_batch(pieces), "UTF-8", "UTF-8", errors="replace"
         )
 
+    def is_same(self, other: "Tokenizer") -> bool:
+        """Whether another tokenizer gives the same ids to every text, because all is the same.
+
+        Args:
+            other: `Tokenizer`.
+
+        Returns:
+            bool. True for the same class with the same files, as `save` writes them.
+        """
+        return type(self) is type(other) and self._files() == other._files()
+
     @abc.abstractmethod
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         """The token ids in readable form, one str each, including special tokens.

@@ -50,6 +50,7 @@ REGISTERED_CLASSES = {
         "ConvSeq2Seq",
         "Decoder",
         "Encoder",
+        "Ensemble",
         "RNNSeq2Seq",
         "Transformer",
         "TransformerClassifier",

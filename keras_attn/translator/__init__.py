@@ -4,6 +4,7 @@ from keras_attn.lines.confidence import Confidence
 from keras_attn.lines.sentence_splitter import SentenceSplitter, split_sentences
 from keras_attn.lines.translation import Translation, TranslationReport
 from keras_attn.translator.generate_tokens import generate_tokens
+from keras_attn.translator.make_ensemble import make_ensemble
 from keras_attn.translator.translator import Translator
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "TranslationReport",
     "Translator",
     "generate_tokens",
+    "make_ensemble",
     "split_sentences",
 ]

@@ -22,7 +22,7 @@ from keras_attn.layers import (
     TokenEmbedding,
 )
 from keras_attn.layers.dropout import Dropout, random_bits
-from keras_attn.models import ConvSeq2Seq, Encoder, RNNSeq2Seq, Transformer
+from keras_attn.models import ConvSeq2Seq, Encoder, Ensemble, RNNSeq2Seq, Transformer
 from keras_attn.ops import causal_mask, scaled_dot_product_attention
 from keras_attn.ops.chunked_attention import chunked_attention
 from tests.support.attention_variants import VARIANTS, attend
@@ -235,6 +235,9 @@ MODELS = {
     "convolutional": lambda: ConvSeq2Seq(V, hidden_dim=D, num_layers=2),
     "local": lambda: Transformer(
         V, **SIZES, num_layers=1, attention={"name": "local", "sliding_window": 3}, position="alibi"
+    ),
+    "ensemble": lambda: Ensemble(
+        [RNNSeq2Seq(V, hidden_dim=D, num_layers=1), Transformer(V, **SIZES, num_layers=1)]
     ),
     "linear": lambda: Transformer(V, **SIZES, num_layers=1, attention="linear"),
 }

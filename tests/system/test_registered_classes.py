@@ -85,6 +85,9 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
     "TokenEmbedding": lambda: keras_attn.layers.TokenEmbedding(11, 6),
     "Decoder": lambda: keras_attn.models.Decoder(**STACK),
     "Encoder": lambda: keras_attn.models.Encoder(**STACK),
+    "Ensemble": lambda: keras_attn.models.Ensemble(
+        [keras_attn.models.ConvSeq2Seq(11, hidden_dim=6, num_layers=1) for _ in range(2)]
+    ),
     "RNNSeq2Seq": lambda: keras_attn.models.RNNSeq2Seq(11, hidden_dim=6, num_layers=1),
     "Transformer": lambda: keras_attn.models.Transformer(
         source_vocabulary_size=11, **SIZES, num_layers=1
