@@ -1,4 +1,4 @@
-"""`keras-attn export`: writes a model for TF Serving or LiteRT and verifies it."""
+"""`keras-attn export`: writes a model for TensorFlow Serving or LiteRT and verifies it."""
 
 from __future__ import annotations
 

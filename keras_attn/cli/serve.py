@@ -1,4 +1,4 @@
-"""`keras-attn serve`: a development server with TF Serving's protocols."""
+"""`keras-attn serve`: a development server with TensorFlow Serving's protocols."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_options(arguments: argparse.Namespace, has_corpus: bool) -> None:
     """Refuses options that would have no effect."""
-    if arguments.columns is not None and arguments.tsv is None:
+    if arguments.columns is not None and not has_corpus:
         raise ValueError(
             "`--columns` must be given with --tsv. With a recipe, use --set, such as --set "
             "data.source_column=1; recipes count columns from 0."

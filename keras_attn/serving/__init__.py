@@ -1,4 +1,4 @@
-"""Serving: SavedModels for an unmodified TF Serving, their checks, and clients of a server."""
+"""SavedModels for an unmodified TensorFlow Serving, their checks, and clients of a server."""
 
 from keras_attn.serving.client import AsyncServingClient, RetryPolicy, ServingClient, ServingError
 from keras_attn.serving.export_saved_model import ExportError, export_saved_model

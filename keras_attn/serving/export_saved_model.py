@@ -1,4 +1,4 @@
-"""Exports a translator as a SavedModel: strings in, strings out, for an unmodified TF Serving."""
+"""Exports a translator as a SavedModel, strings to strings, for unmodified TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def export_saved_model(
     """Writes a translator as the next version of a model; a failed export leaves no files.
 
     Tokenizers and search are inside the graph, in plain TensorFlow and TensorFlow Text operations.
-    A stock TF Serving has both, and runs with XLA switched off. All signatures take `text`, string
-    (batch,), and the first axis of all outputs is the batch:
+    A stock TensorFlow Serving has both, and runs with XLA switched off. All signatures take `text`,
+    string (batch,), and the first axis of all outputs is the batch:
 
         serving_default       `translation`; `score`, the value that the search ranks by (for beam
                               search the log-probability after the length penalty); `truncated`,

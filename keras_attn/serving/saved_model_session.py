@@ -1,10 +1,10 @@
-"""A SavedModel as a stock TF Serving runs it: TensorFlow's C++ loader, a Session, no XLA.
+"""A SavedModel as a stock TensorFlow Serving runs it: TensorFlow's C++ loader, a Session, no XLA.
 
-TF Serving loads a model with the C++ function `LoadSavedModel` into a Session. The TensorFlow wheel
-exports the same loader in its C API (`TF_LoadSessionFromSavedModel` of `libtensorflow_cc.so.2`,
-Linux), which this file calls through `ctypes`. A stock server also switches XLA off when it starts.
-This affects a whole process, so this file is meant to run in a separate process. It needs only
-TensorFlow and TensorFlow Text, nothing from this package:
+TensorFlow Serving loads a model with the C++ function `LoadSavedModel` into a Session. The
+TensorFlow wheel exports the same loader in its C API (`TF_LoadSessionFromSavedModel` of
+`libtensorflow_cc.so.2`, Linux), which this file calls through `ctypes`. A stock server also
+switches XLA off when it starts. This affects a whole process, so this file is meant to run in a
+separate process. It needs only TensorFlow and TensorFlow Text, nothing from this package:
 
     python -P keras_attn/serving/saved_model_session.py < request.json > response.json
 

@@ -1,4 +1,4 @@
-"""A SavedModel version, as TF Serving would load it, with the methods of a `Translator`."""
+"""A SavedModel version, as TensorFlow Serving would load it, with the methods of a `Translator`."""
 
 from __future__ import annotations
 

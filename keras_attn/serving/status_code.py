@@ -1,4 +1,4 @@
-"""The status codes of TensorFlow and gRPC, with TF Serving's HTTP statuses for them."""
+"""The status codes of TensorFlow and gRPC, with TensorFlow Serving's HTTP statuses for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StatusCode(enum.IntEnum):
 
     @property
     def http_status(self) -> int:
-        """int. TF Serving's HTTP status."""
+        """int. TensorFlow Serving's HTTP status."""
         return _HTTP[self.name]
 
 

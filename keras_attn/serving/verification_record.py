@@ -17,7 +17,7 @@ from keras_attn import decoding
 from keras_attn.translator import Translator
 from keras_attn.version import __version__
 
-# In `assets.extra`, TF Serving reads only its own files.
+# In `assets.extra`, TensorFlow Serving reads only its own files.
 RECORD_PATH = "assets.extra/keras_attn.json"
 FORMAT_VERSION = 1
 

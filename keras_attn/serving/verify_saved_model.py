@@ -30,11 +30,11 @@ def verify_saved_model(
 ) -> VerificationReport:
     """Verifies one version directory that `export_saved_model` wrote.
 
-    Three things are checked. Its files must be complete. An unmodified TF Serving must accept its
-    tags, signature and operations. It must translate the recorded lines as the translator did,
-    together and one by one, and refuse wrong requests. The last check runs in a separate process
-    that loads the SavedModel as a server does: with TensorFlow's C++ loader, and with XLA switched
-    off. It needs Linux and takes a few seconds. Nothing is written.
+    Three things are checked. Its files must be complete. An unmodified TensorFlow Serving must
+    accept its tags, signature and operations. It must translate the recorded lines as the
+    translator did, together and one by one, and refuse wrong requests. The last check runs in a
+    separate process that loads the SavedModel as a server does: with TensorFlow's C++ loader, and
+    with XLA switched off. It needs Linux and takes a few seconds. Nothing is written.
 
     Args:
         version_directory: path. The numbered directory with `saved_model.pb`.

@@ -15,7 +15,7 @@ from keras_attn.serving.signatures import DEFAULT_SIGNATURE, SIGNATURES
 from keras_attn.translator import Translator
 from keras_attn.translator.compiled_search import compiled_lengths
 
-WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"  # the only name that TF Serving reads
+WARMUP_PATH = "assets.extra/tf_serving_warmup_requests"  # the only name that a server reads
 MOST_REQUESTS = 1000  # a version with more of them does not load
 BATCH_SIZES = (1, 8, 32)
 FEW = 3  # lines

@@ -17,8 +17,8 @@ from keras_attn.training.prepare_session import check_recipe, make_model
 from keras_attn.training.recipe.recipe import Recipe
 from keras_attn.training.replicas.strategies import get_strategy
 from keras_attn.training.run.run_directory import RunDirectory
-from keras_attn.training.start_from import read_start
 from keras_attn.training.step_plan import StepPlan
+from keras_attn.training.trained_translators import read_start, read_teacher
 from keras_attn.training.update.update_cost import update_cost
 
 _TIMED_UPDATES = 3
@@ -181,22 +181,26 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     settings = recipe.training
     strategy = get_strategy(settings.strategy)
     check_recipe(recipe, strategy)
-    start = read_start(recipe.model)
+    start, teacher = read_start(recipe.model), read_teacher(recipe.training, strategy)
     with tempfile.TemporaryDirectory() as directory:
         run = RunDirectory(Path(directory) / "run")
-        data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start)
-    model, _ = make_model(recipe, data.tokenizers, strategy, start)
+        data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start or teacher)
+    model, _ = make_model(recipe, data.tokenizers, strategy, start, teacher)
     passes = 2 if settings.r_drop_weight else 1
     parts = strategy.num_replicas_in_sync * settings.accumulation_steps
     shares = [update_cost(model, rows // parts, length) for rows, length in data.train.shapes]
+    flops = np.array([passes * share.flops for share in shares])
+    if teacher is not None:  # its predictions, once for all passes
+        flops += [
+            update_cost(teacher.model, rows // parts, length).forward_flops
+            for rows, length in data.train.shapes
+        ]
     counts = data.train.batches_of_shape
-    flops_per_step = (
-        passes * parts * float(np.average([share.flops for share in shares], weights=counts))
-    )
+    flops_per_step = parts * float(np.average(flops, weights=counts))
     # Time the most frequent shape, or only some of its rows if an update would take long.
     most = int(np.argmax(counts))
     rows, length = data.train.shapes[most]
-    flops_per_row = passes * shares[most].flops / (rows // parts)
+    flops_per_row = float(flops[most]) / (rows // parts)
     rows = min(rows, parts * max(1, int(_LARGEST_TIMED_FLOPS / flops_per_row / parts)))
     # Outside `fit`, Keras does not split a batch: each replica computes all rows of it.
     rows_of_replica = rows // strategy.num_replicas_in_sync

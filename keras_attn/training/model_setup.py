@@ -51,17 +51,31 @@ def check_model(recipe: Recipe) -> None:
         source_vocabulary_size=_SMALLEST_VOCABULARY,
         **recipe.model.overrides,
     )
-    limit = model.max_sequence_length
+    change = "raise `model.overrides.max_sequence_length` to {needed} or more"
+    check_positions(recipe, model.max_sequence_length, "the model's", change)
+
+
+def check_positions(recipe: Recipe, limit: int | None, whose: str, change: str) -> None:
+    """Checks that a model has positions for the batches of a recipe's longest sentences.
+
+    Args:
+        recipe: Recipe.
+        limit: int or None. The `max_sequence_length` of the model.
+        whose: str. "the model's" or "the teacher's", for the error.
+        change: str. What else to do, for the error, with `{needed}` for the positions needed.
+
+    Raises:
+        ValueError: if it has too few.
+    """
     for side in ("source", "target"):
         longest = getattr(recipe.data, f"max_{side}_tokens")
         # The end token takes a position too, and batches are padded to a round length.
         needed = math.ceil((longest + 1) / LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         if limit is not None and needed > limit:
             raise ValueError(
-                f"`data.max_{side}_tokens` must be less than the model's max_sequence_length, "
+                f"`data.max_{side}_tokens` must be less than {whose} max_sequence_length, "
                 f"{limit}, rounded down to a multiple of {LENGTH_MULTIPLE}, because batches are "
-                f"padded. Received: {longest}. Lower it, or raise "
-                f"`model.overrides.max_sequence_length` to {needed} or more"
+                f"padded. Received: {longest}. Lower it, or {change.format(needed=needed)}"
             )
 
 
@@ -111,7 +125,10 @@ def make_schedule(recipe: TrainingRecipe, hidden_dim: int) -> TransformerSchedul
 
 
 def compile_model(
-    model: Seq2SeqModel, recipe: TrainingRecipe, perplexity: Perplexity | None = None
+    model: Seq2SeqModel,
+    recipe: TrainingRecipe,
+    perplexity: Perplexity | None = None,
+    teacher: Seq2SeqModel | None = None,
 ) -> None:
     """Compiles a model with the paper's optimizer, schedule and loss.
 
@@ -125,6 +142,7 @@ def compile_model(
         model: Seq2SeqModel. Built, in the scope of its strategy.
         recipe: TrainingRecipe. How it is trained.
         perplexity: Perplexity or None. The metric to use, for a caller that reads its token count.
+        teacher: Seq2SeqModel or None. What it also learns from, made in the same scope.
     """
     # Section 5.3: Adam with beta_1 = 0.9, beta_2 = 0.98, epsilon = 1e-9.
     optimizer = GuardedAdam(
@@ -151,6 +169,8 @@ def compile_model(
         recipe.accumulation_steps,
         jit_compile=recipe.jit_compile and has_replicas,
         r_drop_weight=recipe.r_drop_weight,
+        teacher=teacher,
+        teacher_weight=recipe.teacher_weight,
     )
     model.training_step.build(_SYMBOLIC_BATCH)
 

@@ -43,7 +43,7 @@ def prepare_data(
     run: RunDirectory,
     num_replicas: int,
     console: Console,
-    start: Translator | None = None,
+    trained: Translator | None = None,
 ) -> TrainingData:
     """Reads the pairs of a recipe, makes batches of them and shows reports.
 
@@ -52,7 +52,7 @@ def prepare_data(
         run: RunDirectory. A resumed run contains its tokenizers.
         num_replicas: int. The number of replicas that share a batch.
         console: rich Console. Where reports are shown.
-        start: Translator or None. What a new run is fine-tuned from; it has its own tokenizers.
+        trained: Translator or None. Whose tokenizers a new run takes.
 
     Returns:
         TrainingData.
@@ -66,7 +66,7 @@ def prepare_data(
         for note in corpus.notes:
             show_line(console, f"{corpus.name}: {note}")
     _check_bleu(recipe, corpora, console)
-    tokenizers = _find_tokenizers(recipe, run, corpora, console, start)
+    tokenizers = _find_tokenizers(recipe, run, corpora, console, trained)
     train, validation = _make_pipelines(recipe, corpora, tokenizers, num_replicas)
     show_line(console, f"training pairs: {train.report}")
     show_line(console, f"validation pairs: {validation.report}")
@@ -103,14 +103,15 @@ def _find_tokenizers(
     run: RunDirectory,
     corpora: Corpora,
     console: Console,
-    start: Translator | None,
+    trained: Translator | None,
 ) -> TokenizerPair:
     """Loads the tokenizers of a resumed run, takes those of a translator, or trains new ones."""
     if run.tokenizer.is_dir() and run.last_step():
         return TokenizerPair.load(run.tokenizer)
-    if start is not None:
-        show_line(console, f"model and tokenizers of {recipe.model.start_from}")
-        return TokenizerPair(start.source_tokenizer, start.target_tokenizer)
+    if trained is not None:
+        name = recipe.model.start_from or recipe.training.teacher
+        show_line(console, f"the tokenizers are those of {name}")
+        return TokenizerPair(trained.source_tokenizer, trained.target_tokenizer)
     show_line(console, f"making the tokenizer ({recipe.tokenizer.kind})")
     return TokenizerPair.train(recipe.tokenizer, corpora.train)
 

@@ -28,9 +28,14 @@ from keras_attn.training.resume import (
 from keras_attn.training.run.checkpoint_index import CheckpointIndex
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.show_line import show_line
-from keras_attn.training.start_from import read_start, take_weights
 from keras_attn.training.step_plan import StepPlan
 from keras_attn.training.tokenizer_pair import TokenizerPair
+from keras_attn.training.trained_translators import (
+    check_teacher,
+    read_start,
+    read_teacher,
+    take_weights,
+)
 from keras_attn.training.training_session import TrainingSession
 from keras_attn.training.update.perplexity import Perplexity
 from keras_attn.translator import Translator
@@ -71,13 +76,14 @@ def prepare_session(
     console.quiet = console.quiet or not workers.is_chief
     first_step = run.last_step()
     start = None if first_step else read_start(recipe.model)
-    data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start)
+    teacher = read_teacher(recipe.training, strategy)
+    data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start or teacher)
     if first_step and not accept_changed_data:
         check_data(run, data.fingerprints)
     workers.check_same("recipe", repr(recipe))
     workers.check_same("data and tokenizer", repr(data.fingerprints))
     workers.check_same("the step to start from", str(first_step))
-    model, token_counter = make_model(recipe, data.tokenizers, strategy, start)
+    model, token_counter = make_model(recipe, data.tokenizers, strategy, start, teacher)
     session = TrainingSession(
         recipe=recipe,
         run=run,
@@ -133,6 +139,7 @@ def make_model(
     tokenizers: TokenizerPair,
     strategy: tf.distribute.Strategy,
     start: Translator | None = None,
+    teacher: Translator | None = None,
 ) -> tuple[Seq2SeqModel, Perplexity]:
     """Makes and compiles the model of a recipe under its strategy.
 
@@ -141,20 +148,24 @@ def make_model(
         tokenizers: TokenizerPair. Its vocabularies.
         strategy: tf.distribute.Strategy.
         start: Translator or None. What it is fine-tuned from.
+        teacher: Translator or None. What it also learns from.
 
     Returns:
         The model, and the metric that counts its tokens.
 
     Raises:
-        ValueError: if the recipe makes a model of another form than that of `start`.
+        ValueError: if the recipe makes a model of another form than that of `start`, or the teacher
+            has other tokenizers.
     """
+    if teacher is not None:
+        check_teacher(recipe, teacher, tokenizers)
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)
         if start is not None:
             take_weights(model, start.model)
         token_counter = Perplexity()
-        compile_model(model, recipe.training, token_counter)
+        compile_model(model, recipe.training, token_counter, teacher and teacher.model)
     return model, token_counter
 
 
@@ -168,8 +179,9 @@ def _begin(session: TrainingSession) -> None:
     run.write_information("running", **values)
     # With absolute paths the run can be resumed from another working directory.
     recipe = session.recipe
-    data, model = recipe.data.with_absolute_paths(), recipe.model.with_absolute_paths()
-    dataclasses.replace(recipe, data=data, model=model).to_toml(run.recipe)
+    sections = {name: getattr(recipe, name) for name in ("data", "model", "training")}
+    absolute = {name: section.with_absolute_paths() for name, section in sections.items()}
+    dataclasses.replace(recipe, **absolute).to_toml(run.recipe)
     if not step:
         shutil.rmtree(run.tokenizer, ignore_errors=True)  # left by a start without a checkpoint
         session.data.tokenizers.save(run.tokenizer)

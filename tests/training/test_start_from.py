@@ -8,7 +8,7 @@ import pytest
 from keras_attn.pretrained import list_pretrained
 from keras_attn.training import Recipe, train
 from keras_attn.training.recipe.model_recipe import ModelRecipe
-from keras_attn.training.start_from import read_start
+from keras_attn.training.trained_translators import read_start
 from keras_attn.translator import Translator
 from tests.support.reused_models import reused_models
 

@@ -1,4 +1,4 @@
-"""A client of TF Serving and of the development server, over REST or gRPC."""
+"""A client of TensorFlow Serving and of the development server, over REST or gRPC."""
 
 from keras_attn.serving.client.async_serving_client import AsyncServingClient
 from keras_attn.serving.client.retry_policy import RetryPolicy

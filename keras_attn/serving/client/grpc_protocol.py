@@ -1,4 +1,4 @@
-"""Requests and answers of TF Serving's gRPC interface; the channels send them."""
+"""Requests and answers of TensorFlow Serving's gRPC interface; the channels send them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and answers of TF Serving's REST interface; the channels send them."""
+"""Requests and answers of TensorFlow Serving's REST interface; the channels send them."""
 
 from __future__ import annotations
 
@@ -91,12 +91,13 @@ def read_answer(response: httpx.Response, prediction: Prediction) -> Answer:
         `Answer`.
 
     Raises:
-        ServingError: if the server answered with an error, or the answer is not TF Serving's.
+        ServingError: if the server answered with an error, or with something that TensorFlow
+            Serving never answers.
     """
     outputs = read_json(response).get("outputs")
     if outputs is None:
         raise ServingError(StatusCode.UNKNOWN, f"No `outputs` in the answer: {response.text[:200]}")
-    if not isinstance(outputs, dict):  # TF Serving does not name a single output
+    if not isinstance(outputs, dict):  # TensorFlow Serving does not name a single output
         outputs = {_ONLY_OUTPUTS.get(prediction.signature, "output"): outputs}
     try:
         return Answer({name: to_array(value) for name, value in outputs.items()})
@@ -116,7 +117,8 @@ def read_versions(response: httpx.Response) -> list[ModelVersion]:
         list of `ModelVersion`.
 
     Raises:
-        ServingError: if the server answered with an error, or the answer is not TF Serving's.
+        ServingError: if the server answered with an error, or with something that TensorFlow
+            Serving never answers.
     """
     content = read_json(response)
     try:
@@ -150,15 +152,15 @@ def read_json(response: httpx.Response) -> dict[str, Any]:
         message = content.get("error") if isinstance(content, dict) else None
         if not message:  # from a proxy, or another server: perhaps a page in HTML
             page = " ".join(response.text.split())[:_LONGEST_PAGE]
-            message = f"{response.reason_phrase}, and no error of TF Serving: {page!r}"
+            message = f"{response.reason_phrase}, and no error of TensorFlow Serving: {page!r}"
         message = str(message)[:_LONGEST_MESSAGE]
         code = _CODES.get(response.status_code, StatusCode.UNKNOWN)
         raise ServingError(code, f"{message} (HTTP {response.status_code})")
     if not isinstance(content, dict):
         raise ServingError(
             StatusCode.UNKNOWN,
-            f"The answer of {response.url} is not a JSON object, so the server is not TF Serving: "
-            f"{response.text[:100]!r}",
+            f"The answer of {response.url} is not a JSON object, so the server is not TensorFlow "
+            f"Serving: {response.text[:100]!r}",
         )
     return content
 

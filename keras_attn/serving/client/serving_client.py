@@ -33,7 +33,7 @@ from keras_attn.serving.signatures import DEFAULT_SIGNATURE, STATISTICS_SIGNATUR
 
 
 class ServingClient:
-    """Translates with a model that TF Serving or `keras-attn serve` serves.
+    """Translates with a model that TensorFlow Serving or `keras-attn serve` serves.
 
     Lines are sent in requests of at most `batch_size`, several at the same time. A request is sent
     again only after UNAVAILABLE (HTTP 503) or RESOURCE_EXHAUSTED (429), with random waits, and not

@@ -1,4 +1,4 @@
-"""Reads the counts of each model from the metrics of TF Serving or the development server."""
+"""Reads the counts of each model from the metrics of TensorFlow Serving or our own server."""
 
 from __future__ import annotations
 

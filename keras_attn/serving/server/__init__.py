@@ -1,4 +1,4 @@
-"""A development server with TF Serving's protocols."""
+"""A development server with TensorFlow Serving's protocols."""
 
 try:
     from keras_attn.serving.server.batcher import BatchingOptions

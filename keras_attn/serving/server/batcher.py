@@ -24,7 +24,7 @@ _Key = tuple[str, tuple[str, ...] | None]
 
 @dataclasses.dataclass(frozen=True)
 class BatchingOptions:
-    """How requests are computed together, like TF Serving's batching parameters.
+    """How requests are computed together, like TensorFlow Serving's batching parameters.
 
     Args:
         max_batch_size: int. The maximum number of lines that are computed together; a larger
@@ -72,8 +72,8 @@ class _Task:
 class Batcher:
     """Collects requests in one queue for each signature and choice of outputs.
 
-    As in TF Serving, inputs are joined along their first axis, and outputs are split along theirs.
-    Unlike in TF Serving, a batch that fails is computed again request by request, so that one bad
+    As in TensorFlow Serving, inputs are joined along their first axis, and outputs are split along
+    theirs. Unlike there, a batch that fails is computed again request by request, so that one bad
     request does not make others fail.
 
     All methods run in the thread of the event loop; `run` is called in other threads.

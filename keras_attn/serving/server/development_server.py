@@ -1,4 +1,4 @@
-"""A development server with TF Serving's REST, gRPC and C++ loader, in one process."""
+"""A development server with TensorFlow Serving's REST, gRPC and C++ loader, in one process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"]
 
 
 class DevelopmentServer:
-    """Serves models until it is stopped, for development; use TF Serving in production.
+    """Serves models until it is stopped, for development; use TensorFlow Serving in production.
 
     Args:
         config: ModelServerConfig. From `config_of_directory` or `read_models_config`.

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface: PredictionService, ModelService, and health."""
+"""TensorFlow Serving's gRPC interface: PredictionService, ModelService, and health."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def _to_array(name: str, value: tensor_pb2.TensorProto, most_elements: int) -> n
 
 
 def _to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:
-    """Writes a tensor into the field of its type, as TF Serving does, and not as raw content."""
+    """Writes a tensor into the field of its type, as TensorFlow Serving does, not raw."""
     field = _FIELDS.get(array.dtype.name)
     if field is None:
         return tf.make_tensor_proto(array)

@@ -17,7 +17,7 @@ def check_inputs(
 ) -> None:
     """Checks the inputs of a request before they are joined with others.
 
-    The graph checks shapes, as in TF Serving: those in a signature may be wrong.
+    The graph checks shapes, as in TensorFlow Serving: those in a signature may be wrong.
 
     Args:
         definition: SignatureDef.

@@ -1,4 +1,4 @@
-"""Answers in TF Serving's JSON, by row or by column like the request."""
+"""Answers in TensorFlow Serving's JSON, by row or by column like the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests in TF Serving's JSON: by row or by column, `b64` for bytes."""
+"""Requests in TensorFlow Serving's JSON: by row or by column, `b64` for bytes."""
 
 from __future__ import annotations
 

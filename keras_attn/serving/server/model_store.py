@@ -87,7 +87,7 @@ class ModelStore:
             `Servable`.
 
         Raises:
-            SessionError: NOT_FOUND or INVALID_ARGUMENT, with TF Serving's message.
+            SessionError: NOT_FOUND or INVALID_ARGUMENT, with TensorFlow Serving's message.
         """
         if label is not None and name in self._configs:
             labels = self._configs[name].version_labels
@@ -126,8 +126,8 @@ class ModelStore:
     async def reload(self, config: ModelServerConfig) -> None:
         """Replaces the configuration: labels, policies, and the choice of served models.
 
-        TF Serving lets this request name any path. Here only the paths that the server was started
-        with are allowed, so that no request reaches other files.
+        TensorFlow Serving lets this request name any path. Here only the paths that the server was
+        started with are allowed, so that no request reaches other files.
 
         Args:
             config: ModelServerConfig.

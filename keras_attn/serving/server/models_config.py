@@ -1,4 +1,4 @@
-"""The models of a development server, from a directory or TF Serving's `models.config`."""
+"""The models of a development server, from a directory or TensorFlow Serving's `models.config`."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Predictor:
             dict of str to array.
 
         Raises:
-            SessionError: as TF Serving would answer.
+            SessionError: as TensorFlow Serving would answer.
         """
         name = signature or DEFAULT_SIGNATURE
         definition = servable.signatures.get(name)
@@ -104,8 +104,8 @@ class Predictor:
             method: str. `"classify"` or `"regress"`.
 
         Raises:
-            SessionError: INVALID_ARGUMENT, as TF Serving answers, if the signature is for Predict;
-                UNIMPLEMENTED if TF Serving would compute the request.
+            SessionError: INVALID_ARGUMENT, as TensorFlow Serving answers, if the signature is for
+                Predict; UNIMPLEMENTED if TensorFlow Serving would compute the request.
         """
         name = signature or DEFAULT_SIGNATURE
         definition = self.find(spec).signatures.get(name)

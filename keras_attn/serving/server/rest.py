@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, as an ASGI application."""
+"""TensorFlow Serving's REST interface, as an ASGI application."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from keras_attn.system.free_memory import return_free_memory
 
 
 class State(enum.IntEnum):
-    """The states of a version, with TF Serving's numbers (`ModelVersionStatus.State`)."""
+    """The states of a version, with TensorFlow Serving's numbers (`ModelVersionStatus.State`)."""
 
     START = 10
     LOADING = 20

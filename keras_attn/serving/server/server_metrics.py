@@ -1,4 +1,4 @@
-"""Prometheus metrics of the development server, under the names that TF Serving uses."""
+"""Prometheus metrics of the development server, under the names that TensorFlow Serving uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from keras_attn.serving.monitoring.server_counts import METRICS_PATH
 
 __all__ = ["METRICS_PATH", "ServerMetrics"]
-# Microseconds: 10 times powers of 1.8, as in TF Serving's latencies.
+# Microseconds: 10 times powers of 1.8, as in TensorFlow Serving's latencies.
 _LATENCY = [10 * 1.8**i for i in range(33)]
 _SIZES = [float(2**i) for i in range(11)]
 

@@ -1,10 +1,10 @@
 """The section `[model]` of a recipe: which model is trained."""
 
 import dataclasses
-from pathlib import Path
 from typing import ClassVar, Self
 
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
+from keras_attn.training.recipe.translator_location import absolute_location
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,4 @@ class ModelRecipe(RecipeSection):
 
     def with_absolute_paths(self) -> Self:
         """Returns the section with an absolute path, which works from any working directory."""
-        if self.start_from is None or not Path(self.start_from).exists():
-            return self  # the name of a shipped model
-        return dataclasses.replace(self, start_from=str(Path(self.start_from).resolve()))
+        return dataclasses.replace(self, start_from=absolute_location(self.start_from))

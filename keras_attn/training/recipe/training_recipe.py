@@ -1,11 +1,12 @@
 """The section `[training]` of a recipe: how the model is trained."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from keras_attn.data.training_pipeline import MAX_BUCKETS
 from keras_attn.evaluation import BLEU_TOKENIZERS
 from keras_attn.training.recipe.recipe_section import RecipeSection, described
+from keras_attn.training.recipe.translator_location import absolute_location
 from keras_attn.training.replicas.strategies import STRATEGY_NAMES
 from keras_attn.training.update.planned_schedule import DECAYS, MIDDLES
 
@@ -80,6 +81,19 @@ class TrainingRecipe(RecipeSection):
         "with different dropout, and the two predictions should agree; this doubles the cost of an "
         "update; 0: one pass",
         minimum=0,
+    )
+    teacher: str | None = described(
+        None,
+        "the translator whose predictions the model also learns (knowledge distillation), such as "
+        "an ensemble: its directory, a run, or the name of a shipped model; a new run takes its "
+        "tokenizers; none: the labels alone",
+    )
+    teacher_weight: float = described(
+        0.5,
+        "with a teacher: the share of the loss that compares with its predictions; the rest "
+        "compares with the labels",
+        minimum=0,
+        maximum=1,
     )
     clip_norm: float | None = described(
         None, "the largest norm of the gradient; none: no limit", minimum=1e-12
@@ -159,6 +173,10 @@ class TrainingRecipe(RecipeSection):
                 "`training.bleu_sentences` must be above 0 for training.selection_metric = "
                 f"{self.selection_metric!r}. Received: bleu_sentences=0"
             )
+
+    def with_absolute_paths(self) -> Self:
+        """Returns the section with an absolute path, which works from any working directory."""
+        return dataclasses.replace(self, teacher=absolute_location(self.teacher))
 
     @property
     def limits(self) -> str:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_attn.training.replicas.sum_over_replicas import sum_over_replicas
 from keras_attn.training.update.consistency_loss import symmetric_divergence
+from keras_attn.training.update.distillation_loss import distillation_loss
 from keras_attn.training.update.label_smoothed_cross_entropy import parts_of_batch
 from keras_attn.training.update.seed_variables import seed_variables
 from keras_attn.training.update.split_rows import split_rows
@@ -39,6 +40,13 @@ class TrainingStep:
     as the losses are. This is half of Equation 4 of Wu et al. (2021), so it is comparable to a loss
     without R-Drop. The metrics are those of the first pass.
 
+    With a `teacher` and a `teacher_weight` b, the loss of each pass is
+
+        (1 - b) * loss of the labels + b * cross entropy with the teacher's predictions
+
+    (word-level knowledge distillation; Kim and Rush, 2016). The teacher reads the same inputs,
+    without dropout, and does not change.
+
     Losses of layers (`add_loss`, regularizers) are added, as by Keras: the mean of those of parts
     and replicas. So a regularizer of weights counts once per batch.
 
@@ -49,6 +57,9 @@ class TrainingStep:
         jit_compile: bool. Whether to compile the gradients with XLA here; False if Keras compiles
             the whole step.
         r_drop_weight: float. The weight of R-Drop's divergence; 0: one pass, without it.
+        teacher: Seq2SeqModel or None. A trained model with the same tokens, such as an `Ensemble`,
+            made in the same scope.
+        teacher_weight: float in [0, 1]. The share of the teacher's predictions in the loss.
 
     Example:
 
@@ -70,6 +81,8 @@ class TrainingStep:
         num_parts: int = 1,
         jit_compile: bool = False,
         r_drop_weight: float = 0.0,
+        teacher: keras.Model | None = None,
+        teacher_weight: float = 0.5,
     ) -> None:
         if num_parts < 1:
             raise ValueError(f"`num_parts` must be at least 1. Received: num_parts={num_parts}")
@@ -77,9 +90,15 @@ class TrainingStep:
             raise ValueError(
                 f"`r_drop_weight` must be at least 0. Received: r_drop_weight={r_drop_weight}"
             )
+        if not 0 <= teacher_weight <= 1:
+            raise ValueError(
+                f"`teacher_weight` must be from 0 to 1. Received: teacher_weight={teacher_weight}"
+            )
         self._model = model
         self._num_parts = num_parts
         self._r_drop_weight = r_drop_weight
+        self._teacher = teacher
+        self._teacher_weight = teacher_weight
         self._gradients: Callable[..., Any] = self._sum_over_parts
         if jit_compile:
             self._gradients = tf.function(self._sum_over_parts, jit_compile=True, autograph=False)
@@ -185,32 +204,35 @@ class TrainingStep:
         self, inputs: Any, labels: tf.Tensor, sample_weight: Any, token_count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The logits of the (first) pass, and the loss of the part."""
-        model = self._model
+        model, teacher = self._model, self._teacher
+        weights = self._weights(labels, sample_weight)
+        shares = tf.math.divide_no_nan(weights, token_count)
+        taught = None if teacher is None else teacher(inputs, training=False)
 
         def run() -> tuple[tf.Tensor, tf.Tensor]:
             logits = model(inputs, training=True)
             loss = model.compute_loss(inputs, labels, logits, sample_weight, training=True)
-            return logits, loss - self._excess_of_layer_losses()
+            of_layers = self._layer_losses()
+            loss -= of_layers
+            if taught is not None:
+                imitation = distillation_loss(taught, logits, shares)
+                loss += self._teacher_weight * (imitation - loss)
+            return logits, loss + of_layers / self._num_parts
 
         logits, loss = run()
         if not self._r_drop_weight:
             return logits, loss
         other_logits, other_loss = run()
-        weights = self._weights(labels, sample_weight)
-        shares = tf.math.divide_no_nan(weights, token_count)
         divergence = symmetric_divergence(logits, other_logits, shares)
         return logits, (loss + other_loss) / 2 + self._r_drop_weight / 4 * divergence
 
-    def _excess_of_layer_losses(self) -> tf.Tensor | float:
-        """What `compute_loss` counts too much of the layers' losses, which each part has once.
+    def _layer_losses(self) -> tf.Tensor | float:
+        """What `compute_loss` adds for the layers: their losses, divided by the replicas.
 
-        Keras has divided them by the number of replicas.
+        Each part has all of it, so it counts by its share of the batch.
         """
-        if self._num_parts == 1:
-            return 0.0
         losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self._model.losses]
-        replicas = self._model.distribute_strategy.num_replicas_in_sync
-        return (1.0 - 1.0 / self._num_parts) * sum(losses) / replicas
+        return sum(losses) / self._model.distribute_strategy.num_replicas_in_sync
 
     def _weights(self, labels: tf.Tensor, sample_weight: Any) -> tf.Tensor:
         """The weight of each target token."""

@@ -21,6 +21,7 @@ class UpdateCost:
         flops: int. Floating-point operations of all matrix products; a multiply-add is two. The
             rest, such as softmax and normalization, is small beside them. The first step of a
             recurrent layer counts twice, as it is traced.
+        forward_flops: int. Those of the forward pass.
         saved_bytes: int. Memory of what the forward pass keeps for the backward pass. XLA keeps
             less: it computes cheap values again.
 
@@ -33,6 +34,7 @@ class UpdateCost:
     """
 
     flops: int
+    forward_flops: int
     saved_bytes: int
 
 
@@ -76,6 +78,7 @@ def update_cost(model: Seq2SeqModel, rows: int, length: int) -> UpdateCost:
     }
     return UpdateCost(
         flops=_flops(operations, loops),
+        forward_flops=_flops(forward, TracedLoop.of(forward)),
         saved_bytes=sum(_size(one.deref(), loops) for one in kept),
     )
 

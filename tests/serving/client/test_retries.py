@@ -128,7 +128,8 @@ def test_a_page_of_a_proxy_is_shown_in_part(rest_server, monkeypatch) -> None:
     page = "<html>\n<h1>502 Bad Gateway</h1>" + "<hr>" * 1000
     monkeypatch.setattr(json, "dumps", lambda value, **_: page)
     rest_server.statuses[:] = [502, 502, 502]
-    with pytest.raises(ServingError, match="no error of TF Serving: '<html> <h1>502") as raised:
+    message = "no error of TensorFlow Serving: '<html> <h1>502"
+    with pytest.raises(ServingError, match=message) as raised:
         translate(rest_server.address)
     assert len(str(raised.value)) < 200 and "\n" not in str(raised.value)
 

@@ -21,7 +21,7 @@ from keras_attn.serving.monitoring import (
 
 from .test_traffic_report import REFERENCE, lines
 
-# As TF Serving writes them.
+# As TensorFlow Serving writes them.
 TEXT = """\
 # TYPE :tensorflow:serving:request_count counter
 :tensorflow:serving:request_count{model_name="en_de",status="OK"} 90

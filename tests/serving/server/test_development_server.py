@@ -1,4 +1,4 @@
-"""What clients of TF Serving expect, asked by the standard library, grpcio and the protos alone."""
+"""What clients of TensorFlow Serving expect, asked with the standard library, grpcio and protos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TF Serving's JSON, as its documentation and its source describe it."""
+"""TensorFlow Serving's JSON, as its documentation and its source describe it."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_a_directory_that_goes_away_is_said_once_and_what_is_loaded_answers(
         add(tmp_path / "n", "2")
         for _ in range(3):
             await store.poll()
-        assert store.find("m").version == 1  # as TF Serving
+        assert store.find("m").version == 1  # as TensorFlow Serving
         assert store.find("n").version == 2  # unlike there, other models are not held up
         assert sum("cannot be read" in line for line in said) == 1
 

@@ -1,0 +1,152 @@
+"""Learning from a teacher: its loss against NumPy float64, its update against one made by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_attn import create_model
+from keras_attn.models import Ensemble
+from keras_attn.training import LabelSmoothedCrossEntropy, TrainingStep
+from keras_attn.training.update.distillation_loss import distillation_loss
+
+V, ROWS, S, T = 11, 4, 5, 6
+RNG = np.random.default_rng(3)
+SIZES = {"source_vocabulary_size": V, "hidden_dim": 24, "num_layers": 1}
+
+
+def in_numpy(teacher: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> float:
+    """The cross entropy of two softmaxes in float64."""
+    q, p = (np.exp(one.astype("float64")) for one in (teacher, logits))
+    q, p = (one / one.sum(-1, keepdims=True) for one in (q, p))
+    return float((-(q * np.log(p)).sum(-1) * weights).sum())
+
+
+def logits_and_weights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    teacher, logits = RNG.normal(0, 3, (2, ROWS, T, V)).astype("float32")
+    weights = RNG.uniform(0, 1, (ROWS, T)).astype("float32")
+    weights[1] = 0.0
+    return teacher, logits, weights
+
+
+def test_the_loss_is_that_of_float64_whatever_the_logits_at_padding() -> None:
+    teacher, logits, weights = logits_and_weights()
+    expected = in_numpy(teacher, logits, weights)
+    assert float(distillation_loss(teacher, logits, weights)) == pytest.approx(expected, rel=1e-5)
+    for spoiled in (teacher, logits):
+        spoiled[1] = np.nan
+        found = float(distillation_loss(teacher, logits, weights))
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_its_gradient_is_the_difference_of_the_distributions_and_the_teacher_has_none() -> None:
+    teacher, logits, weights = map(tf.constant, logits_and_weights())
+    with tf.GradientTape() as tape:
+        tape.watch([teacher, logits])
+        loss = distillation_loss(teacher, logits, weights)
+    of_teacher, gradient = tape.gradient(loss, [teacher, logits])
+    assert of_teacher is None
+    expected = (tf.nn.softmax(logits) - tf.nn.softmax(teacher)) * weights[..., tf.newaxis]
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
+def make_model(dropout: float = 0.0, seed: int = 1) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    sizes = {**SIZES, "intermediate_dim": 40, "num_heads": 3}
+    model = create_model("transformer_tiny", dropout=dropout, **sizes)
+    model.compile(keras.optimizers.SGD(0.5), LabelSmoothedCrossEntropy(0.1), jit_compile=False)
+    return model
+
+
+def make_teacher() -> Ensemble:
+    """Two models of different kinds, far from uniform, with dropout that must not act."""
+    keras.utils.set_random_seed(7)
+    models = [create_model(f"{kind}_tiny", dropout=0.5, **SIZES) for kind in ("rnn", "conv")]
+    for model in models:
+        for weight in model.weights:
+            if "seed" not in weight.name and weight.name != "gamma":
+                weight.assign(2.0 * weight)
+    ensemble = Ensemble(models)
+    ensemble.build()
+    return ensemble
+
+
+def make_batch() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    random = np.random.default_rng(5)
+    real = np.arange(T) < np.array([6, 1, 3, 0])[:, None]
+    targets = np.where(real, random.integers(4, V, (ROWS, T)), 0).astype("int32")
+    inputs = {
+        "encoder_token_ids": random.integers(4, V, (ROWS, S)).astype("int32"),
+        "decoder_token_ids": np.where(real, np.roll(targets, 1, axis=1), 0).astype("int32"),
+    }
+    return inputs, targets
+
+
+def updated_by_hand(weight: float) -> list[np.ndarray]:
+    """Keras' own losses on the whole batch, plain gradient descent."""
+    model, teacher = make_model(), make_teacher()
+    inputs, targets = make_batch()
+    real = targets > 0
+    with tf.GradientTape() as tape:
+        logits = model(inputs, training=True)
+        dense = 0.9 * tf.one_hot(targets, V) + 0.1 / V
+        taught = tf.nn.softmax(teacher(inputs, training=False))
+        of_labels, of_teacher = (
+            keras.losses.categorical_crossentropy(one, logits, from_logits=True)
+            for one in (dense, taught)
+        )
+        token = (1 - weight) * of_labels + weight * of_teacher
+        total = tf.reduce_sum(tf.boolean_mask(token, real)) / real.sum()
+    gradients = tape.gradient(total, [one.value for one in model.trainable_variables])
+    return [
+        one.numpy() - 0.5 * tf.convert_to_tensor(gradient).numpy()
+        for one, gradient in zip(model.trainable_variables, gradients, strict=True)
+    ]
+
+
+def updated(weight: float, num_parts: int, **options: float) -> list[np.ndarray]:
+    model, teacher = make_model(), make_teacher()
+    before = [weight.numpy() for weight in teacher.weights]
+    model.training_step = TrainingStep(
+        model, num_parts, teacher=teacher, teacher_weight=weight, **options
+    )
+    model.train_on_batch(*make_batch())
+    for left, right in zip(teacher.weights, before, strict=True):
+        np.testing.assert_array_equal(left, right)
+    return [one.numpy() for one in model.trainable_variables]
+
+
+@pytest.mark.parametrize(
+    ("weight", "num_parts"),
+    [(0.6, 1), pytest.param(0.6, 2, marks=pytest.mark.slow), (1.0, 2), (0.0, 1)],
+)
+def test_the_update_is_that_of_both_losses_by_hand(weight: float, num_parts: int) -> None:
+    ours, theirs = updated(weight, num_parts), updated_by_hand(weight)
+    for left, right in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_without_dropout_r_drop_beside_a_teacher_changes_nothing() -> None:
+    for left, right in zip(updated(0.6, 1, r_drop_weight=5.0), updated(0.6, 1), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
+
+
+def test_a_penalty_of_the_weights_counts_whole_whatever_the_share_of_the_teacher() -> None:
+    """With the teacher alone, and one that predicts as the model does, only the penalty acts."""
+    model = make_model()
+    twin = make_model()
+    model.training_step = TrainingStep(model, 2, teacher=twin, teacher_weight=1.0)
+    before = [one.numpy() for one in model.trainable_variables]
+    embedding = model.shared_embedding
+    embedding.embeddings.regularizer = keras.regularizers.L2(0.01)
+    model.train_on_batch(*make_batch())
+    for one, old in zip(model.trainable_variables, before, strict=True):
+        expected = old * (1 - 0.5 * 2 * 0.01) if one is embedding.embeddings else old
+        np.testing.assert_allclose(one, expected, atol=1e-6, err_msg=one.path)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1])
+def test_a_share_that_is_none_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="`teacher_weight` must be from 0 to 1"):
+        TrainingStep(make_model(), teacher=make_model(), teacher_weight=weight)
