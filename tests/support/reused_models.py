@@ -26,7 +26,7 @@ def reused_models() -> Iterator[None]:
     """While it is in use, `train` takes a model again that it has made for an equal recipe."""
     made: dict[str, Any] = {}
 
-    def find_or_make(recipe, tokenizers, strategy, start):
+    def find_or_make(recipe, tokenizers, strategy, start, teacher):
         training = {
             name: value
             for name, value in recipe.training.to_table().items()
@@ -35,7 +35,7 @@ def reused_models() -> Iterator[None]:
         sizes = [tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size]
         key = repr((training, recipe.model, sizes, tokenizers.is_shared))
         if key not in made:
-            model, token_counter = _MAKE_MODEL(recipe, tokenizers, strategy, start)
+            model, token_counter = _MAKE_MODEL(recipe, tokenizers, strategy, start, teacher)
             variables = _variables(model)
             made[key] = model, token_counter, [one.numpy().copy() for one in variables]
             return model, token_counter

@@ -99,6 +99,15 @@ def test_parts_r_drop_and_a_time_limit_count(recipe: Recipe, result: DryRun) -> 
     assert changed.seconds() == pytest.approx(60, rel=0.05)
 
 
+@pytest.mark.slow
+def test_a_teacher_reads_every_batch(recipe: Recipe, result: DryRun, tmp_path: Path) -> None:
+    run = train(recipe.override({"training.max_steps": 1}), tmp_path / "run", progress=False).run
+    taught = dry_run(recipe.override({"training.teacher": str(run)}))
+    # A forward pass is a third of an update: each product has two more in the backward pass.
+    assert taught.flops_per_step == pytest.approx(4 / 3 * result.flops_per_step, rel=0.02)
+    assert (taught.parameters, taught.state_bytes) == (result.parameters, result.state_bytes)
+
+
 def test_the_time_elsewhere_follows_from_what_it_sustains() -> None:
     result = DryRun(
         pairs=1,

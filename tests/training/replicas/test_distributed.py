@@ -78,6 +78,19 @@ def parts():
 def compiled_parts():
     same(trained(two, lambda model: TrainingStep(model, 2, jit_compile=True)), reference())
 
+def taught():
+    def step(model):
+        keras.utils.set_random_seed(3)
+        teacher = create_model(
+            "rnn_tiny", source_vocabulary_size=ByteTokenizer().vocabulary_size, hidden_dim=16
+        )
+        compiled = model.distribute_strategy is two
+        return TrainingStep(model, 2, jit_compile=compiled, teacher=teacher, teacher_weight=0.7)
+    ours = trained(two, step)
+    same(ours, trained(one, step))
+    pairs = zip(ours[0].get_weights(), reference()[0].get_weights())
+    assert max(np.abs(left - right).max() for left, right in pairs) > 1e-3
+
 def clipped():
     adam = lambda: GuardedAdam(0.01, epsilon=1e-4, global_clipnorm=0.05, ema_decay=0.5)
     ours, theirs = trained(two, optimizer=adam), trained(one, optimizer=adam)
@@ -172,6 +185,7 @@ for name in sys.argv[1:]:
 CHECKS = (
     "uneven_tokens",  # and a last batch of one row: two devices are one
     "parts",  # two parts on each of two devices are the whole batch on one
+    "taught",  # a teacher that each device asks about its rows
     "clipped",  # by the norm of the global batch's gradient, and with averages
     "unbuilt",  # a model that is not built trains by plain `fit`
     "withheld",  # one replica's bad gradient withholds the update on both
