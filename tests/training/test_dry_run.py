@@ -49,6 +49,23 @@ def test_the_operations_of_an_update_are_those_of_the_formula(
     assert update_cost(model, rows, length).flops == formula(rows, length, 100)
 
 
+def test_the_operations_of_convolutions_count_forward_and_backward() -> None:
+    width, kernel, layers, decoder_layers, rows, length = 16, 3, 2, 3, 4, 8
+    model = create_model(
+        "conv_tiny",
+        source_vocabulary_size=100,
+        hidden_dim=width,
+        num_layers=layers,
+        num_decoder_layers=decoder_layers,
+    )
+    convolutions = (layers + decoder_layers) * kernel * width * 2 * width
+    attention = decoder_layers * (2 * width**2 + 2 * length * width)  # dense; scores, weighted sum
+    token = convolutions + attention + 2 * width**2 + width * 100  # both stacks end in a dense
+    cost = update_cost(model, rows, length)
+    assert cost.forward_flops == 2 * rows * length * token
+    assert cost.flops == 3 * cost.forward_flops
+
+
 def test_what_is_kept_grows_with_the_rows_and_holds_the_logits() -> None:
     model = create_model("transformer_tiny", source_vocabulary_size=100, **SIZES)
     kept = [update_cost(model, rows, 8).saved_bytes for rows in (4, 8, 12)]

@@ -10,6 +10,12 @@ from keras_attn.models import Seq2SeqModel
 from keras_attn.training.update.label_smoothed_cross_entropy import LabelSmoothedCrossEntropy
 from keras_attn.training.update.traced_loop import TracedLoop
 
+# Where the operation has its kernel, (..., inputs, outputs), and the outputs or their gradient.
+_CONVOLUTIONS = {
+    "Conv2D": (("inputs", 1), ("outputs", 0)),
+    "Conv2DBackpropInput": (("inputs", 1), ("inputs", 2)),
+    "Conv2DBackpropFilter": (("outputs", 0), ("inputs", 2)),
+}
 Loops = dict[tf.Operation, TracedLoop]
 
 
@@ -18,9 +24,9 @@ class UpdateCost:
     """What one update costs, forward and backward, whatever the model is.
 
     Args:
-        flops: int. Floating-point operations of all matrix products; a multiply-add is two. The
-            rest, such as softmax and normalization, is small beside them. The first step of a
-            recurrent layer counts twice, as it is traced.
+        flops: int. Floating-point operations of all matrix products and convolutions; a
+            multiply-add is two. The rest, such as softmax and normalization, is small beside them.
+            The first step of a recurrent layer counts twice, as it is traced.
         forward_flops: int. Those of the forward pass.
         saved_bytes: int. Memory of what the forward pass keeps for the backward pass. XLA keeps
             less: it computes cheap values again.
@@ -93,7 +99,7 @@ def _flops(operations: list[tf.Operation], loops: Loops) -> int:
 
 
 def _product_flops(operation: tf.Operation) -> int:
-    """Twice the multiply-adds of a matrix product; 0 for other operations."""
+    """Twice the multiply-adds of a matrix product or a convolution; 0 for other operations."""
     if operation.type == "Einsum":
         equation = operation.get_attr("equation").decode()
         sizes: dict[str, int] = {}
@@ -105,6 +111,10 @@ def _product_flops(operation: tf.Operation) -> int:
         left = operation.inputs[0].shape.as_list()
         inner = left[-2] if operation.get_attr(name) else left[-1]
         return 2 * inner * math.prod(operation.outputs[0].shape.as_list())
+    if operation.type in _CONVOLUTIONS:
+        kernel, outputs = (getattr(operation, kind)[i] for kind, i in _CONVOLUTIONS[operation.type])
+        # Each output is the sum of as many products as one output channel has weights.
+        return 2 * math.prod(outputs.shape.as_list()) * math.prod(kernel.shape.as_list()[:-1])
     return 0
 
 
