@@ -18,9 +18,9 @@ from keras_attn.cli.output import make_console, print_json, say
 _DESCRIPTION = """\
 Writes a translator that averages the probabilities of several models at each token. The models may
 be of different kinds, and must have the same tokenizers: train them on the same text with the same
-[tokenizer], and with different seeds or different [model] sections. All commands take the result
-as a saved translator; settings and languages are those of the first model. It is slower and larger
-than one model by the number of its models."""
+[tokenizer], and with different seeds or different [model] sections. The result is a saved
+translator, for `translate`, `evaluate`, `score`, `export` and so on. Its settings and languages are
+those of the first model. It is as slow and as large as its models together."""
 
 _WEIGHTS = ("float32", "float16", "int8")
 
@@ -59,12 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     locations, output = arguments.run_paths, Path(arguments.output)
     if len(locations) < 2:
         raise ValueError(f"`RUN` must be given twice or more. Received: {locations[0]} alone.")
-    inputs = [find_translator(location).resolve() for location in locations]
-    if output.resolve() in inputs:
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise ValueError(
-            f"`--output` must not be one of the models. Received: {output}. Choose a new directory."
+            f"`--output` must be a new or an empty directory. Received: {output}, which is neither."
         )
-    if len(set(inputs)) < len(inputs):
+    if len({find_translator(location).resolve() for location in locations}) < len(locations):
         raise ValueError(f"`RUN` must be different models. Received: {', '.join(locations)}.")
     translators = [open_translator(location) for location in locations]
     from keras_attn.translator import make_ensemble

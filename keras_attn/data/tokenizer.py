@@ -103,13 +103,13 @@ class Tokenizer(tf.Module, abc.ABC):
         )
 
     def is_same(self, other: "Tokenizer") -> bool:
-        """Whether another tokenizer gives the same ids to every text, because all is the same.
+        """Whether another tokenizer is of the same class and has the same files.
 
         Args:
             other: `Tokenizer`.
 
         Returns:
-            bool. True for the same class with the same files, as `save` writes them.
+            bool. If it is True, both give the same ids to every text.
         """
         return type(self) is type(other) and self._files() == other._files()
 

@@ -52,7 +52,8 @@ def serialize_part(part: keras.layers.Layer | None) -> dict[str, Any] | None:
     # While a model is saved, Keras marks a config only when it meets its object again. By then the
     # config would have been copied, so the mark would be missing from the copies: mark it now.
     keras.saving.serialize_keras_object(part)
-    config.pop("build_config", None)  # the layer that holds the part builds it
+    config.pop("build_config", None)  # the layer that holds the part builds it ...
+    config.pop("compile_config", None)  # ... and a part is not trained alone
     return config
 
 

@@ -46,8 +46,8 @@ class Ensemble(Seq2SeqModel):
         models: list of `Seq2SeqModel`.
 
     Raises:
-        ValueError: if there are fewer than two models, one is given twice, or their vocabularies
-            differ in size.
+        ValueError: if there are fewer than two models, two of them share a layer, or their
+            vocabularies differ in size.
 
     Example:
     >>> model = keras_attn.models.Ensemble(
@@ -70,6 +70,8 @@ class Ensemble(Seq2SeqModel):
         self.target_vocabulary_size = self.models[0].target_vocabulary_size
         limits = [model.max_sequence_length for model in self.models]
         self.max_sequence_length = min((one for one in limits if one is not None), default=None)
+        if all(model.built for model in self.models):
+            self.build()
 
     def _build_parts(self):
         for model in self.models:
@@ -113,12 +115,19 @@ class Ensemble(Seq2SeqModel):
             dict of `"cross"`, (B, M, 1, T, S), with one layer of one head for each model.
         """
         self._ensure_built()
-        cross = [model.attention_scores(inputs)["cross"] for model in self.models]
+        cross = [model.attention_scores(inputs).get("cross") for model in self.models]
+        if any(scores is None for scores in cross):
+            raise NotImplementedError("One of the models has no attention to the source.")
         means = [ops.mean(ops.cast(scores, "float32"), axis=(1, 2)) for scores in cross]
         return {"cross": ops.stack(means, axis=1)[:, :, None]}
 
     def compute_output_shape(self, input_shape):
         return (*input_shape["decoder_token_ids"], self.target_vocabulary_size)
+
+    def compute_output_spec(self, inputs, training=None):
+        # float32 whatever the policy, unlike what Keras would take from it.
+        shapes = {name: inputs[name].shape for name in self.input_names}
+        return keras.KerasTensor(self.compute_output_shape(shapes), dtype="float32")
 
     def get_config(self):
         return {**super().get_config(), "models": [serialize_part(one) for one in self.models]}
@@ -146,8 +155,9 @@ def _check_models(models):
     kinds = ", ".join(type(model).__name__ for model in models) or "none"
     if len(models) < 2 or not all(isinstance(model, Seq2SeqModel) for model in models):
         raise ValueError(f"`models` must be two or more translation models. Received: {kinds}.")
-    if len({id(model) for model in models}) < len(models):
-        raise ValueError(f"`models` must be different objects. Received: {kinds}.")
+    layers = [id(layer) for model in models for layer in model._flatten_layers()]
+    if len(set(layers)) < len(layers):
+        raise ValueError(f"`models` must not share layers. Received: {kinds}.")
     for side in ("source", "target"):
         sizes = [getattr(model, f"{side}_vocabulary_size") for model in models]
         if len(set(sizes)) > 1:

@@ -49,7 +49,7 @@ class DryRun:
         limit: str. What ends the run.
         flops_per_step: float. Floating-point operations of an update: the mean over the batches.
         flops: float. Floating-point operations of the whole run.
-        state_bytes: int. Memory of weights, gradient and optimizer.
+        state_bytes: int. Memory of weights, gradient, optimizer and teacher.
         saved_bytes: int. Memory that the largest batch keeps for its backward pass, on one device.
         measured_flops_per_second: float. What training reaches on this machine.
 
@@ -181,20 +181,18 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     settings = recipe.training
     strategy = get_strategy(settings.strategy)
     check_recipe(recipe, strategy)
-    start, teacher = read_start(recipe.model), read_teacher(recipe.training, strategy)
+    start, teacher = read_start(recipe.model), read_teacher(recipe, strategy)
     with tempfile.TemporaryDirectory() as directory:
         run = RunDirectory(Path(directory) / "run")
         data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start or teacher)
     model, _ = make_model(recipe, data.tokenizers, strategy, start, teacher)
     passes = 2 if settings.r_drop_weight else 1
     parts = strategy.num_replicas_in_sync * settings.accumulation_steps
-    shares = [update_cost(model, rows // parts, length) for rows, length in data.train.shapes]
+    part_shapes = [(rows // parts, length) for rows, length in data.train.shapes]
+    shares = [update_cost(model, *shape) for shape in part_shapes]
     flops = np.array([passes * share.flops for share in shares])
     if teacher is not None:  # its predictions, once for all passes
-        flops += [
-            update_cost(teacher.model, rows // parts, length).forward_flops
-            for rows, length in data.train.shapes
-        ]
+        flops += [update_cost(teacher.model, *shape).forward_flops for shape in part_shapes]
     counts = data.train.batches_of_shape
     flops_per_step = parts * float(np.average(flops, weights=counts))
     # Time the most frequent shape, or only some of its rows if an update would take long.
@@ -208,6 +206,7 @@ def dry_run(recipe: Recipe | str | os.PathLike, console: Console | None = None) 
     steps, limit = _steps(recipe, data, flops_per_step / speed)
     weights = sum(_bytes(weight) for weight in model.trainable_variables)
     state = model.weights + model.optimizer.variables
+    state += [] if teacher is None else teacher.model.weights
     return DryRun(
         pairs=data.train.report.kept,
         vocabulary_size=data.tokenizers.target.vocabulary_size,

@@ -31,12 +31,11 @@ class Corpora:
     test: Corpus | None = None
 
 
-def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
+def load_corpora(recipe: DataRecipe) -> Corpora:
     """Reads the training, validation and test pairs of a recipe.
 
     Args:
-        recipe: DataRecipe. It names the files.
-        seed: int. The seed of a generated corpus (the phrasebook) and of augmentation.
+        recipe: DataRecipe. It names the files, and has the seed of pairs that are made.
 
     Returns:
         Corpora.
@@ -56,10 +55,10 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
                 f"working directory {str(Path.cwd())!r}. Received: {recipe.directory!r}. "
                 "Set it with `--set data.directory=DIR`."
             )
-    train = _load_split(recipe, recipe.train, seed, recipe.num_pairs)
-    train = augment_pairs(train, recipe.make_augmentation(), seed)
-    validation = _load_split(recipe, recipe.validation, seed)
-    test = None if recipe.test is None else _load_split(recipe, recipe.test, seed)
+    train = _load_split(recipe, recipe.train, recipe.num_pairs)
+    train = augment_pairs(train, recipe.make_augmentation(), recipe.seed)
+    validation = _load_split(recipe, recipe.validation)
+    test = None if recipe.test is None else _load_split(recipe, recipe.test)
     for split, corpus in (("train", train), ("validation", validation), ("test", test)):
         if corpus is not None and len(corpus) == 0:
             raise ValueError(
@@ -69,16 +68,14 @@ def load_corpora(recipe: DataRecipe, seed: int = 0) -> Corpora:
     return Corpora(train, validation, test)
 
 
-def _load_split(
-    recipe: DataRecipe, split: str | list[str], seed: int, num_pairs: int | None = None
-) -> Corpus:
+def _load_split(recipe: DataRecipe, split: str | list[str], num_pairs: int | None = None) -> Corpus:
     """Reads one split, cut to its first pairs if asked."""
     languages = (recipe.source_language, recipe.target_language)
     directory = Path(recipe.directory) if recipe.directory is not None else Path()
     if isinstance(split, list):  # only with kind "text_pair", as DataRecipe checks
         corpus = read_text_pair(directory / split[0], directory / split[1])
     elif recipe.kind == "phrasebook":
-        return phrasebook(split, num_pairs=num_pairs, seed=seed)
+        return phrasebook(split, num_pairs=num_pairs, seed=recipe.seed)
     elif recipe.kind == "tfds":
         name = recipe.tfds_name or ""
         corpus = load_tfds(name, split, *languages, data_dir=recipe.directory)

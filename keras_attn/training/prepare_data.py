@@ -61,7 +61,7 @@ def prepare_data(
         ValueError: if a file is missing or invalid, or checkpoints would be selected by a BLEU
             that is always 0.
     """
-    corpora = load_corpora(recipe.data, recipe.training.seed)
+    corpora = load_corpora(recipe.data)
     for corpus in (corpora.train, corpora.validation):
         for note in corpus.notes:
             show_line(console, f"{corpus.name}: {note}")

@@ -73,14 +73,14 @@ def prepare_session(
     strategy = get_strategy(settings.strategy)  # with several workers: before any operation
     workers = Workers(strategy)
     check_recipe(recipe, strategy)
+    workers.check_same("recipe", repr(recipe))  # before a teacher's variables, which all must make
     console.quiet = console.quiet or not workers.is_chief
     first_step = run.last_step()
     start = None if first_step else read_start(recipe.model)
-    teacher = read_teacher(recipe.training, strategy)
+    teacher = read_teacher(recipe, strategy)
     data = prepare_data(recipe, run, strategy.num_replicas_in_sync, console, start or teacher)
     if first_step and not accept_changed_data:
         check_data(run, data.fingerprints)
-    workers.check_same("recipe", repr(recipe))
     workers.check_same("data and tokenizer", repr(data.fingerprints))
     workers.check_same("the step to start from", str(first_step))
     model, token_counter = make_model(recipe, data.tokenizers, strategy, start, teacher)
@@ -158,7 +158,7 @@ def make_model(
             has other tokenizers.
     """
     if teacher is not None:
-        check_teacher(recipe, teacher, tokenizers)
+        check_teacher(recipe.training.teacher, teacher, tokenizers)
     keras.utils.set_random_seed(recipe.training.seed)
     with strategy.scope():
         model = build_model(recipe, tokenizers)

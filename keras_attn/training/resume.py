@@ -16,7 +16,7 @@ _FIXED_FIELDS = (
     # The paths and names of the files may change, because the fingerprint covers the pairs.
     ("data", "max_source_tokens"),
     ("data", "max_target_tokens"),
-    # The seed determines the phrasebook and the order of batches, the policy the optimizer's state.
+    # The seed determines the order of batches, the policy the optimizer's state.
     ("training", "seed"),
     ("training", "dtype_policy"),
 )

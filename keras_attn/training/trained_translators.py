@@ -2,12 +2,11 @@
 
 import tensorflow as tf
 
-from keras_attn.models import Seq2SeqModel
+from keras_attn.models import Ensemble, Seq2SeqModel
 from keras_attn.pretrained import locate
 from keras_attn.training.model_setup import check_positions
 from keras_attn.training.recipe.model_recipe import ModelRecipe
 from keras_attn.training.recipe.recipe import Recipe
-from keras_attn.training.recipe.training_recipe import TrainingRecipe
 from keras_attn.training.run.run_directory import RunDirectory
 from keras_attn.training.tokenizer_pair import TokenizerPair
 from keras_attn.translator import Translator
@@ -23,29 +22,41 @@ def read_start(recipe: ModelRecipe) -> Translator | None:
         Translator, or None if training starts from fresh weights.
 
     Raises:
-        ValueError: if there is no such translator, or it is damaged.
+        ValueError: if there is no such translator, it is damaged, or it is an ensemble.
     """
-    return _read("model.start_from", recipe.start_from)
+    start = _read("model.start_from", recipe.start_from)
+    if start is not None and isinstance(start.model, Ensemble):
+        raise ValueError(
+            "`model.start_from` must be a translator with one model. Received: "
+            f"{recipe.start_from!r}, an ensemble. To learn from it, use `training.teacher`"
+        )
+    return start
 
 
-def read_teacher(recipe: TrainingRecipe, strategy: tf.distribute.Strategy) -> Translator | None:
+def read_teacher(recipe: Recipe, strategy: tf.distribute.Strategy) -> Translator | None:
     """Reads the translator that `training.teacher` names.
 
     Args:
-        recipe: TrainingRecipe.
+        recipe: Recipe.
         strategy: tf.distribute.Strategy. That of the run: each replica asks the teacher.
 
     Returns:
         Translator, or None if the model learns from the labels alone.
 
     Raises:
-        ValueError: if there is no such translator, or it is damaged.
+        ValueError: if there is no such translator, it is damaged, or it has fewer positions than
+            the batches of the recipe's longest sentences.
     """
+    way_out = ". To train without it, use `--set training.teacher=none`"
     with strategy.scope():
-        return _read("training.teacher", recipe.teacher)
+        teacher = _read("training.teacher", recipe.training.teacher, way_out)
+    if teacher is not None:
+        change = "use a teacher with {needed} positions or more"
+        check_positions(recipe, teacher.model.max_sequence_length, "the teacher's", change)
+    return teacher
 
 
-def _read(field: str, location: str | None) -> Translator | None:
+def _read(field: str, location: str | None, way_out: str = "") -> Translator | None:
     if location is None:
         return None
     directory = locate(location)
@@ -55,30 +66,28 @@ def _read(field: str, location: str | None) -> Translator | None:
     except ValueError as error:
         raise ValueError(
             f"`{field}` must be a saved translator, a run that has one, or the name of a "
-            f"shipped model. Received: {location!r} ({error})"
+            f"shipped model. Received: {location!r} ({error}){way_out}"
         ) from error
 
 
-def check_teacher(recipe: Recipe, teacher: Translator, tokenizers: TokenizerPair) -> None:
-    """Checks that a teacher can read the batches of a run.
+def check_teacher(name: str | None, teacher: Translator, tokenizers: TokenizerPair) -> None:
+    """Checks that a teacher has the tokenizers of a run.
 
     Args:
-        recipe: Recipe. Its longest sentences.
+        name: str or None. `training.teacher`, for the error.
         teacher: Translator.
         tokenizers: TokenizerPair. Those of the run.
 
     Raises:
-        ValueError: if it has other tokenizers, or too few positions.
+        ValueError: if it has others.
     """
     for side in ("source", "target"):
         if not getattr(tokenizers, side).is_same(getattr(teacher, f"{side}_tokenizer")):
             raise ValueError(
                 "`training.teacher` must have the tokenizers of the run. Received: "
-                f"{recipe.training.teacher!r}, with another {side} tokenizer. A new run without "
-                "`model.start_from` takes those of its teacher"
+                f"{name!r}, with another {side} tokenizer. A new run without `model.start_from` "
+                "takes those of its teacher"
             )
-    change = "use a teacher with {needed} positions or more"
-    check_positions(recipe, teacher.model.max_sequence_length, "the teacher's", change)
 
 
 def take_weights(model: Seq2SeqModel, start: Seq2SeqModel) -> None:

@@ -11,7 +11,7 @@ import pytest
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.localfilesystem import LocalFileSystem
 
-from keras_attn.bulk import BulkError, translate_files
+from keras_attn.bulk import BulkError, BulkReport, translate_files
 from keras_attn.translator import Translator
 
 SCHEME = "elsewhere"
@@ -67,19 +67,24 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return ElsewhereFileSystem.root
 
 
+def translate_elsewhere(translator_directory: Path, name: str) -> BulkReport:
+    """Translates files to one shard, `out/de`."""
+    return translate_files(
+        translator_directory,
+        [f"{SCHEME}://{name}"],
+        f"{SCHEME}://out/de",
+        num_shards=1,
+        options=["--runner=FnApiRunner"],
+    )
+
+
 def test_files_far_away_are_translated_to_there(
     elsewhere: Path, translator_directory: Path, translator: Translator
 ) -> None:
     (elsewhere / "in").mkdir()
     for name, lines in (("b", ["three", ""]), ("a", ["one", "two"])):
         (elsewhere / "in" / name).write_text("".join(f"{line}\n" for line in lines))
-    report = translate_files(
-        translator_directory,
-        [f"{SCHEME}://in/*"],
-        f"{SCHEME}://out/de",
-        num_shards=1,
-        options=["--runner=FnApiRunner"],
-    )
+    report = translate_elsewhere(translator_directory, "in/*")
     assert report.shards == (f"{SCHEME}://out/de-00000-of-00001",)
     content = (elsewhere / "out" / "de-00000-of-00001").read_bytes()
     texts = translator.translate(["one", "two", "three", ""])
@@ -98,12 +103,7 @@ def test_two_runs_far_away_do_not_mix_their_shards(
     claim.parent.mkdir(parents=True)
     claim.touch()
     with pytest.raises(ValueError, match="must not be in use by another run"):
-        translate_files(
-            translator_directory,
-            [f"{SCHEME}://a"],
-            f"{SCHEME}://out/de",
-            options=["--runner=FnApiRunner"],
-        )
+        translate_elsewhere(translator_directory, "a")
     assert [path for path in (elsewhere / "out").rglob("*") if path.is_file()] == [claim]
 
 
@@ -113,10 +113,5 @@ def test_a_failure_far_away_leaves_no_file(
     (elsewhere / "a").write_text("one\n")
     monkeypatch.setattr(Translator, "load", lambda directory, num_beams: None)
     with pytest.raises(BulkError, match="^The pipeline failed: 'NoneType' object"):
-        translate_files(
-            translator_directory,
-            [f"{SCHEME}://a"],
-            f"{SCHEME}://out/de",
-            options=["--runner=FnApiRunner"],
-        )
+        translate_elsewhere(translator_directory, "a")
     assert [path for path in (elsewhere / "out").rglob("*") if path.is_file()] == []

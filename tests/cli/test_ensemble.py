@@ -77,11 +77,16 @@ def test_models_that_do_not_go_together_are_refused_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_it_never_replaces_one_of_its_models(
-    run_directory: Path, other: Path, capsys: pytest.CaptureFixture[str]
+def test_it_replaces_nothing(
+    run_directory: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = str(run_directory / "translator")
-    before = (run_directory / "translator" / "translator.json").read_bytes()
-    assert main(["ensemble", str(other), str(run_directory), "--output", output]) == 2
-    assert "`--output` must not be one of the models" in capsys.readouterr().err
-    assert (run_directory / "translator" / "translator.json").read_bytes() == before
+    file = tmp_path / "file"
+    file.write_text("mine")
+    before = (other / "translator.json").read_bytes()
+    for output in (other, run_directory, file):
+        arguments = [str(run_directory), str(other), "--output", str(output)]
+        assert main(["ensemble", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert "`--output` must be a new or an empty directory. Received" in error
+    assert (other / "translator.json").read_bytes() == before
+    assert file.read_text() == "mine"

@@ -116,8 +116,8 @@ def test_names_look_like_those_they_are_made_from():
 
 def test_a_recipe_adds_pairs_to_the_training_split_only():
     options = {"kind": "phrasebook", "num_pairs": 40}
-    plain = load_corpora(DataRecipe(**options), seed=5)
-    corpora = load_corpora(DataRecipe(**options, augmentation={"upper_case": 0.5}), seed=5)
+    plain = load_corpora(DataRecipe(**options, seed=5))
+    corpora = load_corpora(DataRecipe(**options, seed=5, augmentation={"upper_case": 0.5}))
     assert len(corpora.train) == 60 and list(corpora.train)[:40] == list(plain.train)
     assert corpora.validation == plain.validation
 

@@ -25,6 +25,7 @@ KINDS = {
     "rnn": lambda v: RNNSeq2Seq(v, hidden_dim=D, num_layers=1),
     "conv": lambda v: ConvSeq2Seq(v, hidden_dim=D, num_layers=1, max_sequence_length=256),
 }
+SHARED = KINDS["rnn"](V)
 MEMBERS = {  # which models predict together
     "two transformers": ("transformer", "transformer"),
     "one of each kind": ("transformer", "rnn", "conv"),
@@ -165,6 +166,21 @@ def test_it_saves_and_loads_with_identical_outputs(model, tmp_path):
     assert json.dumps(again.get_config()) == json.dumps(model.get_config())
 
 
+def test_trained_models_are_saved_though_only_they_are_built_and_compiled(tmp_path):
+    def loss_that_a_file_cannot_name(labels, logits):
+        return keras.ops.mean(logits)
+
+    members = [KINDS[kind](V) for kind in ("rnn", "conv")]
+    for member in members:
+        member.build()
+        member.compile("adam", loss_that_a_file_cannot_name)
+    model = Ensemble(members)
+    assert model.built
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(INPUTS), model(INPUTS))
+
+
 def test_it_is_built_and_counted_as_its_models():
     model = Ensemble([KINDS[kind](V) for kind in KINDS])
     model.build()
@@ -187,7 +203,8 @@ def test_models_in_half_precision_are_averaged_in_float32():
     members = [Transformer(V, None, D, 16, 2, 1, dtype="mixed_bfloat16") for _ in range(2)]
     model = Ensemble(members)
     logits = model(INPUTS)
-    assert logits.dtype == tf.float32
+    symbols = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    assert logits.dtype == tf.float32 and model(symbols).dtype == "float32"
     np.testing.assert_allclose(logits, mean_log_probabilities(model, INPUTS), atol=1e-5)
 
 
@@ -244,7 +261,8 @@ def test_a_translator_is_saved_loaded_and_exported_with_the_same_translations(nu
         ([], r"`models` must be two or more translation models. Received: none."),
         ([KINDS["rnn"](V)], "two or more translation models. Received: RNNSeq2Seq."),
         ([KINDS["rnn"](V), "other"], "translation models. Received: RNNSeq2Seq, str."),
-        ([KINDS["rnn"](V)] * 2, "`models` must be different objects. Received: RNNSeq2Seq, RNN"),
+        ([KINDS["rnn"](V)] * 2, "`models` must not share layers. Received: RNNSeq2Seq, RNN"),
+        ([SHARED, Ensemble([SHARED, KINDS["conv"](V)])], "`models` must not share layers."),
         ([KINDS["rnn"](V), KINDS["rnn"](9)], "same source vocabulary. Received: 11, 9 tokens."),
         (
             [KINDS["rnn"](V), RNNSeq2Seq(V, 9, hidden_dim=D)],

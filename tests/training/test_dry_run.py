@@ -122,7 +122,8 @@ def test_a_teacher_reads_every_batch(recipe: Recipe, result: DryRun, tmp_path: P
     taught = dry_run(recipe.override({"training.teacher": str(run)}))
     # A forward pass is a third of an update: each product has two more in the backward pass.
     assert taught.flops_per_step == pytest.approx(4 / 3 * result.flops_per_step, rel=0.02)
-    assert (taught.parameters, taught.state_bytes) == (result.parameters, result.state_bytes)
+    assert taught.parameters == result.parameters
+    assert taught.state_bytes - result.state_bytes == pytest.approx(4 * result.parameters, rel=0.01)
 
 
 def test_the_time_elsewhere_follows_from_what_it_sustains() -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from keras_attn.training import Recipe
 from keras_attn.training.load_corpora import load_corpora
 from keras_attn.training.recipe.data_recipe import DataRecipe
+from keras_attn.training.tokenizer_pair import TokenizerPair
 
 
 @pytest.mark.parametrize("train", ["train.tsv", "parts/*.tsv", "../*/parts/t*.tsv"])
@@ -21,3 +23,30 @@ def test_brackets_in_the_name_of_a_directory_are_no_pattern(train, tmp_path, mon
     elsewhere = load_corpora(absolute)
     assert list(elsewhere.train) == list(here.train) and len(here.train) >= 4
     assert list(elsewhere.validation) == list(here.validation)
+
+
+def test_runs_that_differ_in_the_seed_of_training_have_the_same_tokenizers(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"Word {i}.\tWort {i}.\n" for i in range(99)))
+    names = {"train": "pairs.tsv", "validation": "pairs.tsv"}
+    texts = {"kind": "tsv", "directory": str(tmp_path), **names}
+    for data in (
+        {"kind": "phrasebook", "num_pairs": 50},
+        {**texts, "augmentation": {"upper_case": 0.5, "numbers": 0.5}},
+    ):
+        recipe = Recipe.from_table(
+            {
+                "data": data,
+                "tokenizer": {"kind": "word"},
+                "model": {"preset": "transformer_tiny"},
+                "training": {"max_steps": 1},
+            }
+        )
+        first, second, other = (
+            TokenizerPair.train(one.tokenizer, load_corpora(one.data).train)
+            for one in (
+                recipe,
+                recipe.override({"training.seed": 2}),
+                recipe.override({"data.seed": 2}),
+            )
+        )
+        assert first.source.is_same(second.source) and not first.source.is_same(other.source)

@@ -49,7 +49,7 @@ def make_translator(words, **overrides) -> Translator:
 
 @pytest.fixture(scope="module", name="teacher")
 def an_ensemble(tmp_path_factory):
-    """A teacher on disk, of other words than the runs: which tokenizers a run has is seen."""
+    """A teacher on disk, which does not know one of the words of the runs."""
     directory = tmp_path_factory.mktemp("teacher") / "translator"
     make_ensemble([make_translator(OTHERS), make_translator(OTHERS)]).save(directory)
     return directory
@@ -63,7 +63,7 @@ def test_a_run_takes_tokenizers_and_predictions_of_its_teacher(teacher, tmp_path
         "max_steps": 60,
         "validate_every_steps": 60,
     }
-    recipe = make_recipe(tmp_path / "data", OTHERS, **taught)
+    recipe = make_recipe(tmp_path / "data", {**OTHERS, "new": "neu"}, **taught)
     run = train(recipe, tmp_path / "run").run
     # With the teacher alone, the labels do not count: the model learns to predict as it does.
     learned, wanted = Translator.load(run / "translator"), Translator.load(teacher)
@@ -85,7 +85,8 @@ def test_a_resumed_run_can_go_on_without_its_teacher(teacher, tmp_path):
     train(recipe, tmp_path / "run")
     shutil.rmtree(tmp_path / "teacher")
     longer = recipe.override({"training.max_steps": 3})
-    with pytest.raises(ValueError, match="`training.teacher` must be a saved translator, a run"):
+    message = "`training.teacher` must be a saved translator, .*`--set training.teacher=none`"
+    with pytest.raises(ValueError, match=message):
         train(longer, tmp_path / "run", resume=True)
     alone = longer.override({"training.teacher": "none"})
     assert train(alone, tmp_path / "run", resume=True).report["steps"] == 3
@@ -100,6 +101,10 @@ def test_a_teacher_that_cannot_read_the_batches_is_refused_before_anything_is_wr
     message = "`training.teacher` must have the tokenizers of the run. .* another source tokenizer"
     with pytest.raises(ValueError, match=message):
         train(recipe, tmp_path / "run")
+
+    start = {"model.start_from": str(teacher), "training.teacher": "none"}
+    with pytest.raises(ValueError, match="`model.start_from` must be .* one model.* an ensemble"):
+        train(recipe.override(start), tmp_path / "run")
 
     make_translator(WORDS, max_sequence_length=8).save(tmp_path / "short")
     long = make_recipe(tmp_path / "long", WORDS, teacher=str(tmp_path / "short"))

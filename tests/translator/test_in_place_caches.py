@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_attn import create_model
 from keras_attn.decoding import search
+from keras_attn.models import Ensemble
 from keras_attn.ops import write_cache
 from keras_attn.translator.in_place_caches import in_place_caches
 
@@ -18,10 +19,14 @@ START, END = 2, 3
 
 
 @functools.cache
-def searches(num_beams: int, dtype: str):
+def searches(num_beams: int, dtype: str, num_models: int = 1):
     """The same search twice, as a graph for any number of rows: caches in place, and copied."""
-    sizes = {"hidden_dim": 24, "num_heads": 3, "num_layers": 2}
-    model = create_model("transformer_tiny", source_vocabulary_size=V, dtype=dtype, **sizes)
+    sizes = {"hidden_dim": 24, "num_heads": 3, "num_layers": 2 if num_models == 1 else 1}
+    models = [
+        create_model("transformer_tiny", source_vocabulary_size=V, dtype=dtype, **sizes)
+        for _ in range(num_models)
+    ]
+    model = models[0] if num_models == 1 else Ensemble(models)
     strategy = {"class_name": "BeamSearch", "config": {"num_beams": num_beams, "min_length": 6}}
 
     def start(token_ids):
@@ -40,15 +45,17 @@ def searches(num_beams: int, dtype: str):
 
 
 @pytest.mark.parametrize(
-    ("num_beams", "dtype"),
+    ("num_beams", "dtype", "num_models"),
     [
-        (4, "float32"),
-        pytest.param(4, "mixed_bfloat16", marks=pytest.mark.slow),
-        pytest.param(1, "float16", marks=pytest.mark.slow),
+        (4, "float32", 1),
+        (3, "float32", 2),
+        pytest.param(1, "float32", 2, marks=pytest.mark.slow),
+        pytest.param(4, "mixed_bfloat16", 1, marks=pytest.mark.slow),
+        pytest.param(1, "float16", 1, marks=pytest.mark.slow),
     ],
 )
-def test_the_search_is_the_same(num_beams, dtype):
-    in_place, copied = searches(num_beams, dtype)
+def test_the_search_is_the_same(num_beams, dtype, num_models):
+    in_place, copied = searches(num_beams, dtype, num_models)
     token_ids = tf.constant(np.random.default_rng(1).integers(4, V, (5, S)), tf.int32)
     ours, theirs = in_place(token_ids), copied(token_ids)
     np.testing.assert_array_equal(ours.token_ids, theirs.token_ids)

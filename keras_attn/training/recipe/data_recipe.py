@@ -56,6 +56,12 @@ class DataRecipe(RecipeSection):
         "use only this many pairs of the training split (phrasebook: make this many)",
         minimum=1,
     )
+    seed: int = described(
+        0,
+        "the seed of pairs that are made: the phrasebook, and data.augmentation; runs that differ "
+        "only in training.seed have the same pairs, and the same tokenizers",
+        minimum=0,
+    )
     max_source_tokens: int = described(
         128,
         "longest source, in tokens; training leaves out longer ones, translation truncates them",

@@ -90,8 +90,8 @@ class TrainingRecipe(RecipeSection):
     )
     teacher_weight: float = described(
         0.5,
-        "with a teacher: the share of the loss that compares with its predictions; the rest "
-        "compares with the labels",
+        "with a teacher: the share of the training loss that compares with its predictions; the "
+        "rest, and the whole validation loss, compare with the labels",
         minimum=0,
         maximum=1,
     )

@@ -29,11 +29,13 @@ def symmetric_divergence(
     References:
         Wu et al., "R-Drop: Regularized Dropout for Neural Networks", 2021, Equation 2.
     """
+    # At padding a logit can be anything, even NaN, and the gradient of NaN times 0 is NaN.
+    real = (weights > 0)[..., tf.newaxis]
     first, second = (
-        tf.nn.log_softmax(tf.cast(logits, tf.float32)) for logits in (first_logits, second_logits)
+        tf.nn.log_softmax(tf.where(real, tf.cast(logits, tf.float32), 0.0))
+        for logits in (first_logits, second_logits)
     )
     # A token that both rule out adds nothing, but its difference, -inf - -inf, would be NaN.
     difference = tf.where(tf.equal(first, second), 0.0, first - second)
     divergence = tf.reduce_sum((tf.exp(first) - tf.exp(second)) * difference, axis=-1)
-    # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
-    return tf.reduce_sum(tf.where(weights > 0, divergence * weights, 0.0))
+    return tf.reduce_sum(divergence * weights)

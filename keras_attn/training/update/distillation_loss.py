@@ -29,7 +29,12 @@ def distillation_loss(
     References:
         Kim and Rush, "Sequence-Level Knowledge Distillation", 2016, Section 3.1 (word level).
     """
-    probabilities = tf.stop_gradient(tf.nn.softmax(tf.cast(teacher_logits, tf.float32)))
-    losses = tf.nn.softmax_cross_entropy_with_logits(probabilities, tf.cast(logits, tf.float32))
-    # At padding a logit can be anything, even NaN, and NaN times 0 would be NaN.
-    return tf.reduce_sum(tf.where(weights > 0, losses * weights, 0.0))
+    # At padding a logit can be anything, even NaN, and the gradient of NaN times 0 is NaN.
+    real = (weights > 0)[..., tf.newaxis]
+    wanted, found = (
+        tf.where(real, tf.cast(one, tf.float32), 0.0) for one in (teacher_logits, logits)
+    )
+    probabilities = tf.stop_gradient(tf.nn.softmax(wanted))
+    # A token that both rule out adds nothing, but 0 times log 0 would be NaN.
+    products = tf.math.multiply_no_nan(tf.nn.log_softmax(found), probabilities)
+    return -tf.reduce_sum(tf.reduce_sum(products, axis=-1) * weights)

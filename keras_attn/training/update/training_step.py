@@ -94,10 +94,16 @@ class TrainingStep:
             raise ValueError(
                 f"`teacher_weight` must be from 0 to 1. Received: teacher_weight={teacher_weight}"
             )
+        sizes = [getattr(one, "target_vocabulary_size", None) for one in (model, teacher)]
+        if teacher is not None and sizes[0] != sizes[1]:
+            raise ValueError(
+                "`teacher` must predict as many tokens as the model. "
+                f"Received: {sizes[1]}; the model predicts {sizes[0]}"
+            )
         self._model = model
         self._num_parts = num_parts
         self._r_drop_weight = r_drop_weight
-        self._teacher = teacher
+        self._teacher = teacher if teacher_weight else None
         self._teacher_weight = teacher_weight
         self._gradients: Callable[..., Any] = self._sum_over_parts
         if jit_compile:
@@ -183,13 +189,15 @@ class TrainingStep:
         state = model.non_trainable_variables + model.metrics_variables
         weights = [weight.value for weight in model.trainable_variables]
         mapping = list(zip(state, values, strict=True))
+        # Before the tape, which would keep what the teacher computes.
+        taught = None if self._teacher is None else self._teacher(inputs, training=False)
         with tf.GradientTape() as tape:
             # Keras' regularizers look for their weights in the scope, which reads them here: on
             # the tape, or the penalty would have no gradient.
             mapping += [(one, one) for one in model.trainable_variables if one.regularizer]
             scope = keras.StatelessScope(state_mapping=mapping, collect_losses=True)
             with scope, parts_of_batch(token_count):
-                logits, loss = self._logits_and_loss(inputs, labels, sample_weight, token_count)
+                logits, loss = self._logits_and_loss(part, taught, token_count)
                 scaled = model.optimizer.scale_loss(loss)
         with scope, parts_of_batch(token_count):
             self._track(loss, labels)
@@ -201,13 +209,16 @@ class TrainingStep:
         return [tf.convert_to_tensor(one) for one in gradients], after
 
     def _logits_and_loss(
-        self, inputs: Any, labels: tf.Tensor, sample_weight: Any, token_count: tf.Tensor
+        self, part: Batch, taught: tf.Tensor | None, token_count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The logits of the (first) pass, and the loss of the part."""
-        model, teacher = self._model, self._teacher
+        """The logits of the (first) pass, and the loss of the part.
+
+        `taught` are the logits of the teacher.
+        """
+        model = self._model
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(part)
         weights = self._weights(labels, sample_weight)
         shares = tf.math.divide_no_nan(weights, token_count)
-        taught = None if teacher is None else teacher(inputs, training=False)
 
         def run() -> tuple[tf.Tensor, tf.Tensor]:
             logits = model(inputs, training=True)

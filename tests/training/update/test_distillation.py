@@ -29,25 +29,40 @@ def logits_and_weights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return teacher, logits, weights
 
 
-def test_the_loss_is_that_of_float64_whatever_the_logits_at_padding() -> None:
+def loss_and_gradients(*arrays: np.ndarray) -> tuple[float, list[np.ndarray | None]]:
+    tensors = [tf.constant(one) for one in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        loss = distillation_loss(*tensors)
+    return float(loss), tape.gradient(loss, tensors[:2])
+
+
+def test_the_loss_is_that_of_float64_and_the_teacher_has_no_gradient() -> None:
     teacher, logits, weights = logits_and_weights()
-    expected = in_numpy(teacher, logits, weights)
-    assert float(distillation_loss(teacher, logits, weights)) == pytest.approx(expected, rel=1e-5)
+    loss, (of_teacher, gradient) = loss_and_gradients(teacher, logits, weights)
+    assert loss == pytest.approx(in_numpy(teacher, logits, weights), rel=1e-5)
+    assert of_teacher is None
+    expected = (tf.nn.softmax(logits) - tf.nn.softmax(teacher)) * weights[..., np.newaxis]
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
+def test_logits_at_padding_do_not_matter_even_if_they_are_not_numbers() -> None:
+    teacher, logits, weights = logits_and_weights()
+    expected, (_, expected_gradient) = loss_and_gradients(teacher, logits, weights)
     for spoiled in (teacher, logits):
         spoiled[1] = np.nan
-        found = float(distillation_loss(teacher, logits, weights))
-        assert found == pytest.approx(expected, rel=1e-5)
+        loss, (_, gradient) = loss_and_gradients(teacher, logits, weights)
+        assert loss == pytest.approx(expected)
+        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
 
 
-def test_its_gradient_is_the_difference_of_the_distributions_and_the_teacher_has_none() -> None:
-    teacher, logits, weights = map(tf.constant, logits_and_weights())
-    with tf.GradientTape() as tape:
-        tape.watch([teacher, logits])
-        loss = distillation_loss(teacher, logits, weights)
-    of_teacher, gradient = tape.gradient(loss, [teacher, logits])
-    assert of_teacher is None
-    expected = (tf.nn.softmax(logits) - tf.nn.softmax(teacher)) * weights[..., tf.newaxis]
-    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+def test_a_token_that_both_rule_out_adds_nothing() -> None:
+    teacher, logits, weights = logits_and_weights()
+    expected = in_numpy(np.delete(teacher, 3, -1), np.delete(logits, 3, -1), weights)
+    teacher[..., 3] = logits[..., 3] = -np.inf
+    loss, (_, gradient) = loss_and_gradients(teacher, logits, weights)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert np.isfinite(gradient).all() and (np.asarray(gradient)[..., 3] == 0).all()
 
 
 def make_model(dropout: float = 0.0, seed: int = 1) -> keras.Model:
@@ -150,3 +165,11 @@ def test_a_penalty_of_the_weights_counts_whole_whatever_the_share_of_the_teacher
 def test_a_share_that_is_none_is_refused(weight: float) -> None:
     with pytest.raises(ValueError, match="`teacher_weight` must be from 0 to 1"):
         TrainingStep(make_model(), teacher=make_model(), teacher_weight=weight)
+
+
+def test_a_teacher_of_another_vocabulary_is_refused() -> None:
+    keras.utils.set_random_seed(7)
+    teacher = create_model("rnn_tiny", **{**SIZES, "source_vocabulary_size": V + 5})
+    message = "`teacher` must predict as many tokens as the model. Received: 16; .* predicts 11"
+    with pytest.raises(ValueError, match=message):
+        TrainingStep(make_model(), teacher=teacher)
