@@ -98,10 +98,7 @@ class Ensemble(Seq2SeqModel):
     def _apart(self, state):
         """The state of each model."""
         return [
-            {
-                **{part: state[part][i] for part in _OWN_PARTS},
-                "position": state["position"],
-            }
+            {**{part: state[part][i] for part in _OWN_PARTS}, "position": state["position"]}
             for i in range(len(self.models))
         ]
 
