@@ -14,6 +14,7 @@ from keras_attn.cli.model_location import (
     open_translator,
 )
 from keras_attn.cli.output import make_console, print_json, say
+from keras_attn.system.free_directory import is_free
 
 _DESCRIPTION = """\
 Writes a translator that averages the probabilities of several models at each token. The models may
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     locations, output = arguments.run_paths, Path(arguments.output)
     if len(locations) < 2:
         raise ValueError(f"`RUN` must be given twice or more. Received: {locations[0]} alone.")
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+    if not is_free(output):
         raise ValueError(
             f"`--output` must be a new or an empty directory. Received: {output}, which is neither."
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_attn.decoding import BeamSearch, GreedySearch
 from keras_attn.edge.engine_translator import FORMAT_VERSION
+from keras_attn.system.free_directory import is_free
 from keras_attn.translator import Translator
 from keras_attn.version import __version__
 
@@ -26,7 +27,7 @@ def check_target(translator: Any, directory: Path) -> None:
         raise ValueError(
             f"`translator` must be a Translator. Received: {type(translator).__name__}."
         )
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if not is_free(directory):
         raise ValueError(
             f"`directory` must be new or empty. Received: {directory}, which is a file or holds "
             "something. Choose another directory."

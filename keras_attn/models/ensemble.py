@@ -75,8 +75,7 @@ class Ensemble(Seq2SeqModel):
 
     def _build_parts(self):
         for model in self.models:
-            if not model.built:
-                model.build()
+            model._ensure_built()
 
     def call(self, inputs, training=None):
         check_inputs(inputs)

@@ -119,9 +119,9 @@ class DryRun:
             f"{self.steps / self.steps_per_epoch:,.1f} passes over the pairs",
             f"computation: {self.flops_per_step:.3g} floating-point operations per update, "
             f"{self.flops:.3g} in all",
-            f"memory of a device: {self.state_bytes / 1e9:.2f} GB for weights, gradient and "
-            f"optimizer; the largest batch keeps up to {self.saved_bytes / 1e9:.2f} GB for its "
-            "backward pass (XLA keeps less)",
+            f"memory of a device: {self.state_bytes / 1e9:.2f} GB for weights (those of a teacher "
+            "included), gradient and optimizer; the largest batch keeps up to "
+            f"{self.saved_bytes / 1e9:.2f} GB for its backward pass (XLA keeps less)",
             f"time on this machine: {self.flops_per_step / here:.3g} seconds per update, "
             f"{_duration(self.seconds())} in all ({here / 1e9:,.0f} GFLOP/s, as measured in "
             f"{_TIMED_UPDATES} updates)",

@@ -48,7 +48,8 @@ def make_ensemble(translators: Iterable[Translator]) -> Translator:
                     "first. Train them with the same text and the same [tokenizer]."
                 )
     model = Ensemble([translator.model for translator in translators])
-    model.build()
+    if not model.built:  # it is, unless one of the models was never used
+        model.build()
     return Translator(
         model,
         first.source_tokenizer,

@@ -1,6 +1,5 @@
 """The convolutional model: its numbers, its steps, and that everything else takes it unchanged."""
 
-import itertools
 import json
 
 import keras
@@ -16,6 +15,7 @@ from keras_attn.models import ConvSeq2Seq, create_model
 from keras_attn.serving import export_saved_model
 from keras_attn.training import LabelSmoothedCrossEntropy
 from tests.models.conv_reference import logits_of, weights_of
+from tests.support.exhaustive_search import check_exhaustive_search
 
 B, T, S, V, D = 3, 5, 7, 23, 6
 SOURCE = np.array(
@@ -165,29 +165,12 @@ def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, is_known)
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_beam_search_finds_what_exhaustive_search_finds(compiled):
-    # 1 + 2 + 4 sequences of at most three tokens out of {1, 4, 5}, of which the last is the end.
-    model, limit = make(source_vocabulary_size=5), 3
-    source = np.array([[4, 1, 3, 0], [1, 1, 4, 3], [4, 3, 0, 0], [1, 4, 4, 3]], "int32")
-    sequences = [
-        (*body, 3) for length in range(limit) for body in itertools.product((1, 4), repeat=length)
-    ]
-    strategy = BeamSearch(num_beams=8, length_penalty=0.0, num_hypotheses=len(sequences))
+    model = make(source_vocabulary_size=5)
 
-    def run(ids):
-        return search(model.decode_step, model.start(ids, limit, 8), strategy, limit)
+    def log_probabilities(inputs):
+        return tf.nn.log_softmax(model(inputs)).numpy()
 
-    result = tf.function(run, jit_compile=True)(source) if compiled else run(source)
-    for row, ids in enumerate(source):
-        scored = []
-        for tokens in sequences:
-            targets = np.array([[2, *tokens[:-1]]], "int32")
-            logits = model({"encoder_token_ids": ids[None], "decoder_token_ids": targets})[0]
-            chosen = tf.nn.log_softmax(logits).numpy()[range(len(tokens)), list(tokens)]
-            scored.append((float(chosen.sum()), tokens))
-        scored.sort(reverse=True)
-        found = [tuple(x[x != 0].tolist()) for x in result.token_ids[row].numpy()]
-        np.testing.assert_allclose(result.scores[row], [one for one, _ in scored], atol=1e-5)
-        assert found == [tokens for _, tokens in scored]
+    check_exhaustive_search(model, log_probabilities, compiled)
 
 
 # Keras

@@ -1,6 +1,5 @@
 """An ensemble: its probabilities are the mean of its models', and all takes it as one model."""
 
-import itertools
 import json
 from functools import partial
 
@@ -11,10 +10,11 @@ import tensorflow as tf
 
 import keras_attn
 from keras_attn.data import ByteTokenizer
-from keras_attn.decoding import BeamSearch, search
+from keras_attn.decoding import BeamSearch
 from keras_attn.models import ConvSeq2Seq, Ensemble, RNNSeq2Seq, Transformer
 from keras_attn.serving import export_saved_model
 from keras_attn.training import LabelSmoothedCrossEntropy
+from tests.support.exhaustive_search import check_exhaustive_search
 
 B, T, S, V, D = 3, 5, 7, 11, 8
 SOURCE = np.array([[4, 5, 6, 7, 8, 9, 3], [10, 4, 3, 0, 0, 0, 0], [5, 6, 7, 3, 0, 0, 0]], "int32")
@@ -123,29 +123,8 @@ def test_a_hypothesis_keeps_its_own_past_when_it_changes_places(model, is_known)
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_beam_search_finds_what_exhaustive_search_finds(compiled):
-    # 1 + 2 + 4 sequences of at most three tokens out of {1, 4, 5}, of which the last is the end.
-    model, limit = make(vocabulary_size=5), 3
-    source = np.array([[4, 1, 3, 0], [1, 1, 4, 3], [4, 3, 0, 0], [1, 4, 4, 3]], "int32")
-    sequences = [
-        (*body, 3) for length in range(limit) for body in itertools.product((1, 4), repeat=length)
-    ]
-    strategy = BeamSearch(num_beams=8, length_penalty=0.0, num_hypotheses=len(sequences))
-
-    def run(ids):
-        return search(model.decode_step, model.start(ids, limit, 8), strategy, limit)
-
-    result = tf.function(run, jit_compile=True)(source) if compiled else run(source)
-    for row, ids in enumerate(source):
-        scored = []
-        for tokens in sequences:
-            targets = np.array([[2, *tokens[:-1]]], "int32")
-            inputs = {"encoder_token_ids": ids[None], "decoder_token_ids": targets}
-            chosen = mean_log_probabilities(model, inputs)[0, range(len(tokens)), list(tokens)]
-            scored.append((float(chosen.sum()), tokens))
-        scored.sort(reverse=True)
-        found = [tuple(x[x != 0].tolist()) for x in result.token_ids[row].numpy()]
-        np.testing.assert_allclose(result.scores[row], [one for one, _ in scored], atol=1e-5)
-        assert found == [tokens for _, tokens in scored]
+    model = make(vocabulary_size=5)
+    check_exhaustive_search(model, partial(mean_log_probabilities, model), compiled)
 
 
 def test_its_attention_is_that_of_each_model(model):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_attn.training.update.real_logits import real_logits
+
 
 def symmetric_divergence(
     first_logits: tf.Tensor, second_logits: tf.Tensor, weights: tf.Tensor
@@ -29,11 +31,8 @@ def symmetric_divergence(
     References:
         Wu et al., "R-Drop: Regularized Dropout for Neural Networks", 2021, Equation 2.
     """
-    # At padding a logit can be anything, even NaN, and the gradient of NaN times 0 is NaN.
-    real = (weights > 0)[..., tf.newaxis]
     first, second = (
-        tf.nn.log_softmax(tf.where(real, tf.cast(logits, tf.float32), 0.0))
-        for logits in (first_logits, second_logits)
+        tf.nn.log_softmax(real_logits(logits, weights)) for logits in (first_logits, second_logits)
     )
     # A token that both rule out adds nothing, but its difference, -inf - -inf, would be NaN.
     difference = tf.where(tf.equal(first, second), 0.0, first - second)

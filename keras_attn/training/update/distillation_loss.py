@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_attn.training.update.real_logits import real_logits
+
 
 def distillation_loss(
     teacher_logits: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor
@@ -29,12 +31,8 @@ def distillation_loss(
     References:
         Kim and Rush, "Sequence-Level Knowledge Distillation", 2016, Section 3.1 (word level).
     """
-    # At padding a logit can be anything, even NaN, and the gradient of NaN times 0 is NaN.
-    real = (weights > 0)[..., tf.newaxis]
-    wanted, found = (
-        tf.where(real, tf.cast(one, tf.float32), 0.0) for one in (teacher_logits, logits)
-    )
-    probabilities = tf.stop_gradient(tf.nn.softmax(wanted))
+    probabilities = tf.stop_gradient(tf.nn.softmax(real_logits(teacher_logits, weights)))
+    logs = tf.nn.log_softmax(real_logits(logits, weights))
     # A token that both rule out adds nothing, but 0 times log 0 would be NaN.
-    products = tf.math.multiply_no_nan(tf.nn.log_softmax(found), probabilities)
+    products = tf.math.multiply_no_nan(logs, probabilities)
     return -tf.reduce_sum(tf.reduce_sum(products, axis=-1) * weights)

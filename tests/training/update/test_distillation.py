@@ -7,11 +7,10 @@ import tensorflow as tf
 
 from keras_attn import create_model
 from keras_attn.models import Ensemble
-from keras_attn.training import LabelSmoothedCrossEntropy, TrainingStep
+from keras_attn.training import TrainingStep
 from keras_attn.training.update.distillation_loss import distillation_loss
+from tests.support.one_update import V, descended, logits_and_weights, make_batch, make_model
 
-V, ROWS, S, T = 11, 4, 5, 6
-RNG = np.random.default_rng(3)
 SIZES = {"source_vocabulary_size": V, "hidden_dim": 24, "num_layers": 1}
 
 
@@ -20,13 +19,6 @@ def in_numpy(teacher: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> fl
     q, p = (np.exp(one.astype("float64")) for one in (teacher, logits))
     q, p = (one / one.sum(-1, keepdims=True) for one in (q, p))
     return float((-(q * np.log(p)).sum(-1) * weights).sum())
-
-
-def logits_and_weights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    teacher, logits = RNG.normal(0, 3, (2, ROWS, T, V)).astype("float32")
-    weights = RNG.uniform(0, 1, (ROWS, T)).astype("float32")
-    weights[1] = 0.0
-    return teacher, logits, weights
 
 
 def loss_and_gradients(*arrays: np.ndarray) -> tuple[float, list[np.ndarray | None]]:
@@ -65,14 +57,6 @@ def test_a_token_that_both_rule_out_adds_nothing() -> None:
     assert np.isfinite(gradient).all() and (np.asarray(gradient)[..., 3] == 0).all()
 
 
-def make_model(dropout: float = 0.0, seed: int = 1) -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    sizes = {**SIZES, "intermediate_dim": 40, "num_heads": 3}
-    model = create_model("transformer_tiny", dropout=dropout, **sizes)
-    model.compile(keras.optimizers.SGD(0.5), LabelSmoothedCrossEntropy(0.1), jit_compile=False)
-    return model
-
-
 def make_teacher() -> Ensemble:
     """Two models of different kinds, far from uniform, with dropout that must not act."""
     keras.utils.set_random_seed(7)
@@ -84,17 +68,6 @@ def make_teacher() -> Ensemble:
     ensemble = Ensemble(models)
     ensemble.build()
     return ensemble
-
-
-def make_batch() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    random = np.random.default_rng(5)
-    real = np.arange(T) < np.array([6, 1, 3, 0])[:, None]
-    targets = np.where(real, random.integers(4, V, (ROWS, T)), 0).astype("int32")
-    inputs = {
-        "encoder_token_ids": random.integers(4, V, (ROWS, S)).astype("int32"),
-        "decoder_token_ids": np.where(real, np.roll(targets, 1, axis=1), 0).astype("int32"),
-    }
-    return inputs, targets
 
 
 def updated_by_hand(weight: float) -> list[np.ndarray]:
@@ -112,11 +85,7 @@ def updated_by_hand(weight: float) -> list[np.ndarray]:
         )
         token = (1 - weight) * of_labels + weight * of_teacher
         total = tf.reduce_sum(tf.boolean_mask(token, real)) / real.sum()
-    gradients = tape.gradient(total, [one.value for one in model.trainable_variables])
-    return [
-        one.numpy() - 0.5 * tf.convert_to_tensor(gradient).numpy()
-        for one, gradient in zip(model.trainable_variables, gradients, strict=True)
-    ]
+    return descended(model, tape, total)
 
 
 def updated(weight: float, num_parts: int, **options: float) -> list[np.ndarray]:

@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_attn import create_model
-from keras_attn.training import LabelSmoothedCrossEntropy, TrainingStep
+from keras_attn.training import TrainingStep
 from keras_attn.training.update.consistency_loss import symmetric_divergence
-
-V, ROWS, S, T = 11, 4, 5, 6
-RNG = np.random.default_rng(3)
+from tests.support.one_update import ROWS, V, descended, logits_and_weights, make_batch, make_model
 
 
 def in_numpy(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> float:
@@ -19,13 +16,6 @@ def in_numpy(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> floa
     p, q = (one / one.sum(-1, keepdims=True) for one in (p, q))
     both = (p * np.log(p / q)).sum(-1) + (q * np.log(q / p)).sum(-1)
     return float((both * weights).sum())
-
-
-def logits_and_weights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    first, second = RNG.normal(0, 3, (2, ROWS, T, V)).astype("float32")
-    weights = RNG.uniform(0, 1, (ROWS, T)).astype("float32")
-    weights[1] = 0.0
-    return first, second, weights
 
 
 def test_the_divergence_is_that_of_float64_and_is_symmetric() -> None:
@@ -82,32 +72,6 @@ def test_a_token_that_both_passes_rule_out_adds_nothing() -> None:
         np.testing.assert_allclose(np.delete(ours, 3, axis=-1), theirs, rtol=1e-4, atol=1e-6)
 
 
-def make_model(dropout: float) -> keras.Model:
-    keras.utils.set_random_seed(1)
-    model = create_model(
-        "transformer_tiny",
-        source_vocabulary_size=V,
-        dropout=dropout,
-        hidden_dim=24,
-        intermediate_dim=40,
-        num_heads=3,
-        num_layers=1,
-    )
-    model.compile(keras.optimizers.SGD(0.5), LabelSmoothedCrossEntropy(0.1), jit_compile=False)
-    return model
-
-
-def make_batch() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    random = np.random.default_rng(5)
-    real = np.arange(T) < np.array([6, 1, 3, 0])[:, None]
-    targets = np.where(real, random.integers(4, V, (ROWS, T)), 0).astype("int32")
-    inputs = {
-        "encoder_token_ids": random.integers(4, V, (ROWS, S)).astype("int32"),
-        "decoder_token_ids": np.where(real, np.roll(targets, 1, axis=1), 0).astype("int32"),
-    }
-    return inputs, targets
-
-
 def updated_by_hand(dropout: float, weight: float, num_parts: int) -> list[np.ndarray]:
     """Two passes a part, Keras' own losses, plain gradient descent."""
     model = make_model(dropout)
@@ -130,11 +94,7 @@ def updated_by_hand(dropout: float, weight: float, num_parts: int) -> list[np.nd
             apart = divergence(p, q) + divergence(q, p)
             token = (losses[0] + losses[1]) / 2 + weight / 4 * apart
             total += tf.reduce_sum(token * (labels > 0)) / tokens
-    gradients = tape.gradient(total, [one.value for one in model.trainable_variables])
-    return [
-        one.numpy() - 0.5 * tf.convert_to_tensor(gradient).numpy()
-        for one, gradient in zip(model.trainable_variables, gradients, strict=True)
-    ]
+    return descended(model, tape, total)
 
 
 def updated(dropout: float, weight: float, num_parts: int) -> list[np.ndarray]:
