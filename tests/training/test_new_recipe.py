@@ -21,9 +21,15 @@ FIT = sys.modules["keras_attn.training.fit_tokenizers"]
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Replaces the timing: an update takes the seconds that the test says."""
-    seconds = {"of": 0.1}
-    monkeypatch.setattr(MODULE, "_timed", lambda *_: seconds["of"])
+    """Replaces the timing: an update takes the seconds that the test says, with and without XLA."""
+    seconds = {"of": 0.1, "plain": 0.2, "compile": 0.0}
+
+    def timed(recipe, *_):
+        if recipe.training.jit_compile:
+            return MODULE.Timing(seconds["of"], seconds["compile"])
+        return MODULE.Timing(seconds["plain"], 4.0)
+
+    monkeypatch.setattr(MODULE, "_timed", timed)
     return seconds
 
 
@@ -67,6 +73,29 @@ def test_a_slow_machine_gets_a_smaller_model(quick, tmp_path):
     slow = new_recipe(corpus, tmp_path / "slow.toml", minutes=60).recipe.model.overrides
     assert (fast["num_layers"], slow["num_layers"]) == (3, 2)
     assert fast["dropout"] == slow["dropout"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("minutes", "compile_seconds", "uses_xla"),
+    [
+        (60.0, 80.0, True),  # a small share of an hour
+        (2.0, 80.0, False),  # two minutes: 400 updates are left; without XLA there are 580
+        (2.0, 48.0, True),  # 720 are left
+    ],
+)
+def test_a_short_run_does_without_xla(quick, tmp_path, minutes, compile_seconds, uses_xla):
+    quick["compile"] = compile_seconds
+    pairs = [(f"word{i} is here", f"wort{i} ist hier") for i in range(9_000)]
+    corpus = Corpus(*zip(*pairs, strict=True))
+    made = new_recipe(corpus, tmp_path / "my.toml", minutes=minutes)
+    assert made.recipe.training.jit_compile is uses_xla
+    assert made.recipe.training.num_buckets == (4 if uses_xla else 8)
+    assert made.seconds_per_step == (0.1 if uses_xla else 0.2)
+
+
+def test_a_run_that_only_compiles_has_no_updates():
+    timing = MODULE.Timing(step_seconds=0.5, compile_seconds=40.0)
+    assert [timing.updates_within(seconds) for seconds in (60.0, 30.0)] == [40.0, 0.0]
 
 
 def test_two_scripts_have_two_vocabularies(quick, tmp_path):
