@@ -21,6 +21,7 @@ from keras_attn.cli.model_location import (
 from keras_attn.cli.output import check_may_write, make_console, open_output, print_json, say
 from keras_attn.cli.parallel_files import read_source_and_references
 from keras_attn.cli.process import load_tensorflow
+from keras_attn.cli.tsv_columns import add_columns_option, chosen_columns
 from keras_attn.pretrained import locate
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="FILE",
         help="instead of --source and --reference: two columns, separated by a tab",
     )
+    add_columns_option(parser)
     parser.add_argument(
         "--tag-sources",
         action="store_true",
@@ -140,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raises ValueError unless the options name one test set."""
     pair = [arguments.source is not None, bool(arguments.reference)]
+    chosen_columns(arguments)
     if arguments.tag_sources and not arguments.tsv:
         raise ValueError("`--tag-sources` must be given with --tsv. Received: without.")
     if arguments.tsv and (any(pair) or arguments.output or arguments.confidence):
@@ -155,10 +158,10 @@ def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
     load_tensorflow()
     from keras_attn.cli.tsv_table import as_table, score_tsv_files
 
-    options = _score_options(arguments)
+    columns, options = chosen_columns(arguments), _score_options(arguments)
     model = open_model(arguments.run_path, arguments.beams)
     with make_console(stderr=True).status(f"translating {len(arguments.tsv)} files"):
-        result = score_tsv_files(model, arguments.tsv, arguments.tag_sources, **options)
+        result = score_tsv_files(model, arguments.tsv, columns, arguments.tag_sources, **options)
     if arguments.json:
         print_json(result)
     else:

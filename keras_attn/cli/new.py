@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from keras_attn.cli.command_parser import Command, CommandParser, add_json_option
 from keras_attn.cli.output import make_console, print_json, say
 from keras_attn.cli.process import load_tensorflow, program
+from keras_attn.cli.tsv_columns import add_columns_option, chosen_columns
 from keras_attn.lines.open_text import without_compression
 
 if TYPE_CHECKING:
@@ -58,13 +59,7 @@ def add_corpus_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--tsv", metavar="FILE", help="instead of both: sources and translations in two columns"
     )
-    parser.add_argument(
-        "--columns",
-        nargs=2,
-        type=int,
-        metavar=("SOURCE", "TARGET"),
-        help="with --tsv: the numbers of the two columns, from 1 (default: 1 2)",
-    )
+    add_columns_option(parser)
     parser.add_argument(
         "--tfds", metavar="NAME", help="instead of files: a corpus of TensorFlow Datasets"
     )
@@ -116,19 +111,6 @@ def make_recipe(arguments: argparse.Namespace, path: str) -> NewRecipe:
     return new_recipe(corpus, Path(path), minutes, show=lambda line: say(console, line))
 
 
-def _columns(arguments: argparse.Namespace) -> tuple[int, int]:
-    """The two columns of a TSV file, counted from 0 as in Python and in recipes."""
-    columns = arguments.columns or (1, 2)
-    if arguments.columns is not None and arguments.tsv is None:
-        raise ValueError("`--columns` must be given with --tsv.")
-    if min(columns) < 1 or columns[0] == columns[1]:
-        raise ValueError(
-            "`--columns` must be two different numbers, counted from 1. "
-            f"Received: {columns[0]} {columns[1]}."
-        )
-    return columns[0] - 1, columns[1] - 1
-
-
 def _language(path: Path) -> str:
     """The suffix of a file, before that of a compressed one: en for train.en.gz."""
     return without_compression(path).suffix[1:]
@@ -155,7 +137,7 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
             "`--source` and `--target`, or `--tsv`, or `--tfds` must be given, and only one of "
             "these."
         )
-    source_column, target_column = _columns(arguments)
+    source_column, target_column = chosen_columns(arguments)
     if arguments.tfds is not None:
         if arguments.languages is None:
             raise ValueError("`--languages` must be given with `--tfds`. Received: none.")

@@ -22,13 +22,18 @@ _COLUMNS = {
 
 
 def score_tsv_files(
-    model: Any, paths: Sequence[str], tag_sources: bool, **options: Any
+    model: Any,
+    paths: Sequence[str],
+    columns: tuple[int, int],
+    tag_sources: bool,
+    **options: Any,
 ) -> dict[str, Any]:
-    """Translates the first column of each file, and scores it against the second.
+    """Translates one column of each file, and scores it against another.
 
     Args:
         model: object with `translate(texts) -> list[str]`.
         paths: sequence of str. The files.
+        columns: pair of int. The columns of sources and references, counted from 0.
         tag_sources: bool. Whether to put the name of a file before its sources.
         **options: options of `corpus_scores`.
 
@@ -37,15 +42,15 @@ def score_tsv_files(
         score over the files, in which every file counts the same (the macro average).
 
     Raises:
-        ValueError: if a file is given twice, cannot be read or has fewer than two columns. Then no
-            file is scored.
+        ValueError: if a file is given twice, cannot be read or has too few columns. Then no file is
+            scored.
     """
     from keras_attn.data import group_references, read_tsv_files
     from keras_attn.evaluation import evaluate
 
     names = _names(paths)
     corpora = {
-        name: read_tsv_files([path], tag_sources=tag_sources)
+        name: read_tsv_files([path], *columns, tag_sources=tag_sources)
         for name, path in zip(names, paths, strict=True)
     }
     files = {}

@@ -105,7 +105,7 @@ def choose_recipe(
         f"{max(steps * seconds / 60.0, 1.0):,.0f} minutes on the machine where this was written: "
         f"{steps:,} updates of {seconds:.2g} seconds, {passes:.1f} passes over the pairs"
     )
-    interval = validation_interval(steps, steps_per_epoch)
+    interval = validation_interval(steps, steps_per_epoch, minutes, num_validation)
     recipe = recipe.override(
         {"training.max_epochs": float(most), "training.validate_every_steps": interval}
     )

@@ -403,6 +403,12 @@ def test_evaluate_scores_tsv_files_and_their_mean(
     assert main(command) == 0
     table = capsys.readouterr().out
     assert "mean" in table and "25.00" in table
+    swapped = write(tmp_path / "cc.tsv", "1	a b	x	ab", "2	c e	x	cd")
+    command = ["evaluate", str(saved_translator), "--json", "--tsv", swapped]
+    assert main([*command, "--columns", "4", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"]["line_error_rate"] == 50.0
+    assert main([*command, "--columns", "4", "5"]) == 2
+    assert "at least 5 columns" in only_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -412,6 +418,8 @@ def test_evaluate_scores_tsv_files_and_their_mean(
         (["--source", "a"], "`--source` and `--reference`, or `--tsv`, must be given"),
         (["--tsv", "a.tsv", "--source", "a"], "`--tsv` must be given without"),
         (["--source", "a", "--reference", "b", "--tag-sources"], "`--tag-sources` must be given"),
+        (["--source", "a", "--reference", "b", "--columns", "1", "2"], "must be given with --tsv"),
+        (["--tsv", "a.tsv", "--columns", "1", "1"], "`--columns` must be two different numbers"),
         (["--tsv", "a.tsv"], "`RUN` must exist. Received: somewhere."),
     ],
 )

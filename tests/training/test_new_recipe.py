@@ -10,7 +10,13 @@ from keras_attn.data import ByteTokenizer, Corpus, phrasebook, read_directory
 from keras_attn.data.sentencepiece_tokenizer import VocabularySizeError
 from keras_attn.training import Recipe, new_recipe
 from keras_attn.training.fit_tokenizers import fit_tokenizers
-from keras_attn.training.recipe.suggest_recipe import RULES, find_rule, learns_enough, smaller_rule
+from keras_attn.training.recipe.suggest_recipe import (
+    RULES,
+    find_rule,
+    learns_enough,
+    smaller_rule,
+    validation_interval,
+)
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
 
@@ -46,6 +52,21 @@ def test_a_smaller_model_keeps_what_the_corpus_asks_for():
     assert (rule.vocabulary_size, rule.dropout, rule.passes) == (8_000, 0.1, 20)
     assert smaller_rule(RULES[0], 100) is None
     assert learns_enough(5.0, RULES[3]) and not learns_enough(4.9, RULES[3])
+
+
+@pytest.mark.parametrize(
+    ("steps", "steps_per_epoch", "minutes", "pairs", "interval"),
+    [
+        (6000, 210, 120, 1000, 210),  # every pass
+        (5000, 15_000, 120, 1000, 500),  # a large corpus: ten times
+        (1500, 4, 60, 30, 100),  # a small one: not after every pass
+        (90, 4, 1, 30, 18),  # five times
+        (700, 200, 6, 1000, 350),  # there is no time for more than two
+        (6000, 210, 30, 1000, 601),  # one in three minutes
+    ],
+)
+def test_validations_leave_time_for_training(steps, steps_per_epoch, minutes, pairs, interval):
+    assert validation_interval(steps, steps_per_epoch, minutes, pairs) == interval
 
 
 def test_it_writes_splits_and_a_recipe_that_reads_back(quick, tmp_path):
