@@ -19,23 +19,24 @@ from keras_attn.training.recipe.suggest_recipe import (
 )
 from keras_attn.training.recipe.tokenizer_recipe import TokenizerRecipe
 from keras_attn.training.recipe.write_commented import write_commented
+from keras_attn.training.update_timer import Timing, UpdateTimer
 
-# The functions have the names of their modules.
-MODULE = sys.modules["keras_attn.training.choose_recipe"]
+# The function has the name of its module.
 FIT = sys.modules["keras_attn.training.fit_tokenizers"]
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Replaces the timing: an update takes the seconds that the test says, with and without XLA."""
-    seconds = {"of": 0.1, "plain": 0.2, "compile": 0.0}
+    seconds = {"of": 0.1, "plain": 0.2, "compile": 0.0, "batch": 2048}
 
-    def timed(recipe, *_):
+    def timed(timer, recipe):
+        share = recipe.training.global_batch_tokens / seconds["batch"]
         if recipe.training.jit_compile:
-            return MODULE.Timing(seconds["of"], seconds["compile"])
-        return MODULE.Timing(seconds["plain"], 4.0)
+            return Timing(share * seconds["of"], seconds["compile"])
+        return Timing(share * seconds["plain"], 4.0)
 
-    monkeypatch.setattr(MODULE, "_timed", timed)
+    monkeypatch.setattr(UpdateTimer, "__call__", timed)
     return seconds
 
 
@@ -100,8 +101,8 @@ def test_a_slow_machine_gets_a_smaller_model(quick, tmp_path):
     ("minutes", "compile_seconds", "uses_xla"),
     [
         (60.0, 80.0, True),  # a small share of an hour
-        (2.0, 80.0, False),  # two minutes: 400 updates are left; without XLA there are 580
-        (2.0, 48.0, True),  # 720 are left
+        (6.0, 190.0, False),  # six minutes: 1,700 updates are left; without XLA there are 1,780
+        (6.0, 180.0, True),  # 1,800 are left
     ],
 )
 def test_a_short_run_does_without_xla(quick, tmp_path, minutes, compile_seconds, uses_xla):
@@ -115,8 +116,18 @@ def test_a_short_run_does_without_xla(quick, tmp_path, minutes, compile_seconds,
 
 
 def test_a_run_that_only_compiles_has_no_updates():
-    timing = MODULE.Timing(step_seconds=0.5, compile_seconds=40.0)
+    timing = Timing(step_seconds=0.5, compile_seconds=40.0)
     assert [timing.updates_within(seconds) for seconds in (60.0, 30.0)] == [40.0, 0.0]
+
+
+@pytest.mark.parametrize(("seconds", "batch_tokens"), [(0.4, 2048), (0.41, 1024), (100.0, 1024)])
+def test_a_run_of_few_updates_has_small_batches(quick, tmp_path, seconds, batch_tokens):
+    quick["of"] = seconds  # 1,500 updates of 0.4 seconds take ten minutes
+    pairs = [(f"word{i} is here", f"wort{i} ist hier") for i in range(3_000)]
+    corpus = Corpus(*zip(*pairs, strict=True))
+    made = new_recipe(corpus, tmp_path / "my.toml", minutes=10)
+    assert made.recipe.training.global_batch_tokens == batch_tokens
+    assert made.seconds_per_step == pytest.approx(seconds * batch_tokens / 2048)
 
 
 def test_two_scripts_have_two_vocabularies(quick, tmp_path):
@@ -156,7 +167,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(quick, tmp_path, monk
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(MODULE, "_timed", fail)
+    monkeypatch.setattr(UpdateTimer, "__call__", fail)
     with pytest.raises(KeyboardInterrupt):
         new_recipe(corpus, tmp_path / "my.toml")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there.toml"]

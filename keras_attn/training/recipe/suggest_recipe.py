@@ -20,7 +20,8 @@ without it has 57 (`benchmarks/learning.py`).
 With few pairs, a pass has few updates, so there are at least 1,500 updates. The best checkpoint is
 kept, so too many passes only cost time. If the minutes are too few for a quarter of the passes, the
 recipe has the model of the row before: a smaller model that is trained to its end is better than
-a larger one that is not.
+a larger one that is not. If they are too few for 1,500 updates, the batches are halved, down to
+1,024 tokens.
 
 References:
     - Wu et al., 2021, "Good for Misconceived Reasons", ACL.
