@@ -17,6 +17,11 @@ from keras_attn.training.recipe.write_commented import write_commented
 # Held out for validation and test: a tenth of the pairs each, and at most this many.
 _MOST_HELD_OUT = 1000
 _FEWEST_PAIRS = 50
+_FEW_PAIRS = 2000
+_ADVICE = (
+    "few pairs: a model that starts from nothing will learn little from them. If there is a "
+    "trained model of these languages, start from it (`model.start_from` in docs/own_data.md)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,7 @@ class NewRecipe:
             f"model: {layers}, {widths}, dropout {model['dropout']:g}",
             f"cost: {self.recipe.cost}",
             f"recipe: {self.path} (at most {training.max_minutes:g} minutes)",
+            *([_ADVICE] if self.sizes["train"] < _FEW_PAIRS else []),
         ]
 
 

@@ -1,5 +1,6 @@
 """A recipe for a corpus: what is chosen, what is written, and that it can be trained."""
 
+import dataclasses
 import random
 import statistics
 import sys
@@ -82,6 +83,9 @@ def test_it_writes_splits_and_a_recipe_that_reads_back(quick, tmp_path):
         for language in ("en", "de"):
             lines = (tmp_path / "my_data" / f"{split}.{language}").read_text("utf-8").splitlines()
             assert len(lines) == count
+    assert made.lines()[-1].startswith("few pairs: ")
+    many = dataclasses.replace(made, sizes={"train": 2_000})
+    assert not any(line.startswith("few pairs") for line in many.lines())
     text = (tmp_path / "my.toml").read_text("utf-8")
     assert "# 300 pairs read" in text and "# the share of the updates over which it falls" in text
     assert "300 updates" not in text and f"{again.cost}" in text
