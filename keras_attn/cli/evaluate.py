@@ -106,9 +106,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates a model."""
+    columns = chosen_columns(arguments)
     _check_files(arguments)
     if arguments.tsv:
-        return _evaluate_tsv_files(arguments)
+        return _evaluate_tsv_files(arguments, columns)
     check_may_write(arguments.output, inputs=[arguments.source, *arguments.reference])
     if arguments.output == "-":
         raise ValueError(
@@ -142,7 +143,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raises ValueError unless the options name one test set."""
     pair = [arguments.source is not None, bool(arguments.reference)]
-    chosen_columns(arguments)
     if arguments.tag_sources and not arguments.tsv:
         raise ValueError("`--tag-sources` must be given with --tsv. Received: without.")
     if arguments.tsv and (any(pair) or arguments.output or arguments.confidence):
@@ -154,11 +154,11 @@ def _check_files(arguments: argparse.Namespace) -> None:
         raise ValueError("`--source` and `--reference`, or `--tsv`, must be given.")
 
 
-def _evaluate_tsv_files(arguments: argparse.Namespace) -> int:
+def _evaluate_tsv_files(arguments: argparse.Namespace, columns: tuple[int, int]) -> int:
     load_tensorflow()
     from keras_attn.cli.tsv_table import as_table, score_tsv_files
 
-    columns, options = chosen_columns(arguments), _score_options(arguments)
+    options = _score_options(arguments)
     model = open_model(arguments.run_path, arguments.beams)
     with make_console(stderr=True).status(f"translating {len(arguments.tsv)} files"):
         result = score_tsv_files(model, arguments.tsv, columns, arguments.tag_sources, **options)

@@ -71,8 +71,10 @@ def choose_recipe(
         rule = smaller
         recipe = suggest_recipe(rule, tokenizer, limits, data, minutes, num_validation)
         timing = choice.time(recipe.override(changes))
+    batch_tokens = recipe.training.global_batch_tokens
     recipe, timing = choice.with_enough_updates(recipe.override(changes), timing)
-    steps_per_epoch = choice.timer.steps_per_epoch(recipe)
+    if recipe.training.global_batch_tokens != batch_tokens:  # counting reads the whole corpus
+        steps_per_epoch = choice.timer.steps_per_epoch(recipe)
     most = max(rule.passes, math.ceil(_FEWEST_UPDATES / steps_per_epoch))
     passes = min(timing.updates_within(choice.seconds) / steps_per_epoch, most)
     steps, seconds = round(passes * steps_per_epoch), timing.step_seconds
